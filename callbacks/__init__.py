@@ -1,0 +1,1 @@
+"""Lightning callbacks: pictures, clips, usage alarms, throughput."""

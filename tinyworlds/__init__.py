@@ -1,0 +1,37 @@
+"""TinyWorlds: gameplay video in, a playable neural world out.
+
+The names below are imported on first use, so that ``import tinyworlds`` and ``tinyworlds --help`` stay light.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "World": "tinyworlds.models.world",
+    "VideoTokenizer": "tinyworlds.models",
+    "LatentActionModel": "tinyworlds.models",
+    "DynamicsModel": "tinyworlds.models",
+    "H5DataModule": "tinyworlds.data",
+    "VideoTokenizerStage": "tinyworlds.stages",
+    "LatentActionsStage": "tinyworlds.stages",
+    "DynamicsStage": "tinyworlds.stages",
+    "load_network": "tinyworlds.checkpoints",
+}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'tinyworlds' has no attribute '{name}'")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

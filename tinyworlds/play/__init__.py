@@ -1,0 +1,1 @@
+"""The play session and its front ends."""
