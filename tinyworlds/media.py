@@ -1,0 +1,240 @@
+"""Pictures and clips on disk: labelled PNG strips and videos that play in a browser.
+
+Frames are uint8 [H, W, 3] RGB. Nothing here knows of networks. A clip that no codec on this machine can
+write is a :class:`~tinyworlds.errors.VideoError`, which callers turn into a warning: no picture may depend
+on a codec.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw, ImageFont
+
+from tinyworlds.atomic import replacing
+from tinyworlds.errors import VideoError
+
+log = logging.getLogger(__name__)
+
+INK, PAPER = (20, 20, 20), (255, 255, 255)
+FONT_PX, GAP_PX = 15, 4
+STRIP_WIDTH_PX = 1600
+
+
+def to_uint8(frames: torch.Tensor) -> np.ndarray:
+    """Frames for the eye: float [..., C, H, W] in [-1, 1] (clamped) -> uint8 [..., H, W, C]."""
+    scaled = ((frames.detach().float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+    return scaled.movedim(-3, -1).cpu().numpy()
+
+
+def error_picture(prediction: torch.Tensor, truth: torch.Tensor, gain: float = 2.0) -> np.ndarray:
+    """The absolute error times `gain`, black where right: [..., C, H, W] twice -> uint8 [..., H, W, C]."""
+    error = (prediction.float().clamp(-1, 1) - truth.float()).abs() * gain
+    return to_uint8(error - 1)
+
+
+@lru_cache(maxsize=8)
+def _font(size_px: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
+    return ImageFont.load_default(size=size_px)
+
+
+def text_width(text: str, size_px: int = FONT_PX) -> int:
+    """Width of one line of text in pixels."""
+    return round(_font(size_px).getlength(text))
+
+
+def enlarge(frame: np.ndarray, scale: int) -> np.ndarray:
+    """Repeat every pixel `scale` times in both directions: sprites stay sharp."""
+    return frame.repeat(scale, axis=0).repeat(scale, axis=1)
+
+
+def strip(
+    rows: Sequence[Sequence[np.ndarray]],
+    labels: Sequence[str],
+    columns: Sequence[str] = (),
+    title: str = "",
+    scale: int | None = None,
+) -> np.ndarray:
+    """Lay frames out as a labelled table.
+
+    Args:
+        rows: rows of uint8 frames [H, W, 3], all of one size; rows may be shorter than the longest.
+        labels: one label a row, on the left.
+        columns: one label a column, on top; too long ones are cut.
+        title: a line above everything; wrapped to the width.
+        scale: pixels per pixel; by default as large as fits about 1,600 pixels, at most 4.
+
+    Returns:
+        uint8 [H, W, 3].
+    """
+    height, width = rows[0][0].shape[:2]
+    num_columns = max(len(row) for row in rows)
+    left = max((text_width(label) for label in labels), default=0) + 3 * GAP_PX
+    scale = scale or min(4, max(1, (STRIP_WIDTH_PX - left) // (num_columns * (width + GAP_PX))))
+    step_x, step_y = width * scale + GAP_PX, height * scale + GAP_PX
+    canvas_width = left + num_columns * step_x + GAP_PX
+    lines = _wrap(title, canvas_width - 4 * GAP_PX)
+    line_px = FONT_PX + 5
+    top = GAP_PX + line_px * len(lines) + (line_px if columns else 0)
+    sheet = Image.new("RGB", (canvas_width, top + len(rows) * step_y), PAPER)
+    draw = ImageDraw.Draw(sheet)
+    for number, line in enumerate(lines):
+        draw.text((2 * GAP_PX, GAP_PX + number * line_px), line, INK, _font(FONT_PX))
+    for column, text in enumerate(columns[:num_columns]):
+        draw.text((left + column * step_x, top - line_px), _cut(text, step_x - GAP_PX), INK, _font(FONT_PX))
+    for row, (frames, label) in enumerate(zip(rows, labels, strict=True)):
+        y = top + row * step_y
+        draw.text((2 * GAP_PX, y + (step_y - GAP_PX - FONT_PX) // 2), label, INK, _font(FONT_PX))
+        for column, frame in enumerate(frames):
+            sheet.paste(Image.fromarray(enlarge(frame, scale)), (left + column * step_x, y))
+    return np.asarray(sheet)
+
+
+def _wrap(text: str, width_px: int) -> list[str]:
+    lines: list[str] = []
+    for word in text.split():
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and text_width(longer) <= width_px:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines
+
+
+def _cut(text: str, width_px: int) -> str:
+    while text and text_width(text) > width_px:
+        text = text[:-1]
+    return text
+
+
+def save_picture(path: str | Path, picture: np.ndarray) -> Path:
+    """Write a uint8 [H, W, 3] picture as PNG; the whole file or none."""
+    with replacing(path) as temporary:
+        Image.fromarray(picture).save(temporary, format="PNG")
+    return Path(path)
+
+
+def save_strip(
+    path: str | Path,
+    rows: Sequence[Sequence[np.ndarray]],
+    labels: Sequence[str],
+    columns: Sequence[str] = (),
+    title: str = "",
+    scale: int | None = None,
+) -> Path:
+    """Write :func:`strip` of the same arguments as a PNG."""
+    return save_picture(path, strip(rows, labels, columns, title, scale))
+
+
+def side_by_side(panels: dict[str, np.ndarray], scale: int = 4) -> np.ndarray:
+    """Clips next to each other with a caption above each: uint8 [T, H, W, 3] each -> [T, H', W', 3]."""
+    length = min(len(clip) for clip in panels.values())
+    wide = [f"{name[: 1 + clip.shape[2] * scale // 9]}" for name, clip in panels.items()]
+    return np.stack(
+        [
+            strip([[clip[i] for clip in panels.values()]], [""], columns=wide, scale=scale)
+            for i in range(length)
+        ]
+    )
+
+
+def save_video(path: str | Path, frames: np.ndarray, fps: float, scale: int = 1) -> Path:
+    """Write a clip that plays in a browser.
+
+    H.264 through PyAV, else through OpenCV where its build has the encoder, else VP8 in a ``.webm``.
+
+    Args:
+        path: where to; the ending becomes that of the format written.
+        frames: uint8 [T, H, W, 3] RGB.
+        fps: frames per second, above 0.
+        scale: pixels per pixel.
+
+    Returns:
+        The path written.
+
+    Raises:
+        VideoError: no encoder worked; each one's reason is in the message.
+        StorageError: the disk is full or the path cannot be written.
+    """
+    frames = np.asarray(frames)
+    if frames.ndim != 4 or frames.shape[-1] != 3 or not len(frames) or frames.dtype != np.uint8 or fps <= 0:
+        raise VideoError(
+            f"Cannot write {path}: a clip is uint8 [T, H, W, 3] at fps > 0, "
+            f"got {frames.dtype} {list(frames.shape)} at {fps} fps."
+        )
+    frames = _even(frames.repeat(scale, axis=1).repeat(scale, axis=2))
+    failures = []
+    for encoder, suffix in ENCODERS:
+        target = Path(path).with_suffix(suffix)
+        try:
+            with replacing(target) as temporary:
+                encoder(temporary, frames, fps)
+        except (ImportError, VideoError) as error:
+            failures.append(f"{encoder.__name__}: {error}")
+        else:
+            return target
+    raise VideoError(f"No video encoder could write {path} ({'; '.join(failures)}); run: pip install av")
+
+
+def _even(frames: np.ndarray) -> np.ndarray:
+    """Repeat the last row and column where the size is odd: yuv420p halves the colour's resolution."""
+    _, height, width, _ = frames.shape
+    return np.pad(frames, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+
+
+def h264_pyav(path: Path, frames: np.ndarray, fps: float) -> None:
+    """H.264 yuv420p with the index in front, so that a browser starts at once."""
+    import av
+
+    try:
+        with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as container:
+            stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1000))
+            stream.height, stream.width = frames.shape[1:3]
+            stream.pix_fmt = "yuv420p"
+            stream.options = {"crf": "18", "preset": "veryfast"}
+            for frame in frames:
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+            container.mux(stream.encode())
+    except (av.FFmpegError, ValueError) as error:  # UnknownCodecError is a ValueError
+        if isinstance(error, OSError) and error.errno == 28:  # a full disk is not the codec's fault
+            raise
+        raise VideoError(str(error)) from error
+
+
+def h264_opencv(path: Path, frames: np.ndarray, fps: float) -> None:
+    """H.264 through OpenCV; its pip wheels for Linux lack the encoder, others may have it."""
+    _opencv(path, frames, fps, "avc1")
+
+
+def vp8_opencv(path: Path, frames: np.ndarray, fps: float) -> None:
+    """VP8 in WebM, which every OpenCV wheel can write."""
+    _opencv(path, frames, fps, "VP80")
+
+
+def _opencv(path: Path, frames: np.ndarray, fps: float, codec: str) -> None:
+    import cv2
+
+    size = (frames.shape[2], frames.shape[1])
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*codec), float(fps), size)
+    try:
+        if not writer.isOpened():
+            raise VideoError(f"this OpenCV has no {codec} encoder")
+        for frame in frames:
+            writer.write(np.ascontiguousarray(frame[..., ::-1]))
+    finally:
+        writer.release()
+    if not path.stat().st_size:
+        raise VideoError(f"OpenCV's {codec} encoder wrote nothing")
+
+
+ENCODERS: tuple[tuple[Callable[[Path, np.ndarray, float], None], str], ...] = (
+    (h264_pyav, ".mp4"),
+    (h264_opencv, ".mp4"),
+    (vp8_opencv, ".webm"),
+)
