@@ -1,0 +1,217 @@
+"""What a gameplay file holds, and the checks that every reader relies on.
+
+One HDF5 file is one game:
+
+==================  =================  =====================================================================
+``frames``          uint8 [N,H,W,3]    RGB; the only dataset a file must have (public files have nothing else)
+``actions``         int64 [N]          action taken after seeing frame i, which leads to frame i+1
+``rewards``         float32 [N]        reward of that action
+``episode_ends``    bool [N]           frame i is the last one of its episode; no window reaches across it
+==================  =================  =====================================================================
+
+Attributes: ``fps`` (frames per second of game time, as stored), ``source``, ``action_names`` (JSON list),
+``schema_version``. This file knows neither windows nor torch.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from tinyworlds.errors import DataError, MissingFileError
+
+SCHEMA_VERSION = 1
+ASSUMED_FPS = 60.0  # public files carry no rate; they were captured at 60 frames per second
+_PER_FRAME = ("actions", "rewards", "episode_ends")
+
+
+@dataclass(frozen=True)
+class FileInfo:
+    """The facts about one gameplay file.
+
+    Attributes:
+        path: the file.
+        num_frames: N.
+        height: H in pixels.
+        width: W in pixels.
+        fps: stored frames per second of game time, or None where the file does not say.
+        source: what the frames were recorded from; empty if unknown.
+        action_names: one name per true action; empty without actions or names.
+        has_actions: whether the true actions lie beside the frames.
+        has_rewards: whether rewards do.
+        has_episodes: whether episode ends are marked.
+        chunks: storage chunks of ``frames``, or None if contiguous.
+        compression: storage filter of ``frames``, or None.
+        schema_version: version of the layout, or None for files that only hold frames.
+    """
+
+    path: Path
+    num_frames: int
+    height: int
+    width: int
+    fps: float | None
+    source: str
+    action_names: tuple[str, ...]
+    has_actions: bool
+    has_rewards: bool
+    has_episodes: bool
+    chunks: tuple[int, ...] | None
+    compression: str | None
+    schema_version: int | None
+
+    @property
+    def rate(self) -> float:
+        """Frames per second, assuming the capture rate of public files where the file does not say."""
+        return self.fps or ASSUMED_FPS
+
+    @property
+    def frame_bytes(self) -> int:
+        """Bytes of one frame in memory."""
+        return self.height * self.width * 3
+
+
+def open_h5(path: str | Path) -> h5py.File:
+    """Open an HDF5 file for reading.
+
+    Raises:
+        MissingFileError: there is no such file.
+        DataError: it is not HDF5, is cut short, is being written, or may not be read.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise MissingFileError(
+            f"No such gameplay file: {path}; record one with 'tinyworlds record ENV_ID --out {path}' "
+            "or name yours with --data.files."
+        )
+    if path.is_dir():
+        raise DataError(f"{path} is a folder, not a gameplay file; name the .h5 file in it.")
+    try:
+        return h5py.File(path, "r")
+    except BlockingIOError as error:
+        raise DataError(
+            f"{path} is being written by another process; wait until that has finished."
+        ) from error
+    except PermissionError as error:
+        raise DataError(f"{path} may not be read by this user; change its permissions.") from error
+    except OSError as error:
+        if "truncated" in str(error):
+            raise DataError(
+                f"{path} is truncated: its end is missing; copy, download or record it again."
+            ) from error
+        raise DataError(
+            f"{path} is not an HDF5 file or is damaged ({path.stat().st_size:,} bytes); "
+            "copy, download or record it again."
+        ) from error
+
+
+def read_info(path: str | Path) -> FileInfo:
+    """Check one gameplay file against the schema and return its facts.
+
+    Raises:
+        MissingFileError: there is no such file.
+        DataError: the file breaks the schema; the message says where.
+    """
+    with open_h5(path) as file:
+        return check(file)
+
+
+def check(file: h5py.File) -> FileInfo:
+    """Check an open gameplay file against the schema; see `read_info`."""
+    path = Path(file.filename)
+    frames = _check_frames(file, path)
+    for name in _PER_FRAME:
+        _check_per_frame(file, path, name, len(frames))
+    return FileInfo(
+        path=path,
+        num_frames=len(frames),
+        height=int(frames.shape[1]),
+        width=int(frames.shape[2]),
+        fps=_fps(file, path),
+        source=_text(file.attrs.get("source", "")),
+        action_names=_action_names(file, path),
+        has_actions="actions" in file,
+        has_rewards="rewards" in file,
+        has_episodes="episode_ends" in file,
+        chunks=frames.chunks,
+        compression=frames.compression,
+        schema_version=_version(file, path),
+    )
+
+
+def _check_frames(file: h5py.File, path: Path) -> h5py.Dataset:
+    if not isinstance(file.get("frames"), h5py.Dataset):
+        found = ", ".join(sorted(file)) or "nothing"
+        raise DataError(
+            f"{path} has no dataset 'frames' (it holds: {found}); write uint8 [N,H,W,3] frames to it."
+        )
+    frames = file["frames"]
+    found = f"{frames.dtype} {list(frames.shape)}"
+    if frames.dtype != np.uint8:
+        raise DataError(f"{path}: 'frames' is {found}; it must be uint8 with values 0 to 255, so convert it.")
+    if frames.ndim != 4:
+        raise DataError(f"{path}: 'frames' is {found}; it must have four axes [N,H,W,3], so reshape it.")
+    if frames.shape[-1] != 3:
+        raise DataError(
+            f"{path}: 'frames' is {found}; it must end in 3 RGB channels [N,H,W,3], so convert it."
+        )
+    if 0 in frames.shape:
+        raise DataError(f"{path}: 'frames' is empty, {found}; record the file again.")
+    return frames
+
+
+def _check_per_frame(file: h5py.File, path: Path, name: str, num_frames: int) -> None:
+    if name not in file:
+        return
+    data = file[name]
+    if not isinstance(data, h5py.Dataset) or data.shape != (num_frames,):
+        found = list(data.shape) if isinstance(data, h5py.Dataset) else "a group"
+        raise DataError(f"{path}: '{name}' is {found}; it must have one entry per frame, [{num_frames}].")
+    if name == "actions" and not np.issubdtype(data.dtype, np.integer):
+        raise DataError(
+            f"{path}: 'actions' is {data.dtype}; it must hold whole action ids, so convert it to int64."
+        )
+    if name == "episode_ends" and data.dtype.kind not in "bui":
+        raise DataError(f"{path}: 'episode_ends' is {data.dtype}; it must be boolean, so convert it.")
+
+
+def _fps(file: h5py.File, path: Path) -> float | None:
+    if "fps" not in file.attrs:
+        return None
+    try:
+        fps = float(file.attrs["fps"])
+    except (TypeError, ValueError):
+        fps = float("nan")
+    if not 0 < fps < float("inf"):
+        raise DataError(f"{path}: attribute 'fps' is {file.attrs['fps']!r}; it must be a positive number.")
+    return fps
+
+
+def _action_names(file: h5py.File, path: Path) -> tuple[str, ...]:
+    try:
+        names = json.loads(_text(file.attrs.get("action_names", "[]")))
+    except ValueError:
+        names = None
+    if not isinstance(names, list):
+        raise DataError(
+            f"{path}: attribute 'action_names' is no JSON list of names; write it with json.dumps."
+        )
+    return tuple(str(name) for name in names)
+
+
+def _version(file: h5py.File, path: Path) -> int | None:
+    if "schema_version" not in file.attrs:
+        return None
+    version = int(file.attrs["schema_version"])
+    if version > SCHEMA_VERSION:
+        raise DataError(
+            f"{path} has schema version {version}, this TinyWorlds reads up to {SCHEMA_VERSION}; update it."
+        )
+    return version
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)

@@ -1,0 +1,166 @@
+"""Streaming writer of gameplay files: flat memory, whole files or none.
+
+Frames go to ``NAME.part``, which takes its final name when the writer closes without an error.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+
+import h5py
+import numpy as np
+
+from tinyworlds.atomic import storage_error
+from tinyworlds.data.schema import SCHEMA_VERSION
+from tinyworlds.errors import DataError
+
+CHUNK_FRAMES = 16  # a window of a few frames then touches one or two chunks
+_BUFFER_FRAMES = 4 * CHUNK_FRAMES
+
+
+class FrameWriter:
+    """Write one gameplay file frame by frame; use it in a ``with`` block.
+
+    Leaving the block normally renames the file into place; leaving it by an exception removes every trace. An
+    existing file of that name stays as it was until then.
+
+    Args:
+        path: the file to write; missing folders are made.
+        height: H of every frame in pixels.
+        width: W of every frame in pixels.
+        fps: stored frames per second of game time.
+        source: what the frames come from.
+        action_names: one name per action; None writes a file without actions and rewards.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        height: int,
+        width: int,
+        fps: float,
+        source: str = "",
+        action_names: Sequence[str] | None = None,
+    ) -> None:
+        self.path = Path(path)
+        self.partial = self.path.with_name(self.path.name + ".part")
+        self.num_frames = 0
+        self._shape = (height, width, 3)
+        self._has_actions = action_names is not None
+        self._frames: list[np.ndarray] = []
+        self._labels: list[tuple[int, float, bool]] = []
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = h5py.File(self.partial, "w")
+            self._create(fps, source, action_names)
+        except OSError as error:
+            raise storage_error(self.path, error) from error
+
+    def append(
+        self, frame: np.ndarray, action: int = 0, reward: float = 0.0, episode_end: bool = False
+    ) -> None:
+        """Add frame i with the action taken after seeing it.
+
+        Args:
+            frame: uint8 [H,W,3].
+            action: id of the action that leads to the next frame.
+            reward: reward of that action.
+            episode_end: the action ended the episode, so the next frame belongs to another one.
+
+        Raises:
+            DataError: the frame has another shape or dtype than announced.
+            StorageError: the disk is full.
+        """
+        if frame.shape != self._shape or frame.dtype != np.uint8:
+            raise DataError(
+                f"{self.path}: a frame is {frame.dtype} {list(frame.shape)}, not uint8 {list(self._shape)}."
+            )
+        self._frames.append(frame)
+        self._labels.append((action, reward, episode_end))
+        self.num_frames += 1
+        if len(self._frames) == _BUFFER_FRAMES:
+            self._flush()
+
+    def close(self) -> None:
+        """Write what is buffered, mark the last frame as an episode's end, and rename the file into place.
+
+        Raises:
+            DataError: there is not one frame.
+            StorageError: the disk is full.
+        """
+        try:
+            if self.num_frames == 0:
+                raise DataError(f"{self.path}: not one frame was written, so no file was made.")
+            self._flush()
+            self._file["episode_ends"][-1] = True
+            self._file.flush()
+            self._file.close()
+            self.partial.replace(self.path)
+        except OSError as error:
+            self.discard()
+            raise storage_error(self.path, error) from error
+        except BaseException:
+            self.discard()
+            raise
+
+    def discard(self) -> None:
+        """Drop everything written so far."""
+        with contextlib.suppress(OSError, RuntimeError):  # closing a file on a full disk fails too
+            self._file.close()
+        self.partial.unlink(missing_ok=True)
+
+    def __enter__(self) -> FrameWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self.close()
+        else:
+            self.discard()
+
+    def _create(self, fps: float, source: str, action_names: Sequence[str] | None) -> None:
+        self._file.create_dataset(
+            "frames",
+            shape=(0, *self._shape),
+            maxshape=(None, *self._shape),
+            dtype=np.uint8,
+            chunks=(CHUNK_FRAMES, *self._shape),
+            compression="gzip",
+            compression_opts=4,
+        )
+        columns = {"episode_ends": np.dtype(bool)}
+        if self._has_actions:
+            columns |= {"actions": np.dtype(np.int64), "rewards": np.dtype(np.float32)}
+        for name, dtype in columns.items():
+            self._file.create_dataset(name, shape=(0,), maxshape=(None,), dtype=dtype, chunks=(4096,))
+        attributes = {"fps": float(fps), "source": source, "schema_version": SCHEMA_VERSION}
+        if action_names is not None:
+            attributes["action_names"] = json.dumps(list(action_names))
+        self._file.attrs.update(attributes)
+
+    def _flush(self) -> None:
+        if not self._frames:
+            return
+        actions, rewards, ends = zip(*self._labels, strict=True)
+        columns = {
+            "frames": np.stack(self._frames),
+            "actions": actions,
+            "rewards": rewards,
+            "episode_ends": ends,
+        }
+        try:
+            for name, values in columns.items():
+                if name in self._file:
+                    data = self._file[name]
+                    data.resize(self.num_frames, axis=0)
+                    data[self.num_frames - len(values) :] = values
+        except OSError as error:
+            raise storage_error(self.path, error) from error
+        self._frames.clear()
+        self._labels.clear()
