@@ -1,0 +1,121 @@
+"""`tinyworlds play` and `python -m games.<title>` as people type them, with a fake world."""
+
+import types
+
+import cv2
+import pytest
+from fake_world import FakeWorld
+
+from tinyworlds.errors import ConfigError, DisplayError, MissingFileError
+from tinyworlds.play import cli
+
+PONG = types.SimpleNamespace(name="pong", title="Pong")
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def world(monkeypatch):
+    world = FakeWorld(fps=15)
+    monkeypatch.setattr(cli, "_load", lambda path, args: world)
+    return world
+
+
+def test_headless_writes_a_clip(world, here, capsys):
+    assert cli.main(["fake.world", "--headless", "--keys", "left*5 right*3", "--out", "clips/a.mp4"]) == 0
+    clips = list((here / "clips").iterdir())
+    assert len(clips) == 1
+    video = cv2.VideoCapture(str(clips[0]))
+    assert video.get(cv2.CAP_PROP_FRAME_COUNT) == 9
+    assert (video.get(cv2.CAP_PROP_FRAME_WIDTH), video.get(cv2.CAP_PROP_FPS)) == (512, 15)
+    assert str(clips[0].name) in capsys.readouterr().out
+
+
+def test_headless_names_keys_that_do_nothing(world, here, capsys):
+    assert cli.main(["fake.world", "--headless", "--keys", "left q x*2 p p"]) == 0
+    assert "note: q, x do nothing" in capsys.readouterr().err
+    assert list(here.glob("fake_play.*"))
+
+
+def test_ctrl_c_keeps_what_was_played(world, here, monkeypatch):
+    step = world.step
+
+    def interrupted(action):
+        if len(world.taken) == 4:
+            raise KeyboardInterrupt
+        return step(action)
+
+    monkeypatch.setattr(world, "step", interrupted)
+    assert cli.main(["fake.world", "--headless", "--keys", "left*50 ", "--out", "a.mp4"]) == 130
+    assert list(here.glob("a.*"))
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--headless"], "--keys"),
+        (["--keys", "w"], "add --headless"),
+        (["--headless", "--keys", "w*x"], "w*x"),
+        (["--headless", "--keys", "w", "--num_step", "3"], "Did you mean '--num_steps'?"),
+        (["--headless", "--window"], "not allowed with"),
+        (["--fps", "0"], "not above 0"),
+        (["--num_steps", "two"], "invalid int value"),
+    ],
+)
+def test_options_that_do_not_go_together(world, options, words):
+    with pytest.raises(ConfigError) as error:
+        cli.main(["fake.world", *options])
+    assert words in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.skipif("sys.platform != 'linux'")
+def test_no_display_is_one_clear_line(world):
+    for options in ([], ["--window"]):
+        with pytest.raises(DisplayError, match="--headless --keys"):
+            cli.main(["fake.world", *options])
+
+
+@pytest.mark.skipif("sys.platform != 'linux'")
+def test_a_display_that_does_not_answer_is_one_clear_line(world, monkeypatch):
+    monkeypatch.setenv("DISPLAY", ":987")
+    with pytest.raises(DisplayError, match=":987 does not open a window"):
+        cli.main(["fake.world"])
+
+
+def test_a_game_without_a_world_says_what_to_run(capsys):
+    code = cli.play_game(PONG, ["--headless", "--keys", "w"])
+    message = capsys.readouterr().err
+    assert code == MissingFileError.exit_code
+    assert "tinyworlds train pong" in message
+    assert "tinyworlds export" in message
+    assert message.count("\n") == 1
+
+
+def test_a_game_finds_its_newest_world(world, here, monkeypatch, capsys):
+    asked = []
+    monkeypatch.setattr(cli, "_load", lambda path, args: asked.append(path) or world)
+    (here / "lightning_logs" / "pong").mkdir(parents=True)
+    newest = here / "lightning_logs" / "pong" / "pong.world"
+    newest.touch()
+    assert cli.play_game(PONG, ["--headless", "--keys", "w", "--out", "a.mp4"]) == 0
+    assert cli.play_game(PONG, ["--world", "x.world", "--headless", "--keys", "w", "--out", "a.mp4"]) == 0
+    assert [str(path) for path in asked] == ["lightning_logs/pong/pong.world", "x.world"]
+
+
+def test_a_game_reports_wrong_options_in_one_line(capsys):
+    assert cli.play_game(PONG, ["--headles"]) == ConfigError.exit_code
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_help(capsys):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["--help"])
+    assert stop.value.code == 0
+    assert "--keys" in capsys.readouterr().out

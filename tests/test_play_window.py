@@ -1,0 +1,171 @@
+"""The play window: what is drawn on it, and the real thing under Xvfb (skipped where there is none)."""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tinyworlds.play.keys import KeyHint
+from tinyworlds.play.overlay import COMMAND_HINTS, draw, enlarge, hint_lines
+from tinyworlds.play.session import PlayFrame
+
+TESTS = Path(__file__).parent
+
+
+def a_frame(image, **changes):
+    known = {"number": 7, "action": 1, "action_name": "left", "fps": 14.9}
+    said = {"paused": False, "recording": False, "message": ""}
+    return PlayFrame(image=image, **{**known, **said, **changes})
+
+
+def test_enlarging_keeps_pixels_sharp_or_smooth():
+    image = np.zeros((4, 4, 3), np.uint8)
+    image[:, 2:] = 240
+    assert set(np.unique(enlarge(image, 512))) == {0, 240}
+    assert len(np.unique(enlarge(image, 512, smooth=True))) > 10
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (48, 64), (120, 160), (100, 30), (7, 7)])
+def test_frames_of_any_shape_fit_the_window(shape):
+    picture = enlarge(np.full((*shape, 3), 200, np.uint8), 512)
+    assert picture.shape == (512, 512, 3)
+    share = (picture == 200).all(axis=-1).mean()
+    assert share == pytest.approx(min(shape) / max(shape), abs=0.01)
+
+
+def test_figures_are_top_left_and_hints_at_the_bottom():
+    image = np.full((64, 64, 3), 100, np.uint8)
+    picture = draw(a_frame(image), ["Left left"])
+    plain = enlarge(image)
+    assert picture.shape == (512, 512, 3)
+    changed = (picture != plain).any(axis=-1)
+    assert changed[:50, :80].mean() > 0.9
+    assert changed[495:, :50].mean() > 0.9
+    assert not changed[80:480].any()
+    assert np.array_equal(image, np.full((64, 64, 3), 100, np.uint8))
+
+
+@pytest.mark.parametrize(
+    "changes", [{"paused": True}, {"recording": True}, {"message": "saved " + "x" * 300}]
+)
+def test_states_are_shown(changes):
+    image = np.full((64, 64, 3), 100, np.uint8)
+    assert not np.array_equal(draw(a_frame(image), []), draw(a_frame(image, **changes), []))
+
+
+def test_hints_wrap():
+    lines = hint_lines([KeyHint((f"f{i}",), i, "a long name of an action") for i in range(9)], 16)
+    assert len(lines) > 3
+    assert lines[-1] == COMMAND_HINTS
+    assert "0-9 action" in lines[-2]
+
+
+@pytest.fixture(scope="module")
+def display():
+    """A display of our own, so that no test opens windows on a person's desktop."""
+    if shutil.which("Xvfb") is None:
+        pytest.skip("needs Xvfb (apt-get install xvfb)")
+    read, write = os.pipe()
+    server = subprocess.Popen(
+        ["Xvfb", "-displayfd", str(write), "-screen", "0", "600x600x24"],
+        pass_fds=[write], stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    os.close(write)
+    with open(read) as numbers:
+        number = numbers.readline().strip()
+    if not number:
+        server.wait()
+        pytest.skip("Xvfb does not start here")
+    yield f":{number}"
+    server.terminate()
+    server.wait()
+
+
+PLAYER = """
+import sys
+from fake_world import FakeWorld
+from tinyworlds.play import cli
+world = FakeWorld(fps=15)
+cli._load = lambda path, args: world
+code = cli.main(["fake.world", "--recordings", sys.argv[1]])
+print("taken", world.taken)
+sys.exit(code)
+"""
+
+
+@contextlib.contextmanager
+def player(display, folder):
+    """A process that plays the fake world in a real window; OpenCV may abort it, hence not this process."""
+    path = os.pathsep.join([str(TESTS), str(TESTS.parent)])
+    process = subprocess.Popen(
+        [sys.executable, "-c", PLAYER, str(folder)],
+        env={**os.environ, "DISPLAY": display, "PYTHONPATH": path},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        wait_for(lambda: lit(display) > 0.4 or process.poll() is not None)
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def wait_for(condition, seconds=30.0):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.05)
+
+
+def screenshot(display):
+    grab = pytest.importorskip("PIL.ImageGrab")
+    return np.asarray(grab.grab(xdisplay=display))
+
+
+def lit(display):
+    return (screenshot(display) > 0).any(axis=-1).mean()
+
+
+def test_the_window_shows_the_world_and_ctrl_c_leaves_it(display, tmp_path):
+    with player(display, tmp_path) as process:
+        picture = screenshot(display)
+        assert process.poll() is None
+        assert (picture[100:400, 40:200] == 90).mean() > 0.9  # the fake world's grey
+        assert (picture[:70, :110] > 200).any()  # figures
+        assert (picture[480:512, :200] > 200).any()  # hints
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+        assert process.returncode == 130
+        assert "Traceback" not in err
+        assert "taken [0" in out
+
+
+@pytest.mark.skipif(shutil.which("xdotool") is None, reason="needs xdotool")
+def test_real_keys_drive_the_window(display, tmp_path):
+    def keys(*words):
+        subprocess.run(["xdotool", *words], env={**os.environ, "DISPLAY": display}, check=True)
+
+    with player(display, tmp_path) as process:
+        for words in (["key", "z"], ["key", "F5"], ["key", "o"], ["key", "d"], ["keydown", "Left"]):
+            keys(*words)
+            time.sleep(0.3)
+        time.sleep(0.7)
+        keys("keyup", "Left")
+        time.sleep(0.3)
+        keys("key", "Escape")
+        out, err = process.communicate(timeout=30)
+    assert process.returncode == 0, err
+    taken = out.partition("taken [")[2].rpartition("]")[0].split(", ")
+    assert taken.count("2") == 1  # the tap
+    first, last = taken.index("1"), len(taken) - taken[::-1].index("1")
+    assert set(taken[first:last]) == {"1"}  # held without a gap
+    assert 10 <= last - first <= 25
+    assert len(list(tmp_path.iterdir())) == 1  # the recording that Esc finished

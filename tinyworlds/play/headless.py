@@ -1,0 +1,64 @@
+"""Play without a window: a script of keys in, a clip out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from tinyworlds.play.keys import KeyEvent
+from tinyworlds.play.session import PlayFrame, Session, play
+
+
+class ScriptedView:
+    """A view whose player is a script: one key held for each frame (a `View` of the session).
+
+    Args:
+        script: the key of every frame, None for no key (see `tinyworlds.play.keys.parse_script`).
+    """
+
+    def __init__(self, script: Sequence[str | None]) -> None:
+        self.frames: list[PlayFrame] = []
+        self._script: Iterator[str | None] = iter(script)
+        self._held: str | None = None
+
+    def poll(self) -> Iterable[KeyEvent]:
+        """Return the events of the next frame; at the end of the script the session is asked to quit."""
+        released = [] if self._held is None else [KeyEvent(self._held, down=False)]
+        try:
+            key = next(self._script)
+        except StopIteration:
+            self._held = None
+            return [*released, KeyEvent("esc")]
+        if key == self._held:
+            return []
+        self._held = key
+        return released if key is None else [*released, KeyEvent(key)]
+
+    def show(self, frame: PlayFrame) -> None:
+        """Keep the frame."""
+        self.frames.append(frame)
+
+    def wait(self, seconds: float) -> None:
+        """Nobody watches: go on at once."""
+
+
+def play_script(session: Session, script: Sequence[str | None]) -> list[PlayFrame]:
+    """Play a script and return the start frame and one frame for each key of the script."""
+    view = ScriptedView(script)
+    play(session, view)
+    return view.frames
+
+
+def write_clip(path: str | Path, frames: Sequence[PlayFrame], fps: float, scale: int) -> Path:
+    """Write played frames as a clip and return the path written (the suffix follows the codec found).
+
+    Raises:
+        VideoError: no codec could write it.
+    """
+    from tinyworlds.media import save_video
+
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return Path(save_video(path, np.stack([frame.image for frame in frames]), fps, scale))

@@ -1,0 +1,116 @@
+"""What a key means: names of keys, the session's commands, and keys to action ids.
+
+Keys are lower-case names: ``"a"`` ... ``"z"``, ``"0"`` ... ``"9"``, ``"space"``, ``"up"``, ``"down"``,
+``"left"``, ``"right"``, ``"enter"``, ``"esc"``, ``"tab"``. The commands below mean the same in every game;
+all other keys are the game's. A digit selects the action id of that number, unless the game's key map gives
+it another meaning.
+
+This file knows neither worlds nor windows.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from tinyworlds.errors import ConfigError, did_you_mean
+
+COMMANDS = {"r": "reset", "p": "pause", "o": "record", "esc": "quit"}
+
+_SPELLINGS = {
+    " ": "space", "spacebar": "space", "return": "enter", "escape": "esc",
+    "arrowup": "up", "arrowdown": "down", "arrowleft": "left", "arrowright": "right",
+}  # fmt: skip
+_TWINS = {"w": "up", "a": "left", "s": "down", "d": "right"}
+_TWINS |= {arrow: letter for letter, arrow in _TWINS.items()}
+_NAMED = ("space", "up", "down", "left", "right", "enter", "esc", "tab")
+_IDLE = ("idle", "none", ".")
+
+
+@dataclass(frozen=True)
+class KeyEvent:
+    """A key went down or up; `repeat` marks the auto-repeat of a key that is already down."""
+
+    key: str
+    down: bool = True
+    repeat: bool = False
+
+
+@dataclass(frozen=True)
+class KeyHint:
+    """The keys that take one action, for the line of hints below the picture."""
+
+    keys: tuple[str, ...]
+    action: int
+    name: str
+
+
+def normalise_key(name: str) -> str:
+    """Return our name of a key: ``"W"`` -> ``"w"``, ``"ArrowUp"`` -> ``"up"``, ``" "`` -> ``"space"``."""
+    name = name.lower()
+    return _SPELLINGS.get(name, name)
+
+
+def complete_key_map(key_map: Mapping[str, int], num_actions: int) -> dict[str, int]:
+    """Return all keys that take an action.
+
+    Entries whose action the world does not have and keys taken by a command are left out; W/A/S/D and the
+    arrows stand in for each other where the map names only one of the two; digits are added up to
+    ``num_actions - 1``.
+
+    Args:
+        key_map: the game's own map from key to action id.
+        num_actions: how many actions the world has; ids are 0 ... `num_actions` - 1.
+    """
+    given = {normalise_key(key): int(action) for key, action in key_map.items()}
+    keys = {key: a for key, a in given.items() if 0 <= a < num_actions and key not in COMMANDS}
+    for key, twin in _TWINS.items():
+        if key in given and twin not in given and key in keys:
+            keys[twin] = keys[key]
+    for digit in range(min(num_actions, 10)):
+        keys.setdefault(str(digit), digit)
+    return keys
+
+
+def key_hints(key_map: Mapping[str, int], names: Sequence[str]) -> list[KeyHint]:
+    """Group a completed key map by action; digits are left out, they explain themselves."""
+    groups: dict[int, list[str]] = {}
+    for key, action in key_map.items():
+        if not key.isdigit():
+            groups.setdefault(action, []).append(key)
+    return [KeyHint(tuple(keys), action, names[action]) for action, keys in sorted(groups.items())]
+
+
+def parse_script(text: str) -> list[str | None]:
+    """Read a key script such as ``"w*10 d*20 idle*5 space"``: one key held for each frame.
+
+    Args:
+        text: words ``KEY`` or ``KEY*COUNT``; ``idle`` (also ``none`` or ``.``) stands for no key.
+
+    Returns:
+        The key of every frame, ``None`` where none is held.
+
+    Raises:
+        ConfigError: a word is not a key, or a count is not a positive number.
+    """
+    frames: list[str | None] = []
+    for word in text.replace(",", " ").split():
+        key, star, count = word.partition("*")
+        key = normalise_key(key)
+        if key not in (*_NAMED, *_IDLE) and not re.fullmatch(r"[a-z0-9]", key):
+            hint = did_you_mean(key, [*_NAMED, *_IDLE])
+            raise ConfigError(
+                f"'{word}' in the keys is no key; write for example 'w*10 space idle*5 3'.{hint}"
+            )
+        if star and not re.fullmatch(r"[1-9][0-9]{0,6}", count):
+            raise ConfigError(f"'{word}' in the keys needs a count above 0 after '*', as in '{key}*10'")
+        frames += [None if key in _IDLE else key] * (int(count) if star else 1)
+    if not frames:
+        raise ConfigError("the keys are empty; write for example --keys 'w*10 d*20'")
+    return frames
+
+
+def keys_without_meaning(script: Iterable[str | None], key_map: Mapping[str, int]) -> list[str]:
+    """Return the keys of a script that neither take an action nor command the session, each once."""
+    return sorted({key for key in script if key is not None and key not in key_map and key not in COMMANDS})

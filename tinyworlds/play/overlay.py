@@ -1,0 +1,106 @@
+"""Draws what the player reads: the enlarged frame, the figures top left, the key hints at the bottom.
+
+Pure functions from pictures to pictures, RGB uint8 [H, W, 3]; no window is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from tinyworlds.play.keys import KeyHint
+from tinyworlds.play.session import PlayFrame
+
+WINDOW_PX = 512
+COMMAND_HINTS = "R reset   P pause   O record   Esc quit"
+
+_FONT, _SCALE, _LINE_PX, _MARGIN_PX = cv2.FONT_HERSHEY_SIMPLEX, 0.45, 18, 6
+_WHITE, _RED, _YELLOW = (255, 255, 255), (255, 80, 80), (255, 220, 90)
+_SIGNS = {"up": "Up", "down": "Down", "left": "Left", "right": "Right", "space": "Space", "enter": "Enter"}
+
+
+def enlarge(image: np.ndarray, size: int = WINDOW_PX, smooth: bool = False) -> np.ndarray:
+    """Fit a frame into a square of `size` pixels, keeping its shape; black borders fill the rest.
+
+    Args:
+        image: uint8 [H, W, 3].
+        size: side of the square in pixels.
+        smooth: cubic instead of nearest-neighbour interpolation.
+    """
+    height, width = image.shape[:2]
+    factor = size / max(height, width)
+    inner = (max(round(width * factor), 1), max(round(height * factor), 1))
+    picture = cv2.resize(image, inner, interpolation=cv2.INTER_CUBIC if smooth else cv2.INTER_NEAREST)
+    if inner == (size, size):
+        return picture
+    canvas = np.zeros((size, size, 3), np.uint8)
+    top, left = (size - inner[1]) // 2, (size - inner[0]) // 2
+    canvas[top : top + inner[1], left : left + inner[0]] = picture
+    return canvas
+
+
+def hint_lines(hints: Sequence[KeyHint], num_actions: int, width_px: int = WINDOW_PX) -> list[str]:
+    """Return the lines of key hints: the game's keys, wrapped to `width_px`, then the commands."""
+    words = ["/".join(_SIGNS.get(key, key.upper()) for key in hint.keys) + f" {hint.name}" for hint in hints]
+    if num_actions > 1:
+        words.append(f"0-{min(num_actions, 10) - 1} action")
+    lines = [""]
+    for word in words:
+        longer = f"{lines[-1]}   {word}" if lines[-1] else word
+        if lines[-1] and _text_width(longer) > width_px - 2 * _MARGIN_PX:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return [line for line in [*lines, COMMAND_HINTS] if line]
+
+
+def draw(frame: PlayFrame, hints: Sequence[str], size: int = WINDOW_PX, smooth: bool = False) -> np.ndarray:
+    """Return the picture of a frame as the window shows it, uint8 [size, size, 3]."""
+    canvas = enlarge(frame.image, size, smooth)
+    action = "-" if frame.action is None else f"{frame.action} {frame.action_name}"
+    lines = [
+        (f"{frame.fps:4.1f} FPS", _WHITE),
+        (f"action {action}", _WHITE),
+        (f"frame {frame.number}", _WHITE),
+    ]
+    if frame.paused:
+        lines.append(("paused", _YELLOW))
+    if frame.recording:
+        lines.append(("recording", _RED))
+    if frame.message:
+        lines.append((frame.message, _YELLOW))
+    _text_block(canvas, lines, top=0)
+    _text_block(canvas, [(line, _WHITE) for line in hints], top=size - _block_height(len(hints)))
+    return canvas
+
+
+def _text_width(text: str) -> int:
+    return cv2.getTextSize(text, _FONT, _SCALE, 1)[0][0]
+
+
+def _block_height(num_lines: int) -> int:
+    return num_lines * _LINE_PX + _MARGIN_PX
+
+
+def _text_block(canvas: np.ndarray, lines: Sequence[tuple[str, tuple[int, int, int]]], top: int) -> None:
+    """Write lines of text on a darkened box in the left part of `canvas`, in place."""
+    if not lines:
+        return
+    limit = canvas.shape[1] - 2 * _MARGIN_PX
+    texts = [(_shorten(text, limit), colour) for text, colour in lines]
+    width = max(_text_width(text) for text, _ in texts) + 2 * _MARGIN_PX
+    box = canvas[top : top + _block_height(len(texts)), :width]
+    box[:] = box // 3  # text stays readable on any picture
+    for number, (text, colour) in enumerate(texts, start=1):
+        origin = (_MARGIN_PX, top + number * _LINE_PX - 3)
+        cv2.putText(canvas, text, origin, _FONT, _SCALE, colour, 1, cv2.LINE_AA)
+
+
+def _shorten(text: str, width_px: int) -> str:
+    if _text_width(text) <= width_px:
+        return text
+    while text and _text_width("..." + text) > width_px:
+        text = text[1:]
+    return "..." + text
