@@ -1,0 +1,91 @@
+"""Latent actions: which of a few actions led from each frame to the next, learned without labels.
+
+After Genie (https://arxiv.org/abs/2402.15391, section 2.1). The network is four chosen parts, `ActionParts`:
+
+- ``encoder(frames [B, T, C, H, W]) -> [B, T-1, A]``, one vector per pair of neighbouring frames;
+- ``quantizer``: ``(vectors) -> latents [B, T-1, A]``, ``.ids(latents) -> [B, T-1]``, ``.latents(ids)``;
+- ``decoder(frames, latents) -> [B, T-1, C, H, W]``, frames 1..T-1 from earlier frames and the actions;
+- ``objective(predicted, frames, vectors, latents) -> dict`` of scalars, among them `loss`.
+
+`latent_actions_v1` and `latent_actions_v2` build them.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from tinyworlds.errors import ConfigError, DataError
+from tinyworlds.models import latent_actions_v1, latent_actions_v2
+from tinyworlds.models.base import Network, check_frames, check_grid, check_heads, check_positive, pick
+
+_ARCHITECTURES = {"v1": latent_actions_v1.build, "v2": latent_actions_v2.build}
+
+
+class LatentActionModel(Network):
+    """Infers actions from frames, and predicts frames from them so that they have to mean something.
+
+    Args:
+        frame_size: Height and width of a frame, in pixels; a multiple of `patch_size`.
+        patch_size: Side of a patch, in pixels.
+        embed_dim: Width of the transformers; a multiple of twice `num_heads`.
+        num_heads: Attention heads.
+        hidden_dim: Width of the feed-forward layers, before SwiGLU takes two thirds of it.
+        num_blocks: Blocks of the encoder, and of the decoder.
+        num_actions: How many actions to tell apart; a power of two.
+        architecture: "v2", or "v1" for public weights.
+        num_channels: Colour channels.
+
+    Raises:
+        ConfigError: Sizes do not divide, `num_actions` is no power of two, or the architecture is unknown.
+    """
+
+    def __init__(
+        self,
+        frame_size: int = 64,
+        patch_size: int = 4,
+        embed_dim: int = 32,
+        num_heads: int = 8,
+        hidden_dim: int = 128,
+        num_blocks: int = 2,
+        num_actions: int = 16,
+        architecture: str = "v2",
+        num_channels: int = 3,
+    ) -> None:
+        super().__init__(locals())
+        check_heads(embed_dim, num_heads)
+        check_grid(frame_size, patch_size)
+        check_positive(hidden_dim=hidden_dim, num_blocks=num_blocks, num_channels=num_channels)
+        if num_actions < 2 or num_actions & (num_actions - 1):
+            nearest = 2 ** max(num_actions.bit_length(), 1)
+            raise ConfigError(f"num_actions must be a power of two, got {num_actions}: take {nearest}.")
+        parts = pick("architecture", architecture, _ARCHITECTURES)(**self.config)
+        self.encoder, self.quantizer, self.decoder, self.objective = parts
+        self.num_actions = num_actions
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Predict frames 1..T-1 ``[B, T-1, C, H, W]`` of ``[B, T, C, H, W]`` in [-1, 1]."""
+        self._check(frames)
+        return self.decoder(frames, self.quantizer(self.encoder(frames)))
+
+    def encode(self, frames: Tensor) -> Tensor:
+        """Actions ``[B, T-1]`` int64 between neighbouring frames of ``[B, T, C, H, W]`` in [-1, 1]."""
+        self._check(frames)
+        return self.quantizer.ids(self.quantizer(self.encoder(frames)))
+
+    def latents(self, action_ids: Tensor) -> Tensor:
+        """Action vectors ``[B, T-1, A]`` of actions ``[B, T-1]``."""
+        return self.quantizer.latents(action_ids)
+
+    def loss(self, frames: Tensor) -> dict[str, Tensor]:
+        """Training loss on ``[B, T, C, H, W]`` in [-1, 1]: `loss` and its parts."""
+        self._check(frames)
+        vectors = self.encoder(frames)
+        latents = self.quantizer(vectors)
+        return self.objective(self.decoder(frames, latents), frames, vectors, latents)
+
+    def _check(self, frames: Tensor) -> None:
+        check_frames(frames, self.config["num_channels"], self.config["frame_size"])
+        if frames.shape[1] < 2:
+            raise DataError(
+                "an action lies between two frames, got clips of one: set num_frames to 2 or more."
+            )

@@ -1,0 +1,37 @@
+"""Losses on pixels. Small things that move matter: a ball is a few pixels of thousands."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+MOVING_THRESHOLD = 0.1
+"""A pixel moves when a channel is further than this from the clip's temporal median (frames in [-1, 1])."""
+
+
+def moving_pixels(frames: Tensor) -> Tensor:
+    """Where frames differ from the clip's temporal median: ``[B, T, C, H, W] -> bool [B, T, 1, H, W]``."""
+    still = frames.median(dim=1, keepdim=True).values
+    return ((frames - still).abs() > MOVING_THRESHOLD).any(dim=2, keepdim=True)
+
+
+def plain_loss(prediction: Tensor, frames: Tensor) -> Tensor:
+    """Smooth L1, as v1 was trained."""
+    return F.smooth_l1_loss(prediction.float(), frames)
+
+
+def motion_loss(prediction: Tensor, frames: Tensor, weight: float = 0.5, floor: float = 0.005) -> Tensor:
+    """Squared error over all pixels plus `weight` times that over moving pixels.
+
+    Args:
+        prediction: ``[B, T, C, H, W]``.
+        frames: The same shape, in [-1, 1]. With a single frame nothing moves.
+        weight: Share of the second term.
+        floor: The moving share of pixels is taken to be at least this, so that one flickering pixel does not
+            govern a quiet batch.
+    """
+    error = (prediction.float() - frames).square().mean(dim=2, keepdim=True)  # [B, T, 1, H, W]
+    moving = moving_pixels(frames)
+    share = moving.float().mean().clamp(min=floor)
+    return error.mean() + weight * torch.where(moving, error, 0.0).mean() / share

@@ -1,0 +1,110 @@
+"""Norms, with and without conditioning on the action.
+
+v1 conditions by scale and shift after the norm (FiLM, https://arxiv.org/abs/1709.07871); v2 by AdaLN-Zero
+(DiT, https://arxiv.org/abs/2212.09748, section 3.2), where a gate also weighs what a layer adds.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+EPS = 1e-5
+
+
+class RMSNorm(nn.Module):
+    """Root-mean-square norm over the last axis.
+
+    The weight is cast to the input's type, so that the fused kernel also serves under autocast.
+    """
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(dim))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise ``[..., dim]``."""
+        return F.rms_norm(x, self.weight.shape, self.weight.to(x.dtype), EPS)
+
+
+class PlainNorm(nn.Module):
+    """The v1 norm of an unconditioned transformer; takes and ignores a condition."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.rms = RMSNorm(dim)
+
+    def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Normalise ``[B, T, P, E]``."""
+        return self.rms(x)
+
+
+class ConditionedNorm(nn.Module):
+    """The v1 norm of a conditioned transformer: LayerNorm, then ``x * (1 + gamma) + beta`` per frame."""
+
+    def __init__(self, dim: int, condition_dim: int) -> None:
+        super().__init__()
+        self.to_gamma_beta = nn.Sequential(nn.SiLU(), nn.Linear(condition_dim, 2 * dim))
+
+    def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Normalise ``[B, T, P, E]`` given ``[B, T or T-1, A]``.
+
+        A condition one frame short belongs to frames 1..T-1 (action t acts on frame t+1): the first frame
+        then keeps the plain norm, as do all frames without a condition.
+        """
+        normed = F.layer_norm(x, x.shape[-1:], eps=EPS)
+        if condition is None:
+            return normed
+        gamma_beta = self.to_gamma_beta(condition)
+        gamma_beta = F.pad(gamma_beta, (0, 0, x.shape[1] - condition.shape[1], 0))  # [B, T, 2E]
+        gamma, beta = gamma_beta[:, :, None].to(normed.dtype).chunk(2, dim=-1)  # each [B, T, 1, E]
+        return torch.addcmul(beta, normed, 1 + gamma)
+
+
+class LayerNorm(nn.Module):
+    """LayerNorm without a bias; on CPUs several times faster than the root-mean-square norm."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(dim))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise ``[..., dim]``."""
+        return F.layer_norm(x, self.weight.shape, self.weight, eps=EPS)
+
+
+class Residual(nn.Module):
+    """v2 step without a condition: ``x + layer(norm(x))``. The layer's last map should start at zero."""
+
+    def __init__(self, dim: int, layer: nn.Module) -> None:
+        super().__init__()
+        self.norm = LayerNorm(dim)
+        self.layer = layer
+
+    def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Step ``[B, T, P, E]``; the condition is ignored."""
+        return x + self.layer(self.norm(x))
+
+
+class ModulatedResidual(nn.Module):
+    """v2 step under a condition: ``x + gate * layer(norm(x) * (1 + scale) + shift)``.
+
+    The map from the condition starts at zero, with shift 0, scale 0 and gate 1. As the layer's last map
+    starts at zero too, a fresh block passes its input through, as AdaLN-Zero wants, and yet every weight of
+    the layer learns from the second step on.
+    """
+
+    def __init__(self, dim: int, condition_dim: int, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+        self.to_modulation = nn.Sequential(nn.SiLU(), nn.Linear(condition_dim, 3 * dim))
+        nn.init.zeros_(self.to_modulation[1].weight)
+        nn.init.zeros_(self.to_modulation[1].bias)
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        """Step ``[B, T, P, E]`` given ``[B, T, condition_dim]``."""
+        shift, scale, gate = self.to_modulation(condition)[:, :, None].chunk(3, dim=-1)  # each [B, T, 1, E]
+        normed = F.layer_norm(x, x.shape[-1:], eps=EPS)
+        change = self.layer(torch.addcmul(shift.to(normed.dtype), normed, 1 + scale.to(normed.dtype)))
+        return torch.addcmul(x, change.to(x.dtype), 1 + gate.to(x.dtype))
