@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 INK, PAPER = (20, 20, 20), (255, 255, 255)
 FONT_PX, GAP_PX = 15, 4
-STRIP_WIDTH_PX = 1600
+STRIP_WIDTH_PX = 1800
 
 
 def to_uint8(frames: torch.Tensor) -> np.ndarray:
@@ -68,7 +68,7 @@ def strip(
         labels: one label a row, on the left.
         columns: one label a column, on top; too long ones are cut.
         title: a line above everything; wrapped to the width.
-        scale: pixels per pixel; by default as large as fits about 1,600 pixels, at most 4.
+        scale: pixels per pixel; by default as large as fits about 1,800 pixels, at most 4.
 
     Returns:
         uint8 [H, W, 3].
@@ -132,15 +132,10 @@ def save_strip(
     return save_picture(path, strip(rows, labels, columns, title, scale))
 
 
-def side_by_side(panels: dict[str, np.ndarray], scale: int = 4) -> np.ndarray:
-    """Clips next to each other with a caption above each: uint8 [T, H, W, 3] each -> [T, H', W', 3]."""
-    length = min(len(clip) for clip in panels.values())
-    wide = [f"{name[: 1 + clip.shape[2] * scale // 9]}" for name, clip in panels.items()]
+def side_by_side(captions: Sequence[str], clips: Sequence[np.ndarray], scale: int = 4) -> np.ndarray:
+    """Clips next to each other, a caption above each: uint8 [T, H, W, 3] each -> [T, H', W', 3]."""
     return np.stack(
-        [
-            strip([[clip[i] for clip in panels.values()]], [""], columns=wide, scale=scale)
-            for i in range(length)
-        ]
+        [strip([list(frames)], [""], columns=captions, scale=scale) for frames in zip(*clips, strict=True)]
     )
 
 

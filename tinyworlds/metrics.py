@@ -10,7 +10,6 @@ Shapes: B batch, T frames, C channels, H W pixels.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -18,26 +17,13 @@ from torch import Tensor
 from torchmetrics import Metric
 from torchmetrics.functional.image import structural_similarity_index_measure
 
+from tinyworlds.estimate import Estimate
+
 DATA_RANGE = 2.0
 # The variance of 8-bit rounding, in units of [-1, 1]: equal frames count as 58.9 dB, not as infinity.
 MIN_MSE = (DATA_RANGE / 255) ** 2 / 12
 # A pixel moves when it leaves the clip's median by more than this (of [-1, 1]; about 13 of 255).
 MOTION_THRESHOLD = 0.1
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A mean with its 95 % interval over `count` independent values."""
-
-    mean: float
-    low: float
-    high: float
-    count: int
-
-    @property
-    def half_width(self) -> float:
-        """Half the interval: what stands behind the plus-minus sign."""
-        return (self.high - self.low) / 2
 
 
 def estimate(values: Tensor) -> Estimate:

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
+from tinyworlds.estimate import Estimate
+
 # An action is used when at least this share of the transitions has it: one in a thousand is noise.
 MIN_SHARE = 0.01
 
@@ -44,6 +46,17 @@ def normalised_mutual_information(latent: Tensor, true: Tensor) -> float:
     if not latent.numel():
         return float("nan")
     return float(table_nmi(contingency(latent, true, int(latent.max()) + 1, int(true.max()) + 1)))
+
+
+def bootstrap_nmi(tables: Tensor, seed: int = 0, rounds: int = 400) -> Estimate:
+    """NMI over all clips, its 95 % interval from redrawing clips; `tables` [N, A, K] count pairs by clip."""
+    value = float(table_nmi(tables.sum(0)))
+    generator = torch.Generator().manual_seed(seed)
+    drawn = torch.randint(len(tables), (rounds, len(tables)), generator=generator)
+    weights = torch.stack([torch.bincount(row, minlength=len(tables)) for row in drawn]).double()
+    spread = float(table_nmi(torch.einsum("rn,nak->rak", weights, tables)).std())
+    # Redrawn tables are a little sparser, hence their NMI a little higher: only their spread is of use.
+    return Estimate(value, max(value - 1.96 * spread, 0.0), min(value + 1.96 * spread, 1.0), len(tables))
 
 
 class CodeCounter(Metric):

@@ -1,0 +1,179 @@
+"""``tinyworlds evaluate RUN_OR_WORLD``: measures a world; writes report, plots and clips into a folder."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from tinyworlds.errors import ConfigError, MissingFileError, did_you_mean
+
+if TYPE_CHECKING:
+    from tinyworlds.evaluate import Evaluation
+    from tinyworlds.report import Bar, Report
+
+PICTURES = {
+    "open_loop.png": "Given frames, then truth, prediction and error of free rollouts",
+    "open_loop.mp4": "The same as a clip",
+    "action_sheet.png": "What each action does",
+    "actions.png": "Latent actions and what they stand for",
+    "horizon.png": "PSNR by frame of the rollout",
+    "tokenizer.png": "What the tokenizer keeps",
+}
+
+
+def evaluate(
+    path: str | Path,
+    data: str | list[str] | None = None,
+    out: str | Path | None = None,
+    *,
+    num_clips: int = 96,
+    horizon: int = 8,
+    num_steps: int | None = None,
+    device: str = "auto",
+    seed: int = 0,
+    bars: dict[str, Bar] | None = None,
+    data_settings: dict[str, Any] | None = None,
+) -> Report:
+    """Measure a world on the held-out part of its data and write the report.
+
+    Args:
+        path: a ``.world`` file or a run folder.
+        data: gameplay files; default: those the world was trained on.
+        out: folder for the report; default ``evaluation`` in the run, or beside the world file.
+        num_clips: held-out clips, at most.
+        horizon: frames of the free rollouts.
+        num_steps: decoding steps a frame; default as the world plays.
+        device: where it runs.
+        seed: of random actions.
+        bars: what the figures must reach; the report then says whether they do.
+        data_settings: arguments of H5DataModule, when they are known better than from `path`.
+
+    Raises:
+        MissingFileError: neither `path` nor `data` leads to gameplay files.
+        DataError: the data have too few held-out clips.
+    """
+    from tinyworlds.data import H5DataModule
+    from tinyworlds.data.progress import progress_bar
+    from tinyworlds.evaluate import evaluate_world
+    from tinyworlds.held_out import held_out_clips
+    from tinyworlds.models.world import World
+
+    path = Path(path)
+    world = World.load(path, device)
+    settings = dict(data_settings or settings_of(path, world.info.provenance))
+    if data is not None:
+        settings["files"] = data
+    if not settings.get("files") and not settings.get("game"):
+        raise MissingFileError(
+            f"{path} does not say which data it was trained on; name them with --data FILE."
+        )
+    settings["frame_size"] = world.frame_size
+    module = H5DataModule(**{"fps": world.fps, **settings, "num_workers": 0})
+    clips = held_out_clips(module, world.context_frames + horizon, num_clips)
+    with progress_bar("evaluate", 100, enabled=sys.stderr.isatty()) as advance:
+        done = 0.0
+
+        def progress(share: float) -> None:
+            nonlocal done
+            advance(round(100 * (share - done)))
+            done = share
+
+        found = evaluate_world(
+            world, clips, horizon=horizon, num_steps=num_steps, seed=seed, progress=progress
+        )
+    folder = Path(out) if out is not None else default_folder(path)
+    write_report(folder, found, world, bars)
+    return found.report
+
+
+def write_report(folder: Path, found: Evaluation, world: Any, bars: dict[str, Bar] | None = None) -> None:
+    """Draw every picture of an evaluation, then write ``metrics.json`` and ``report.md`` beside them."""
+    from tinyworlds import report_pictures as draw
+
+    report, clips = found.report, found.clips
+    frames, _ = clips.batch(0, len(clips))
+    lively = draw.liveliest(frames, 6)
+    still = draw.liveliest(frames, 8)
+    names = list(world.action_names) if world.info.actions != "latent" else report.latent_names()
+    rebuilt = found.reconstruction[still, -1]
+    draw.tokenizer_picture(
+        folder / "tokenizer.png",
+        frames[still, found.reconstruction.shape[1] - 1],
+        rebuilt,
+        f"Tokenizer on held-out frames: {report.value('tokenizer_psnr'):.1f} dB PSNR",
+    )
+    gain = report.value("rollout_gain")
+    title = f"Free rollouts on held-out clips: {gain:+.1f} dB above repeating the last given frame"
+    draw.open_loop_picture(folder / "open_loop.png", found.rollout, lively[:3], title)
+    draw.open_loop_video(folder / "open_loop.mp4", found.rollout, lively, clips.fps)
+    draw.action_sheet(folder / "action_sheet.png", world, frames[lively[0]], names)
+    draw.horizon_plot(folder / "horizon.png", report)
+    if report.action_shares:
+        draw.actions_plot(folder / "actions.png", report)
+    written = {name: caption for name, caption in PICTURES.items() if (folder / name).exists()}
+    report.write(folder, bars, written)
+
+
+def settings_of(path: Path, provenance: dict[str, Any]) -> dict[str, Any]:
+    """The data settings a world was trained with: from its run folder, or from what its file tells."""
+    if path.is_dir():
+        from tinyworlds.run_layout import versions
+        from tinyworlds.start_clips import data_settings
+
+        trained = versions(path, "dynamics")
+        return data_settings(trained[-1]) if trained else {}
+    return dict(provenance.get("data") or {})
+
+
+def default_folder(path: Path) -> Path:
+    """``evaluation`` in a run folder; ``NAME_evaluation`` beside a world file."""
+    return path / "evaluation" if path.is_dir() else path.with_name(f"{path.stem}_evaluation")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``tinyworlds evaluate``; return the exit code.
+
+    Raises:
+        TinyWorldsError: for the dispatcher to print.
+    """
+    parser = _Parser(
+        "tinyworlds evaluate", description="Measure a world on held-out clips.", allow_abbrev=False
+    )
+    parser.add_argument("path", metavar="RUN_OR_WORLD", help="a run folder or a .world file")
+    parser.add_argument(
+        "--data", metavar="FILE", action="append", help="gameplay file; may be given several times"
+    )
+    parser.add_argument("--out", metavar="DIR", help="folder for the report (default: evaluation in the run)")
+    parser.add_argument(
+        "--num_clips", type=int, default=96, help="held-out clips, at most (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--horizon", type=int, default=8, help="frames of the rollouts (default: %(default)s)"
+    )
+    parser.add_argument("--num_steps", type=int, help="decoding steps a frame (default: as the world plays)")
+    parser.add_argument(
+        "--device", default="auto", help="cpu, cuda, cuda:1, ... (default: a GPU if there is one)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the random actions (default: %(default)s)")
+    args = vars(parser.parse_args(argv))
+    for name in ("num_clips", "horizon", "num_steps"):
+        if args[name] is not None and args[name] < 1:
+            raise ConfigError(f"--{name} must be at least 1, got {args[name]}.")
+    report = evaluate(**args)
+    folder = Path(args["out"]) if args["out"] else default_folder(Path(args["path"]))
+    print(report.to_markdown())
+    print(f"Report, plots and clips: {folder / 'report.md'}")
+    return 0
+
+
+class _Parser(argparse.ArgumentParser):
+    """Errors are one line with the nearest option."""
+
+    def error(self, message: str) -> NoReturn:
+        known = [option for action in self._actions for option in action.option_strings]
+        wrong = message.rpartition("unrecognized arguments: ")[2].split(" ")[0].split("=")[0]
+        hint = did_you_mean(wrong, known) if "unrecognized" in message else ""
+        raise ConfigError(f"{self.prog}: {message}.{hint} See {self.prog} --help")

@@ -1,0 +1,72 @@
+"""Clips that no stage was trained on, for reports and pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tinyworlds.data.pixels import frames_to_input
+
+
+@dataclass(frozen=True)
+class Clips:
+    """Clips at rest.
+
+    Attributes:
+        frames: uint8 [N, T, H, W, C].
+        actions: int64 [N, T], the true action taken at each frame, where the file has them.
+        fps: frames per second of game time.
+        source: where they come from, in words.
+        action_names: of the true actions; may be empty.
+    """
+
+    frames: Tensor
+    actions: Tensor | None
+    fps: float
+    source: str
+    action_names: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    @property
+    def num_frames(self) -> int:
+        """Frames of each clip."""
+        return self.frames.shape[1]
+
+    def batch(
+        self, start: int, count: int, device: torch.device | str = "cpu"
+    ) -> tuple[Tensor, Tensor | None]:
+        """Clips from `start` on as networks take them: float [B, T, C, H, W] in [-1, 1]; actions [B, T]."""
+        part = slice(start, start + count)
+        actions = None if self.actions is None else self.actions[part].to(device)
+        return frames_to_input(self.frames[part].to(device)), actions
+
+
+def held_out_clips(module: Any, num_frames: int, num_clips: int, split: str = "test") -> Clips:
+    """Clips drawn from the held-out part of the data; no two share a frame, and the draw is always the same.
+
+    Args:
+        module: an :class:`tinyworlds.data.H5DataModule`.
+        num_frames: frames of each clip.
+        num_clips: how many, at most.
+        split: "test" or "val".
+
+    Raises:
+        DataError: the split has no clip of that length.
+    """
+    module.setup()
+    dataset = module._dataset(split, num_frames)
+    numbers = list(range(min(num_clips, len(dataset))))  # evaluation sets are dealt in a random order
+    batch = dataset.__getitems__(numbers)
+    files = ", ".join(str(path) for path in module.files)
+    return Clips(
+        frames=batch["frames"],
+        actions=batch.get("actions"),
+        fps=float(module.fps),
+        source=f"{split} split ({module.split}) of {files}",
+        action_names=tuple(module.action_names),
+    )

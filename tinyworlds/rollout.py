@@ -1,0 +1,252 @@
+"""Open-loop rollouts: true context frames in, generated frames out, batched over clips.
+
+Used by ``tinyworlds predict``, the pictures while training and the report. It knows networks and tensors;
+files, windows and metrics are others' business. :class:`RolloutResult` keeps generated frames apart from the
+context frames that were given, so that these never count.
+
+Action t leads from frame t to frame t+1. The context's own actions are always the true ones (inferred or
+labelled); `actions` says where those of the generated frames come from.
+
+Shapes: B batch, T frames, P patches, C channels, H W pixels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from tinyworlds.action_source import ActionSource, Prompt, listed_actions, true_actions
+from tinyworlds.errors import ConfigError
+from tinyworlds.models import maskgit
+from tinyworlds.rollout_result import RolloutResult, join_results
+
+__all__ = ["Dream", "RolloutOptions", "RolloutResult", "join_results", "open_loop", "roll_out_batch"]
+
+
+@dataclass(frozen=True)
+class RolloutOptions:
+    """What ``tinyworlds predict`` generates.
+
+    Args:
+        actions: ``inferred`` from the true clip (or its labels, for a world trained on labels), ``random``,
+            ``none`` (unconditioned), ``ask`` (typed, one step at a time), or a list such as ``0,1,1`` whose
+            last entry is held.
+        horizon: Frames to generate after the context.
+        context_frames: True frames given before the first generated one; default as the dynamics was trained.
+        num_steps: MaskGIT decoding steps for each frame.
+        temperature: 0 takes the most likely code; higher samples.
+        top_k: Sample among the k most likely codes only.
+        top_p: Sample among the likeliest codes that hold this much probability only.
+        teacher_forced: Give the true frames before each generated one instead of the generated ones.
+        feedback: ``codes`` keeps the generated codes as context; ``pixels`` encodes the generated, clamped
+            frames again at each step, as the original program did.
+        num_clips: Clips to generate and to show.
+        seed: Of the sampling and of random actions.
+        out: Folder for the pictures, the clip and metrics.json; by default below the run's folder.
+    """
+
+    actions: str = "inferred"
+    horizon: int = 8
+    context_frames: int | None = None
+    num_steps: int = 10
+    temperature: float = 0.0
+    top_k: int | None = None
+    top_p: float | None = None
+    teacher_forced: bool = False
+    feedback: str = "codes"
+    num_clips: int = 8
+    seed: int = 0
+    out: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("horizon", "context_frames", "num_steps", "num_clips"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ConfigError(f"{name} must be at least 1, got {value}.")
+        if self.temperature < 0:
+            raise ConfigError(f"temperature must be 0 or above, got {self.temperature}.")
+        if self.feedback not in ("codes", "pixels"):
+            raise ConfigError(f"feedback is 'codes' or 'pixels', got '{self.feedback}'.")
+        listed_actions(self.actions)
+        if self.teacher_forced and self.actions == "ask":
+            raise ConfigError("actions='ask' types one step at a time; it excludes teacher_forced=True.")
+
+    def num_frames(self, dynamics: nn.Module) -> int:
+        """Frames a clip must have for every generated frame to have its truth."""
+        return (self.context_frames or default_context(dynamics)) + self.horizon
+
+    def run(
+        self,
+        tokenizer: nn.Module,
+        action_model: nn.Module | None,
+        dynamics: nn.Module,
+        frames: Tensor,
+        action_ids: Tensor | None = None,
+        generator: torch.Generator | None = None,
+        prompt: Prompt = input,
+    ) -> RolloutResult:
+        """:func:`open_loop` with these options on clips [B, T, C, H, W]; `generator` overrides the seed."""
+        return open_loop(
+            tokenizer,
+            action_model,
+            dynamics,
+            frames,
+            self.actions,
+            self.horizon,
+            self.context_frames,
+            self.num_steps,
+            self.temperature,
+            self.teacher_forced,
+            generator or torch.Generator(frames.device).manual_seed(self.seed),
+            action_ids=action_ids,
+            top_k=self.top_k,
+            top_p=self.top_p,
+            feedback=self.feedback,
+            prompt=prompt,
+        )
+
+
+class Dream:
+    """Clips being continued: the codes and actions of their last frames, batched.
+
+    The one-clip counterpart for play is :class:`tinyworlds.models.world.World`.
+    """
+
+    def __init__(
+        self, tokenizer: nn.Module, dynamics: nn.Module, feedback: str = "codes", **sampling: Any
+    ) -> None:
+        self.tokenizer, self.dynamics, self.feedback, self.sampling = tokenizer, dynamics, feedback, sampling
+
+    def start(self, frames: Tensor, actions: Tensor | None) -> None:
+        """Begin with true frames [B, T, C, H, W] and the actions [B, T - 1] between them (None: idle, 0)."""
+        self.length = frames.shape[1]
+        self.frames = frames
+        self.ids = self.tokenizer.encode(frames)  # [B, T, P]
+        idle = self.ids.new_zeros(len(frames), self.length - 1)
+        self.actions = idle if actions is None else actions
+
+    def advance(self, action: Tensor | None) -> Tensor:
+        """Generate the frame after `action` [B] (None: unconditioned): [B, C, H, W], not clamped."""
+        taken = None if action is None else torch.cat([self.actions, action[:, None]], dim=1)  # [B, T]
+        new = maskgit.decode(self.dynamics, self.ids, taken, horizon=1, **self.sampling)  # [B, 1, P]
+        ids = torch.cat([self.ids, new], dim=1)
+        raw = self.tokenizer.decode(new if self.tokenizer.per_frame else ids)[:, -1]
+        if self.feedback == "pixels":
+            self.frames = torch.cat([self.frames, raw[:, None].clamp(-1, 1)], dim=1)[:, -self.length :]
+            ids = self.tokenizer.encode(self.frames)
+        self.ids = ids[:, -self.length :]
+        if taken is not None:
+            self.actions = taken[:, 1:]
+        return raw
+
+
+def default_context(dynamics: nn.Module) -> int:
+    """Frames given before the first generated one; the windows of training hold the predicted one too."""
+    return max(dynamics.context_frames - 1, 1)
+
+
+@torch.no_grad()
+def open_loop(
+    tokenizer: nn.Module,
+    action_model: nn.Module | None,
+    dynamics: nn.Module,
+    frames: Tensor,
+    actions_mode: str = "inferred",
+    horizon: int = 8,
+    context_frames: int | None = None,
+    num_steps: int = 10,
+    temperature: float = 0.0,
+    teacher_forced: bool = False,
+    generator: torch.Generator | None = None,
+    *,
+    action_ids: Tensor | None = None,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    feedback: str = "codes",
+    prompt: Prompt = input,
+) -> RolloutResult:
+    """Generate `horizon` frames after the first `context_frames` of every clip.
+
+    Args:
+        tokenizer: a VideoTokenizer in eval mode.
+        action_model: a LatentActionModel, or None for a world without latent actions.
+        dynamics: a DynamicsModel in eval mode.
+        frames: [B, T, C, H, W] in [-1, 1]; T may be shorter than context and horizon together, unless actions
+            are inferred or the rollout is teacher-forced.
+        actions_mode: where actions come from; see :class:`RolloutOptions`, as for the other settings.
+        horizon: frames to generate.
+        context_frames: frames given; default as in the dynamics' training.
+        num_steps: decoding steps a frame.
+        temperature: of the sampling.
+        teacher_forced: every generated frame follows true frames.
+        generator: of the sampling and of random actions, on the device of `frames`.
+        action_ids: true actions [B, T] or [B, T - 1] of a world trained on labels.
+        top_k: of the sampling.
+        top_p: of the sampling.
+        feedback: what a generated frame becomes for the next ones, ``codes`` or ``pixels``.
+        prompt: asks for an action; for tests.
+
+    Raises:
+        ConfigError: fewer frames than the settings need, or actions the world does not have.
+    """
+    context = context_frames or default_context(dynamics)
+    needed = context + (horizon if teacher_forced else 0)
+    if frames.shape[1] < needed:
+        raise ConfigError(
+            f"A rollout of {context} context frames and {horizon} more, teacher_forced={teacher_forced}, "
+            f"needs clips of {needed} frames, got {frames.shape[1]}: raise data.num_frames."
+        )
+    conditioned = actions_mode != "none"
+    known = true_actions(action_model, frames, action_ids, dynamics.context_frames) if conditioned else None
+    source = ActionSource(actions_mode, known, dynamics.num_actions, context, prompt)
+    dream = Dream(
+        tokenizer, dynamics, feedback, num_steps=num_steps, temperature=temperature, top_k=top_k, top_p=top_p,
+        generator=generator,
+    )  # fmt: skip
+    actions, raw = [], []
+    for step in range(horizon):
+        if step == 0 or teacher_forced:
+            between = None if known is None else known[:, step : step + context - 1]
+            dream.start(frames[:, step : step + context], between)
+        actions.append(source.to_frame(step, frames, generator) if conditioned else None)
+        raw.append(dream.advance(actions[-1]))
+    generated = torch.stack(raw, dim=1).float()  # [B, horizon, C, H, W]
+    low, high = generated.amin(dim=(0, 2, 3, 4)), generated.amax(dim=(0, 2, 3, 4))
+    raw_range = torch.stack([low, high], dim=1).cpu()
+    return RolloutResult(
+        context=frames[:, :context],
+        prediction=generated.clamp(-1, 1),
+        truth=frames[:, context : context + horizon],
+        action_ids=torch.stack(actions, dim=1) if conditioned else None,
+        raw_range=raw_range,
+        clamped_range=raw_range.clamp(-1, 1),
+    )
+
+
+def roll_out_batch(
+    tokenizer: nn.Module,
+    action_model: nn.Module | None,
+    dynamics: nn.Module,
+    batch: dict[str, Tensor],
+    options: RolloutOptions,
+    source: str = "latent",
+) -> RolloutResult:
+    """Roll out a batch of the data module as `options` say.
+
+    Args:
+        tokenizer: of the world.
+        action_model: of the world; None without latent actions.
+        dynamics: of the world.
+        batch: ``frames`` [B, T, C, H, W] in [-1, 1] and, for a world trained on labels, ``actions`` [B, T].
+        options: what to generate.
+        source: what the dynamics were trained on: ``latent``, ``labels`` or ``none``.
+    """
+    frames = batch["frames"][: options.num_clips]
+    if source == "none":
+        options = replace(options, actions="none")
+    labels = batch.get("actions") if action_model is None else None
+    labels = None if labels is None else labels[: options.num_clips]
+    return options.run(tokenizer, action_model, dynamics, frames, labels)
