@@ -1,7 +1,8 @@
 """Any gymnasium action space as a short table of numbered actions.
 
 Recordings store one whole number per frame. Where a space is not a plain list of choices (several buttons,
-sticks), the table holds "nothing" and every single button or direction alone, as a person with one finger plays.
+sticks), the table holds "nothing" and every single button or direction alone, as a person with one finger
+plays.
 """
 
 from __future__ import annotations

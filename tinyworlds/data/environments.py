@@ -90,7 +90,7 @@ class LiveGame:
 
 
 def find_environment(env_id: str) -> str:
-    """Import the package behind an id; return the id as registered, in its newest version if that one is gone.
+    """Import the package behind an id; return it as registered, in its newest version if that one is gone.
 
     Raises:
         ConfigError: no such environment.

@@ -2,8 +2,8 @@
 
     record("VizdoomBasic-v1", "data/doom_frames.h5", num_frames=8000)
 
-Frame i is what the player saw, action i what was then pressed, reward i what came of it. The picture after the
-last action of an episode is not stored (ViZDoom has none), so every stored frame has a true action.
+Frame i is what the player saw, action i what was then pressed, reward i what came of it. The picture after
+the last action of an episode is not stored (ViZDoom has none), so every stored frame has a true action.
 """
 
 from __future__ import annotations

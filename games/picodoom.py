@@ -1,0 +1,21 @@
+"""PicoDoom, corridors in a few pixels: ``python -m games.picodoom``."""
+
+from games.spec import GameSpec
+
+SPEC = GameSpec(
+    name="picodoom",
+    title="PicoDoom",
+    data_file="data/picodoom_frames.h5",
+    frame_size=64,
+    fps=15.0,
+    num_actions=16,
+    key_map={"w": 0, "a": 1, "d": 2, "s": 3, "space": 4},
+    skip_frames=300,
+)
+
+if __name__ == "__main__":
+    import sys
+
+    from tinyworlds.play.cli import play_game
+
+    sys.exit(play_game(SPEC))

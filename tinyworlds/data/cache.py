@@ -1,0 +1,113 @@
+"""A copy of the frames stored in one piece, made once, so that reading a window costs microseconds.
+
+Public files split every channel of hundreds of frames into one chunk: a single window unpacks megabytes (25
+windows a second). Ours unpack fast, but still at a cost on a small machine. The copy lies in ``.cache``
+beside the file, is named after the file's size and time, and may be deleted at any time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import shutil
+import warnings
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from tinyworlds.atomic import replacing
+from tinyworlds.data.progress import progress_bar
+from tinyworlds.data.schema import FileInfo, open_h5, read_info
+from tinyworlds.errors import DataError, StorageError
+
+SMALL_BYTES = 2 * 2**30  # files of our own layout are only copied up to this size: they read well as they are
+SPARE_BYTES = 2**30  # disk space that a copy must leave free
+_STEP_BYTES = 64 * 2**20  # of frames in memory while copying
+_SHOW_BYTES = 256 * 2**20  # smaller copies need no progress bar
+
+
+def cached_frames(path: str | Path) -> Path | None:
+    """Return the copy of a file's frames if there is a valid one."""
+    copy = _copy_path(Path(path))
+    return copy if copy.exists() else None
+
+
+def build_cache(path: str | Path) -> Path | None:
+    """Make the copy if the file gains by it and the disk has room; return it, or None where there is none.
+
+    A refused copy is no error: the file is then read as it is, with a warning if that will be slow.
+
+    Raises:
+        MissingFileError: there is no such file.
+        DataError: the file breaks the schema or is damaged.
+    """
+    info = read_info(path)
+    if info.chunks is None:
+        return None
+    copy = _copy_path(info.path)
+    if copy.exists():
+        return copy
+    size = info.num_frames * info.frame_bytes
+    if size > SMALL_BYTES and not reads_slowly(info):
+        return None
+    try:
+        _drop_outdated(copy, info.path)
+        _check_space(info.path, size)
+        _unpack(info, copy, show=size > _SHOW_BYTES)
+    except OSError as error:
+        if reads_slowly(info):
+            warnings.warn(f"{info.path} is read as it is, which is slow: {error}", stacklevel=2)
+        return None
+    return copy
+
+
+def reads_slowly(info: FileInfo) -> bool:
+    """Whether one window must unpack far more than it needs."""
+    return info.chunks is not None and (
+        info.chunks[0] > 64 or info.chunks[1:] != (info.height, info.width, 3)
+    )
+
+
+def _copy_path(path: Path) -> Path:
+    stat = path.stat()
+    mark = hashlib.sha256(f"{path.name} {stat.st_size} {stat.st_mtime_ns}".encode()).hexdigest()[:12]
+    return path.parent / ".cache" / f"{path.stem}-{mark}.h5"
+
+
+def _drop_outdated(copy: Path, path: Path) -> None:
+    """Remove copies of earlier contents of the same file."""
+    for old in copy.parent.glob(f"{path.stem}-????????????.h5"):
+        with contextlib.suppress(OSError):  # in use by another process on Windows
+            old.unlink()
+
+
+def _check_space(path: Path, size: int) -> None:
+    free = shutil.disk_usage(path.parent).free
+    if free < size + SPARE_BYTES:
+        raise StorageError(f"no room for a copy of {size / 2**30:.1f} GiB, {free / 2**30:.1f} GiB are free")
+
+
+def _unpack(info: FileInfo, copy: Path, show: bool) -> None:
+    shape = (info.num_frames, info.height, info.width, 3)
+    rows = max(info.chunks[0] if info.chunks else 1, _STEP_BYTES // info.frame_bytes)
+    with (
+        open_h5(info.path) as source,
+        replacing(copy) as temporary,
+        h5py.File(temporary, "w") as target,
+        progress_bar(f"unpacking {info.path.name}", info.num_frames, show) as advance,
+    ):
+        frames = target.create_dataset("frames", shape, np.uint8)
+        for start in range(0, info.num_frames, rows):
+            stop = min(start + rows, info.num_frames)
+            frames[start:stop] = _read(source, info.path, start, stop)
+            advance(stop - start)
+
+
+def _read(source: h5py.File, path: Path, start: int, stop: int) -> np.ndarray:
+    try:
+        return source["frames"][start:stop]
+    except OSError as error:
+        raise DataError(
+            f"{path}: 'frames' is damaged between {start} and {stop}; copy or record it again."
+        ) from error

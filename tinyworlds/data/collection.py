@@ -1,0 +1,100 @@
+"""Opened gameplay files as one collection: one frame size, a stride each, splits, and their windows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from tinyworlds.data.cache import cached_frames
+from tinyworlds.data.reader import FrameFile
+from tinyworlds.data.sources import check_frame_size, frame_stride
+from tinyworlds.data.windows import Run, WindowIndex, find_runs, split_runs
+from tinyworlds.errors import DataError
+
+
+class Collection:
+    """The gameplay of one run.
+
+    Args:
+        paths: the gameplay files.
+        frame_size: height and width the frames must have; None takes what the files hold.
+        fps: wanted frames per second, None for all frames.
+        skip_frames: stored frames at the start of each file that are left out.
+        split: "time" or "episode".
+        val_fraction: share held out for validation.
+        test_fraction: share held out for test; with 0, "test" means the validation part.
+        cache: read frames from unpacked copies where there are some.
+
+    Attributes:
+        files: the opened files.
+        strides: for each file, stored frames from one frame of a window to the next.
+
+    Raises:
+        MissingFileError: a file is not there.
+        DataError: a file is malformed, of another frame size, or has too few episodes to split.
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[str],
+        frame_size: int | None,
+        fps: float | None,
+        skip_frames: int,
+        split: str,
+        val_fraction: float,
+        test_fraction: float,
+        cache: bool = True,
+    ) -> None:
+        copies = [cached_frames(path) if cache and Path(path).exists() else None for path in paths]
+        self.files = [FrameFile(path, copy) for path, copy in zip(paths, copies, strict=True)]
+        check_frame_size(self.files, frame_size)
+        self.strides = [frame_stride(file.info, fps) for file in self.files]
+        self.skip_frames = skip_frames
+        self._fractions = {"train": 1.0, "val": val_fraction, "test": test_fraction or val_fraction}
+        self._test_split = "test" if test_fraction else "val"
+        self._splits: dict[str, list[Run]] = {}
+        ends = [file.episode_ends for file in self.files]
+        runs = [run for number in range(len(ends)) for run in find_runs(number, ends[number], skip_frames)]
+        if runs:
+            self._splits = split_runs(runs, split, val_fraction, test_fraction)
+
+    @property
+    def frame_size(self) -> int:
+        """Height and width of all frames in pixels."""
+        return self.files[0].info.height
+
+    @property
+    def fps(self) -> float:
+        """Frames per second of game time in a window."""
+        return self.files[0].info.rate / self.strides[0]
+
+    def windows(self, split: str, num_frames: int) -> WindowIndex:
+        """Return the windows of "train" (every start) or of "val" and "test" (no frame shared)."""
+        return WindowIndex(self._runs(split), num_frames, self.strides, spread=split != "train")
+
+    def check_windows(self, split: str, num_frames: int) -> None:
+        """Check that a split has a window.
+
+        Raises:
+            DataError: a file is shorter than a window, or the split is empty though a share was set aside for
+                it.
+        """
+        span = max((num_frames - 1) * stride + 1 for stride in self.strides)
+        told = f"a window of {num_frames} frames at stride {max(self.strides)} spans {span} stored frames"
+        for file in self.files:
+            left = max(0, len(file) - self.skip_frames)
+            if left < span:
+                raise DataError(
+                    f"{file.info.path} has {len(file)} frames, {left} after skip_frames {self.skip_frames}, "
+                    f"but {told}; lower num_frames or skip_frames, raise fps, or record more."
+                )
+        if self._fractions[split] and not len(self.windows(split, num_frames)):
+            longest = max((len(run) for run in self._runs(split)), default=0)
+            names = ", ".join(str(file.info.path) for file in self.files)
+            raise DataError(
+                f"The {split} split of {names} is empty: {told}, "
+                f"its longest run {longest}; raise the {split} share, lower num_frames, or record more."
+            )
+
+    def _runs(self, split: str) -> list[Run]:
+        return self._splits.get(self._test_split if split == "test" else split, [])

@@ -1,0 +1,283 @@
+"""One data module for all stages: gameplay files in, batches of windows out."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from lightning.pytorch import LightningDataModule
+from torch.utils.data import DataLoader
+
+from tinyworlds.data.cache import build_cache
+from tinyworlds.data.collection import Collection
+from tinyworlds.data.dataset import Batch, CodesFile, WindowDataset, already_a_batch
+from tinyworlds.data.pixels import frames_to_input
+from tinyworlds.data.reader import FrameFile
+from tinyworlds.data.sampler import TrainBatches
+from tinyworlds.data.sources import find_files, game_defaults
+from tinyworlds.data.windows import check_split
+from tinyworlds.errors import ConfigError
+
+
+class TrainLoader(DataLoader):
+    """A loader that Lightning may resume: its sampler starts at the batch to be trained next."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return nothing: the position is the trainer's own count of batches."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take nothing, see `state_dict`."""
+
+
+class H5DataModule(LightningDataModule):
+    """Windows of gameplay files, read on demand, for training and evaluation.
+
+    Training batches are drawn endlessly; how long to train is `max_steps`. Evaluation walks the held-out
+    windows that share no frame, in an order that is always the same. Batches are described at
+    `tinyworlds.data.dataset.WindowDataset`; on the device, `frames` become float32 [B,T,C,H,W] in [-1, 1].
+
+    Args:
+        files: gameplay files (a path, a pattern like ``data/zelda*.h5``, or several); None takes the game's
+            own.
+        game: a registered title, which supplies the file, the frame rate and the frames to skip where not
+            given.
+        frame_size: height and width the frames must have; None takes what the files hold.
+        num_frames: T, frames per window.
+        batch_size: windows per batch and process.
+        fps: wanted frames per second of game time; the stride is the nearest whole one. None: the game's, or
+            all frames. Files that do not say their rate count as 60.
+        skip_frames: stored frames at the start of each file that are left out (menus); None: the game's, or
+            0.
+        split: "time" (training first, then validation, then test) or "episode" (whole episodes held out).
+        val_fraction: share of the frames or episodes held out for validation.
+        test_fraction: share held out for test and predict; with 0 these use the validation part.
+        num_workers: reader processes.
+        seed: of the order of training windows; the splits do not depend on it.
+        steps_per_epoch: training batches per epoch; None: as many as make one pass over the windows.
+        predict_frames: frames per window of predict batches; None takes `num_frames`.
+        cache: unpack files once into a copy stored in one piece beside them, where they gain by it.
+
+    Raises:
+        ConfigError: a setting is out of range, or the game is unknown.
+    """
+
+    def __init__(
+        self,
+        files: str | list[str] | None = None,
+        game: str | None = None,
+        frame_size: int | None = None,
+        num_frames: int = 4,
+        batch_size: int = 32,
+        fps: float | None = None,
+        skip_frames: int | None = None,
+        split: Literal["time", "episode"] = "time",
+        val_fraction: float = 0.1,
+        test_fraction: float = 0.1,
+        num_workers: int = 0,
+        seed: int = 0,
+        steps_per_epoch: int | None = None,
+        predict_frames: int | None = None,
+        cache: bool = True,
+    ) -> None:
+        super().__init__()
+        _check_positive(
+            num_frames=num_frames, batch_size=batch_size, steps_per_epoch=steps_per_epoch, fps=fps,
+            predict_frames=predict_frames, frame_size=frame_size,
+        )  # fmt: skip
+        defaults = game_defaults(game)
+        self.files = find_files(files, defaults.data_file)
+        self.game = game
+        self.frame_size = frame_size
+        self.num_frames = num_frames
+        self.batch_size = batch_size
+        self.skip_frames = defaults.skip_frames if skip_frames is None else skip_frames
+        self.split = split
+        self.val_fraction = val_fraction
+        self.test_fraction = test_fraction
+        self.num_workers = num_workers
+        self.seed = seed
+        self.steps_per_epoch = steps_per_epoch
+        self.predict_frames = predict_frames or num_frames
+        self.cache = cache
+        self._wanted_fps = defaults.fps if fps is None else fps
+        self._collection: Collection | None = None
+        self._codes: list[CodesFile] | None = None
+        self._resumed: dict[str, Any] | None = None
+        check_split(split, val_fraction, test_fraction)
+
+    # ---- what the files hold
+
+    @property
+    def frame_files(self) -> list[FrameFile]:
+        """The opened files, in the order of `files`."""
+        return self._open().files
+
+    @property
+    def strides(self) -> list[int]:
+        """For each file, stored frames from one frame of a window to the next."""
+        return self._open().strides
+
+    @property
+    def fps(self) -> float | None:
+        """Frames per second of game time in a window; before the files are opened what was asked for."""
+        return self._collection.fps if self._collection else self._wanted_fps
+
+    @property
+    def action_names(self) -> tuple[str, ...]:
+        """Names of the true actions; empty if unknown."""
+        return self.frame_files[0].info.action_names
+
+    @property
+    def has_actions(self) -> bool:
+        """Whether all files hold the true actions."""
+        return all(file.info.has_actions for file in self.frame_files)
+
+    def num_windows(self, split: str, num_frames: int | None = None) -> int:
+        """Return how many windows "train", "val" or "test" offers."""
+        return len(self._open().windows(split, num_frames or self.num_frames))
+
+    # ---- Lightning's hooks
+
+    def prepare_data(self) -> None:
+        """Check the files and unpack those that gain by it; runs in one process per machine."""
+        for path in self.files:
+            if self.cache:
+                build_cache(path)
+
+    def setup(self, stage: str | None = None) -> None:
+        """Open the files, split them, and check that every split in use has a window.
+
+        Raises:
+            MissingFileError: a file is not there.
+            DataError: a file is malformed, of another frame size, or too short.
+        """
+        collection = self._open()
+        used = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",), "predict": ("test",)}
+        for split in used.get(stage or "", ()):
+            collection.check_windows(split, self.predict_frames if stage == "predict" else self.num_frames)
+
+    def train_dataloader(self) -> DataLoader:
+        """Batches of training windows, endless in principle; `steps_per_epoch` of them per epoch."""
+        dataset = self._dataset("train", self.num_frames, with_frames=self._codes is None)
+        rank, world_size = self._rank()
+        one_pass = len(dataset) // (self.batch_size * world_size)
+        batches = TrainBatches(
+            len(dataset), self.batch_size, self.steps_per_epoch or max(1, one_pass), self.seed,
+            rank, world_size, self._position,
+        )  # fmt: skip
+        self._compare_with_resumed(len(dataset))
+        return TrainLoader(dataset, batch_size=None, sampler=batches, **self._loader_options())
+
+    def val_dataloader(self) -> DataLoader | list:
+        """Validation windows, each frame at most once; nothing if `val_fraction` is 0."""
+        return self._evaluation_loader("val", self.num_frames) if self.val_fraction else []
+
+    def test_dataloader(self) -> DataLoader:
+        """Test windows, each frame at most once."""
+        return self._evaluation_loader("test", self.num_frames)
+
+    def predict_dataloader(self) -> DataLoader:
+        """Test windows of `predict_frames` frames."""
+        return self._evaluation_loader("test", self.predict_frames)
+
+    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
+        """Turn bytes into [-1, 1], on the device."""
+        if "frames" in batch and batch["frames"].dtype == torch.uint8:
+            batch["frames"] = frames_to_input(batch["frames"])
+        return batch
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what the order of training batches depends on."""
+        return {"batches": self._position(), **self._order_settings()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Remember what a checkpoint says, to tell whether the order goes on exactly."""
+        self._resumed = state_dict
+
+    # ---- codes
+
+    def use_codes(self, codes: Mapping[str, str | Path]) -> None:
+        """From now on, training batches hold `ids` and `action_ids` instead of frames, other batches both.
+
+        Args:
+            codes: for each of `files` its codes file, see `tinyworlds.data.dataset.CodesFile`.
+
+        Raises:
+            ConfigError: a file has no codes.
+            DataError: codes were made for another file.
+        """
+        by_path = {str(Path(path)): codes_path for path, codes_path in codes.items()}
+        missing = [path for path in self.files if str(Path(path)) not in by_path]
+        if missing:
+            raise ConfigError(f"No codes for {', '.join(missing)}; they are there for: {', '.join(by_path)}.")
+        self._codes = [
+            CodesFile(by_path[str(Path(path))], len(file))
+            for path, file in zip(self.files, self.frame_files, strict=True)
+        ]
+
+    # ---- inside
+
+    def _open(self) -> Collection:
+        if self._collection is None:
+            self._collection = Collection(
+                self.files, self.frame_size, self._wanted_fps, self.skip_frames,
+                self.split, self.val_fraction, self.test_fraction, self.cache,
+            )  # fmt: skip
+            self.frame_size = self._collection.frame_size
+        return self._collection
+
+    def _dataset(self, split: str, num_frames: int, with_frames: bool = True) -> WindowDataset:
+        collection = self._open()
+        collection.check_windows(split, num_frames)
+        windows = collection.windows(split, num_frames)
+        return WindowDataset(
+            collection.files, windows, num_frames, collection.strides,
+            self._codes, with_frames, shuffled=split != "train",
+        )  # fmt: skip
+
+    def _evaluation_loader(self, split: str, num_frames: int) -> DataLoader:
+        dataset = self._dataset(split, num_frames)
+        return DataLoader(dataset, self.batch_size, collate_fn=already_a_batch, **self._loader_options())
+
+    def _loader_options(self) -> dict[str, Any]:
+        return {
+            "num_workers": self.num_workers,
+            "persistent_workers": self.num_workers > 0,
+            "pin_memory": torch.cuda.is_available(),
+        }
+
+    def _rank(self) -> tuple[int, int]:
+        return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+
+    def _position(self) -> int:
+        """Batches trained on so far; `completed` would lag by one in checkpoints saved after a batch."""
+        if self.trainer is None or self.trainer.overfit_batches:
+            return 0
+        return self.trainer.fit_loop.epoch_loop.batch_progress.total.processed
+
+    def _order_settings(self) -> dict[str, Any]:
+        windows = self.num_windows("train") if self._collection else 0
+        world_size = self._rank()[1]
+        return {
+            "seed": self.seed,
+            "batch_size": self.batch_size,
+            "windows": windows,
+            "world_size": world_size,
+        }
+
+    def _compare_with_resumed(self, num_windows: int) -> None:
+        before, now = self._resumed, self._order_settings() | {"windows": num_windows}
+        unlike = [name for name in now if before is not None and before.get(name) != now[name]]
+        if unlike:
+            told = ", ".join(f"{name} was {before.get(name)} and is {now[name]}" for name in unlike)
+            warnings.warn(f"Resuming with other batches than an uninterrupted run: {told}.", stacklevel=2)
+
+
+def _check_positive(**settings: float | None) -> None:
+    for name, value in settings.items():
+        if value is not None and not value > 0:
+            raise ConfigError(f"{name} is {value}; it must be above 0.")

@@ -1,0 +1,166 @@
+"""Rows of a gameplay file, from any process, without ever loading the file.
+
+Datasets stored in one piece are read with plain file reads at their offset (fast, and memory stays flat);
+chunked ones through h5py, a whole span at a time because strided h5py reads are several times slower. Handles
+are opened on first use in each process and never pickled or inherited.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import h5py
+import numpy as np
+
+from tinyworlds.data.schema import FileInfo, open_h5, read_info
+from tinyworlds.errors import DataError
+
+
+class SpanReader:
+    """Rows of one dataset, read on demand.
+
+    Args:
+        path: an HDF5 file.
+        name: a dataset in it; the first axis counts rows.
+
+    Attributes:
+        shape: of the dataset.
+        dtype: of the dataset.
+
+    Raises:
+        MissingFileError: there is no such file.
+        DataError: it is unreadable or has no such dataset.
+    """
+
+    def __init__(self, path: str | Path, name: str) -> None:
+        self.path = Path(path)
+        self.name = name
+        with open_h5(path) as file:
+            if not isinstance(file.get(name), h5py.Dataset):
+                raise DataError(f"{path} has no dataset '{name}'; write the file again.")
+            data = file[name]
+            self.shape: tuple[int, ...] = data.shape
+            self.dtype: np.dtype = data.dtype
+            self._offset = _offset(file, data)
+        self._owner = -1
+        self._handle: Any = None
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def read(self, start: int, count: int, stride: int = 1, out: np.ndarray | None = None) -> np.ndarray:
+        """Return the rows start, start + stride, ... (`count` of them), into `out` if given.
+
+        Raises:
+            IndexError: the rows reach outside the dataset.
+            DataError: the storage is damaged there.
+        """
+        span = (count - 1) * stride + 1
+        if start < 0 or count < 1 or start + span > len(self):
+            raise IndexError(f"rows {start} to {start + span} of {len(self)} in {self.path}")
+        if out is None:
+            out = np.empty((count, *self.shape[1:]), self.dtype)
+        if self._offset is None:
+            self._read_chunked(start, span, stride, out)
+        elif stride == 1:
+            self._read_raw(start, out)
+        else:
+            for i in range(count):
+                self._read_raw(start + i * stride, out[i : i + 1])
+        return out
+
+    def _read_chunked(self, start: int, span: int, stride: int, out: np.ndarray) -> None:
+        data = self._open(partial(open_h5, self.path))[self.name]
+        try:
+            out[:] = data[start : start + span][::stride]
+        except OSError as error:
+            raise DataError(
+                f"{self.path}: '{self.name}' is damaged near row {start}; copy or record it again."
+            ) from error
+
+    def _read_raw(self, start: int, out: np.ndarray) -> None:
+        file: BinaryIO = self._open(partial(open, self.path, "rb", buffering=0))
+        row_bytes = int(np.prod(self.shape[1:], dtype=np.int64)) * self.dtype.itemsize
+        file.seek(self._offset + start * row_bytes)
+        view = memoryview(out.reshape(-1).view(np.uint8))
+        while view:
+            count = file.readinto(view)
+            if not count:
+                raise DataError(f"{self.path} is truncated near row {start}; copy or record it again.")
+            view = view[count:]
+
+    def _open(self, opener: Callable[[], Any]) -> Any:
+        """This process's own handle; one inherited by a fork shares its position and must not be used."""
+        if self._owner != os.getpid():
+            self.close()
+            self._handle, self._owner = opener(), os.getpid()
+        return self._handle
+
+    def close(self) -> None:
+        """Close this process's handle; the next read opens it again."""
+        # an inherited h5py handle is only dropped: closing it would touch state shared with the parent
+        if self._handle is not None and (self._owner == os.getpid() or self._offset is not None):
+            self._handle.close()
+        self._handle, self._owner = None, -1
+
+    def __del__(self) -> None:
+        if getattr(self, "_handle", None) is not None:
+            self.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_owner": -1, "_handle": None}
+
+
+class FrameFile:
+    """One gameplay file: its facts, frames on demand, and the per-frame columns.
+
+    Args:
+        path: the gameplay file.
+        frames_path: an HDF5 file with the same `frames` stored in one piece (see `cache`); None reads `path`.
+
+    Attributes:
+        info: the facts about the file.
+    """
+
+    def __init__(self, path: str | Path, frames_path: Path | None = None) -> None:
+        self.info: FileInfo = read_info(path)
+        self._frames = SpanReader(frames_path or path, "frames")
+
+    def __len__(self) -> int:
+        return self.info.num_frames
+
+    def frames(self, start: int, count: int, stride: int = 1, out: np.ndarray | None = None) -> np.ndarray:
+        """Return frames start, start + stride, ...: uint8 [count,H,W,3]."""
+        return self._frames.read(start, count, stride, out)
+
+    @cached_property
+    def actions(self) -> np.ndarray | None:
+        """The true action of every frame, int64 [N], or None; small beside the frames, so kept whole."""
+        return self.column("actions", np.int64)
+
+    @cached_property
+    def episode_ends(self) -> np.ndarray:
+        """Indices of the last frame of each episode; the last frame of the file is always one."""
+        marked = self.column("episode_ends", bool)
+        ends = np.flatnonzero(marked) if marked is not None else np.empty(0, np.int64)
+        return np.union1d(ends, [len(self) - 1])
+
+    def close(self) -> None:
+        """Close this process's handle."""
+        self._frames.close()
+
+    def column(self, name: str, dtype: type) -> np.ndarray | None:
+        """Return a per-frame dataset as `dtype` [N], or None if the file has none."""
+        with open_h5(self.info.path) as file:
+            return file[name][:].astype(dtype) if name in file else None
+
+
+def _offset(file: h5py.File, data: h5py.Dataset) -> int | None:
+    """Where the bytes of a dataset stored in one piece begin, or None if it must be read through h5py."""
+    if data.chunks is not None or data.external or data.is_virtual or file.userblock_size:
+        return None
+    return data.id.get_offset()
