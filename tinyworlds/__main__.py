@@ -1,0 +1,8 @@
+"""``python -m tinyworlds``: the same as the ``tinyworlds`` command."""
+
+import sys
+
+from tinyworlds.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

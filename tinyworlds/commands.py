@@ -1,0 +1,133 @@
+"""Commands that are one function: their options are the function's parameters, their help its docstring."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+from jsonargparse import ArgumentParser
+
+from tinyworlds.errors import ConfigError
+from tinyworlds.one_line_parser import one_line
+
+
+class CommandParser(ArgumentParser):
+    """Raises a ConfigError of one line."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, allow_abbrev=False, **kwargs)
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Say what is wrong in one line."""
+        known = [
+            option[2:] for action in self._actions for option in action.option_strings if len(option) > 2
+        ]
+        raise ConfigError(f"{self.prog}: {one_line(message, known)}") from None
+
+
+def call(function: Callable[..., Any], argv: list[str], name: str) -> Any:
+    """Call `function` with the arguments in `argv`: required ones by position, the others as options."""
+    parser = CommandParser(prog=f"tinyworlds {name}", description=(function.__doc__ or "").split("\n\n")[0])
+    parser.add_function_arguments(function, as_positional=True, fail_untyped=False)
+    # --num-frames and --num_frames are the same
+    words = [_underscored(word) for word in argv]
+    config = parser.parse_args(words)
+    return function(**parser.instantiate_classes(config).as_dict())
+
+
+def _underscored(word: str) -> str:
+    if not word.startswith("--"):
+        return word
+    option, equals, value = word.partition("=")
+    return "--" + option[2:].replace("-", "_") + equals + value
+
+
+def quickstart(argv: list[str]) -> int:
+    """Run ``tinyworlds quickstart``."""
+    from tinyworlds.quickstart import quickstart as function
+
+    return call(function, argv, "quickstart") or 0
+
+
+def record(argv: list[str]) -> int:
+    """Run ``tinyworlds record ENV_ID``."""
+    call(_record, argv, "record")
+    return 0
+
+
+def _record(
+    env_id: str,
+    frames: int = 20_000,
+    out: str | None = None,
+    policy: str = "sticky",
+    size: int = 64,
+    frame_skip: int | None = None,
+    seed: int = 0,
+    hold: float = 4.0,
+    actions: list[str] | None = None,
+    crop: tuple[int, int, int, int] | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Record a live game with its true actions into a gameplay file.
+
+    Args:
+        env_id: any gymnasium id, such as ALE/Pong-v5, VizdoomBasic-v1, CartPole-v1.
+        frames: frames to store, over as many episodes as it takes.
+        out: the file to write (default: data/<name>_frames.h5).
+        policy: "sticky" (holds each action for a while) or "random".
+        size: stored height and width in pixels.
+        frame_skip: game steps per stored frame (default: 4 for Atari and ViZDoom, else 1).
+        seed: of the game and the policy.
+        hold: mean number of frames the sticky policy holds an action.
+        actions: names of the actions to play, in the order of their stored ids (default: all).
+        crop: part of the game's picture to keep, in its own pixels: left, top, width, height.
+        overwrite: replace the file if it exists.
+    """
+    from tinyworlds.data.record import record as function
+
+    out = out or str(Path("data") / f"{_game_name(env_id)}_frames.h5")
+    function(
+        env_id,
+        out,
+        frames,
+        policy=policy,
+        size=size,
+        frame_skip=frame_skip,
+        seed=seed,
+        hold=hold,
+        actions=actions,
+        crop=crop,
+        overwrite=overwrite,
+    )
+    print(f"wrote {out}; train a world of it with: tinyworlds train {_game_name(env_id)} --data.files {out}")
+
+
+def _game_name(env_id: str) -> str:
+    """Return "pong" for "ALE/Pong-v5"."""
+    name = env_id.rsplit("/", 1)[-1].rsplit("-v", 1)[0]
+    return "".join(f"_{c.lower()}" if c.isupper() and i else c.lower() for i, c in enumerate(name))
+
+
+def inspect(argv: list[str]) -> int:
+    """Run ``tinyworlds inspect FILE``."""
+    from tinyworlds.data.schema import inspect as function
+
+    print(call(function, argv, "inspect"))
+    return 0
+
+
+def evaluate(argv: list[str]) -> int:
+    """Run ``tinyworlds evaluate RUN_OR_WORLD``."""
+    from tinyworlds.evaluate import evaluate as function
+
+    call(function, argv, "evaluate")
+    return 0
+
+
+def export(argv: list[str]) -> int:
+    """Run ``tinyworlds export RUN OUT.world``."""
+    from tinyworlds.world_file import export as function
+
+    call(function, argv, "export")
+    return 0

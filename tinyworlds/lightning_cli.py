@@ -1,0 +1,322 @@
+"""``tinyworlds fit|validate|test|predict``: LightningCLI with our layout, checkpoints, loggers and one-line errors.
+
+What is added to LightningCLI: the run folder and its version, ``--ckpt_path last``, partners of the dynamics, frame
+sizes handed from the data to the network, precision and strategy that suit the machine, and no silent winners: the
+hyper-parameters inside a checkpoint never overrule the command line.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Iterable
+from typing import Any, NoReturn
+
+import torch
+from jsonargparse import Namespace
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch import Trainer
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.loggers import Logger
+
+import tinyworlds.stages  # noqa: F401 - so that `class_path: VideoTokenizerStage` is enough
+from tinyworlds.checkpoint_io import AtomicCheckpointIO
+from tinyworlds.config_files import resolve_config
+from tinyworlds.data import H5DataModule
+from tinyworlds.errors import ConfigError
+from tinyworlds.one_line_parser import one_line
+from tinyworlds.progress import StepProgressBar
+from tinyworlds.rollout import RolloutOptions
+from tinyworlds.run_callbacks import (
+    GracefulInterrupt,
+    StepCheckpoint,
+    TrainingInterrupted,
+    best_checkpoint,
+    quiet_lightning,
+)
+from tinyworlds.run_layout import version_dir_of_checkpoint, version_of
+from tinyworlds.run_logger import CSVRunLogger, tensorboard_logger, wandb_logger
+from tinyworlds.run_settings import RunSettings, default_callbacks, resolve
+from tinyworlds.stages import Stage
+from tinyworlds.strategies import pick_strategy, prepare_windows
+
+TRAINER_DEFAULTS: dict[str, Any] = {
+    "max_epochs": -1,
+    "max_steps": 10_000,
+    "log_every_n_steps": 50,
+    "gradient_clip_val": 1.0,
+    "num_sanity_val_steps": 0,
+    "enable_model_summary": False,
+    "check_val_every_n_epoch": None,
+    "val_check_interval": 1000,
+    "limit_val_batches": 16,
+}
+"""What a Trainer does unless a config says otherwise; steps count, epochs do not."""
+
+
+class OneLineParser(LightningArgumentParser):
+    """Raises a ConfigError of one line instead of printing a usage of hundreds."""
+
+    config_files: tuple[str, ...] = ()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, allow_abbrev=False, **kwargs)
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Say what is wrong in one line."""
+        raise ConfigError(one_line(message, self.known_keys(), self.config_files)) from None
+
+    def known_keys(self) -> list[str]:
+        """Return the dotted names of all settings, those of the stages and networks included."""
+        parsers = [self, *getattr(self, "stage_parsers", ())]
+        keys = [option[2:] for p in parsers for action in p._actions for option in action.option_strings]
+        return [key for key in keys if len(key) > 1] + [f"model.{name}" for name in model_keys()]
+
+
+def model_keys() -> list[str]:
+    """Return the names of all settings of the three stages and their networks."""
+    import inspect
+
+    import tinyworlds.models as models
+    from tinyworlds.checkpoints import NETWORKS
+
+    classes = [tinyworlds.stages.VideoTokenizerStage, tinyworlds.stages.LatentActionsStage]
+    classes += [tinyworlds.stages.DynamicsStage, *(getattr(models, name) for name in NETWORKS.values())]
+    names = {name: None for cls in classes for name in inspect.signature(cls).parameters}
+    return [name for name in names if name not in ("network", "args", "kwargs")]
+
+
+class StageCLI(LightningCLI):
+    """LightningCLI for the three stages."""
+
+    settings: RunSettings
+
+    def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
+        """Give every subcommand the names of the YAML files, for its messages."""
+        parser = super().init_parser(**kwargs)
+        parser.config_files = self._config_files
+        return parser
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        """Parse the given words (Lightning warns when the process has arguments of its own, as tests do)."""
+        parser.stage_parsers = tuple(self._subcommand_parsers.values())
+        self.config = parser.parse_args(args)
+
+    def _parse_ckpt_path(self) -> None:
+        """Leave the configuration alone: what a checkpoint says never overrules what the user says."""
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Add the settings of a run."""
+        parser.add_argument(
+            "--run", type=str | None, default=None, help="run folder (default: lightning_logs/<game>)"
+        )
+        parser.add_argument(
+            "--wandb", action="store_true", help="log to Weights & Biases too, offline if logged out"
+        )
+        parser.add_argument("--tensorboard", action="store_true", help="log to TensorBoard too")
+        parser.add_argument(
+            "--pictures", type=bool, default=True, help="draw pictures and measure code usage while training"
+        )
+        parser.add_class_arguments(StepCheckpoint, "checkpoint", instantiate=False)
+        parser.add_class_arguments(RolloutOptions, "rollout", instantiate=False)
+
+    def before_instantiate_classes(self) -> None:
+        """Fill in what depends on the data, the run folder and the machine."""
+        config = self.config[self.subcommand]
+        self.settings = resolve(config, self.subcommand)
+        self._fit_to_machine(config.trainer)
+
+    def _fit_to_machine(self, trainer: Namespace) -> None:
+        torch.set_float32_matmul_precision("high")  # TF32 where the GPU has it
+        on_cuda = str(trainer.accelerator) in ("auto", "gpu", "cuda") and torch.cuda.is_available()
+        if trainer.precision is None:
+            half = "bf16-mixed" if on_cuda and torch.cuda.is_bf16_supported() else "16-mixed"
+            trainer.precision = half if on_cuda else "32-true"
+        trainer.strategy = pick_strategy(
+            trainer.strategy, trainer.accelerator, trainer.devices, trainer.num_nodes
+        )
+        interval = trainer.val_check_interval
+        if isinstance(interval, int) and 0 < trainer.max_steps:
+            batches = trainer.max_steps * trainer.accumulate_grad_batches
+            trainer.val_check_interval = min(interval, batches)
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        """Build the Trainer with our loggers, callbacks and checkpoint plugin."""
+        config = self._get(self.config_init, "trainer")
+        own = Namespace(self.config[self.subcommand])
+        if config.get("logger") in (None, True):
+            kwargs["logger"] = self._loggers(own)
+        if config.get("default_root_dir") is None:
+            kwargs["default_root_dir"] = str(self.settings.run)
+        kwargs["plugins"] = [*_as_list(config.get("plugins")), AtomicCheckpointIO()]
+        kwargs["callbacks"] = [*_as_list(config.get("callbacks")), *self._callbacks(own, config)]
+        return super().instantiate_trainer(**kwargs)
+
+    def _loggers(self, own: Namespace) -> list[Logger]:
+        settings = self.settings
+        version = None
+        if self.subcommand == "fit" and settings.resumed_version is not None:
+            version = version_of(settings.resumed_version)
+        csv = CSVRunLogger(settings.run, settings.stage, version)
+        if version is not None:
+            csv.resume_at(settings.resumed_step)
+        loggers: list[Logger] = [csv]
+        if own.tensorboard:
+            loggers.append(tensorboard_logger(settings.run, settings.stage, csv.version))
+        if own.wandb:
+            extra = wandb_logger(settings.run, settings.stage, settings.game)
+            loggers += [extra] if extra is not None else []
+        return loggers
+
+    def _callbacks(self, own: Namespace, trainer: dict[str, Any]) -> Iterable[Any]:
+        if trainer.get("enable_progress_bar") is not False:
+            yield StepProgressBar()
+        if self.subcommand == "fit":
+            yield GracefulInterrupt()
+            if trainer.get("enable_checkpointing") is not False:
+                yield best_checkpoint()
+                yield StepCheckpoint(**own.checkpoint.as_dict())
+        if own.pictures:
+            yield from default_callbacks(self.settings.stage, self.subcommand)
+        if self.subcommand == "predict" and self.settings.stage == "dynamics":
+            options = RolloutOptions(**own.rollout.as_dict())
+            self.model.rollout_options = options
+            wanted = options.num_frames(self.model.network)
+            self.datamodule.predict_frames = max(self.datamodule.predict_frames, wanted)
+            yield from _rollout_writer(options)
+
+    def after_fit(self) -> None:
+        """Say where things are."""
+        saver = next((c for c in self.trainer.checkpoint_callbacks if isinstance(c, StepCheckpoint)), None)
+        if saver is not None and saver.last is not None and self.trainer.is_global_zero:
+            print(f"{self.settings.stage}: {self.trainer.global_step:,} steps done, saved in {saver.folder}")
+
+
+def _rollout_writer(options: RolloutOptions) -> list[Any]:
+    from callbacks import OpenLoopWriter
+
+    return [OpenLoopWriter(options)]
+
+
+def _as_list(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    return list(value) if isinstance(value, list | tuple) else [value]
+
+
+def _config_files(argv: list[str]) -> tuple[str, ...]:
+    """Return the YAML files named in `argv`, so that messages can name them too."""
+    found = [b for a, b in zip(argv, argv[1:], strict=False) if a in ("-c", "--config")]
+    return tuple(found + [a.split("=", 1)[1] for a in argv if a.startswith("--config=")])
+
+
+def with_shipped_configs(argv: list[str]) -> list[str]:
+    """Replace configs that are not found from here by the shipped ones of the same name."""
+    words = list(argv)
+    for i, word in enumerate(words):
+        if i > 0 and words[i - 1] in ("-c", "--config"):
+            words[i] = resolve_config(word)
+        elif word.startswith("--config="):
+            words[i] = f"--config={resolve_config(word.split('=', 1)[1])}"
+    return words
+
+
+def with_saved_config(argv: list[str]) -> list[str]:
+    """Add the configuration saved beside a checkpoint when only ``--ckpt_path`` is given."""
+    if any(
+        word.split("=")[0] in ("-c", "--config", "--model", "--model.class_path", "-h", "--help")
+        for word in argv
+    ):
+        return argv
+    paths = [b for a, b in zip(argv, argv[1:], strict=False) if a == "--ckpt_path"]
+    paths += [a.split("=", 1)[1] for a in argv if a.startswith("--ckpt_path=")]
+    folder = version_dir_of_checkpoint(paths[-1]) if paths else None
+    saved = folder / "config.yaml" if folder is not None else None
+    return ["--config", str(saved), *argv] if saved is not None and saved.is_file() else argv
+
+
+def run(subcommand: str, argv: list[str]) -> int:
+    """Run one of Lightning's subcommands and return the exit code.
+
+    Raises:
+        TinyWorldsError: for the dispatcher to print.
+    """
+    quiet_lightning()
+    prepare_windows()
+    argv = with_shipped_configs(with_saved_config(argv))
+    StageCLI._config_files = _config_files(argv)
+    try:
+        with warnings.catch_warnings():
+            _filter_warnings()
+            StageCLI(
+                Stage,
+                H5DataModule,
+                subclass_mode_model=True,
+                parser_class=OneLineParser,
+                auto_configure_optimizers=False,
+                save_config_kwargs={"overwrite": True},
+                seed_everything_default=0,
+                trainer_defaults=dict(TRAINER_DEFAULTS),
+                args=[subcommand, *argv],
+            )
+    except TrainingInterrupted as stop:
+        return _interrupted(stop, subcommand, argv)
+    except MisconfigurationException as error:
+        raise ConfigError(" ".join(str(error).split())) from error
+    except torch.OutOfMemoryError as error:
+        raise ConfigError(
+            "the GPU's memory is full; lower --data.batch_size and raise --trainer.accumulate_grad_batches"
+        ) from error
+    except SystemExit as stop:
+        if isinstance(stop.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from None
+        return int(stop.code or 0)
+    return 0
+
+
+def _interrupted(stop: TrainingInterrupted, subcommand: str, argv: list[str]) -> int:
+    from tinyworlds.cli import INTERRUPTED
+
+    words = [word for word in argv if not word.startswith("--ckpt_path")]
+    where = (
+        f"saved {stop.checkpoint}; go on" if stop.checkpoint is not None else "nothing was saved; start again"
+    )
+    go_on = " --ckpt_path last" if stop.checkpoint is not None else ""
+    print(f"interrupted, {where} with: tinyworlds {subcommand} {' '.join(words)}{go_on}", file=sys.stderr)
+    return INTERRUPTED
+
+
+def _filter_warnings() -> None:
+    # advice for other set-ups: a CPU has few workers to offer, and step-counted runs have no epochs
+    for message in (
+        ".*does not have many workers.*",
+        ".*isinstance.treespec, LeafSpec.*",
+        ".*Checkpoint directory .* exists and is not empty.*",
+        ".*You defined a `validation_step` but have no `val_dataloader`.*",
+        ".*The number of training batches .* is smaller than the logging interval.*",
+        ".*`max_epochs` was not set.*",
+        ".*GPU available but not used.*",
+        ".*Starting from v1.9.0, `tensorboardX`.*",
+        ".*Cannot dispatch to fused.*",
+    ):
+        warnings.filterwarnings("ignore", message=message)
+
+
+def fit(argv: list[str]) -> int:
+    """Train one stage."""
+    return run("fit", argv)
+
+
+def validate(argv: list[str]) -> int:
+    """Measure a stage on its validation split."""
+    return run("validate", argv)
+
+
+def test(argv: list[str]) -> int:
+    """Measure a stage on its test split."""
+    return run("test", argv)
+
+
+def predict(argv: list[str]) -> int:
+    """Roll a world out from held-out clips, or encode them (tokenizer, latent actions)."""
+    return run("predict", argv)

@@ -1,0 +1,54 @@
+"""Where a run keeps its things, and nothing else: no torch, so that the command line can ask too.
+
+``<run>/<stage>/version_N/{config.yaml,metrics.csv,checkpoints/{best,last,step_N}.ckpt,pictures/}``, with the run
+folder ``lightning_logs/<game>`` unless the user names another.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+STAGES = ("video_tokenizer", "latent_actions", "dynamics")
+"""The three stages in training order; also their folder names."""
+
+CONFIG_SUFFIXES = {"video_tokenizer": "tokenizer", "latent_actions": "latent_actions", "dynamics": "dynamics"}
+"""Stage name to the last part of its config's file name, as in ``zelda_tokenizer.yaml``."""
+
+LOGS = Path("lightning_logs")
+_VERSION = re.compile(r"version_(\d+)$")
+
+
+def game_of(game: str | None, files: str | Sequence[str] | None) -> str:
+    """Return the name a run is filed under: the game, or the stem of its first file without ``_frames``."""
+    if game:
+        return game
+    first = files if isinstance(files, str) else (files[0] if files else None)
+    return Path(first).stem.removesuffix("_frames") if first else "unnamed"
+
+
+def default_run(game: str) -> Path:
+    """Return the run folder of `game` when none was named."""
+    return LOGS / game
+
+
+def version_of(folder: Path) -> int | None:
+    """Return N for a folder named ``version_N``, else None."""
+    found = _VERSION.match(folder.name)
+    return int(found.group(1)) if found else None
+
+
+def versions(run: str | Path, stage: str) -> list[Path]:
+    """Return the version folders of one stage, oldest first."""
+    folder = Path(run) / stage
+    found = [path for path in folder.iterdir() if version_of(path) is not None] if folder.is_dir() else []
+    return sorted(found, key=lambda path: version_of(path) or 0)
+
+
+def version_dir_of_checkpoint(path: str | Path) -> Path | None:
+    """Return the version folder a checkpoint lies in (``.../version_N/checkpoints/x.ckpt``), if it does."""
+    folder = Path(path).resolve().parent
+    if folder.name != "checkpoints" or version_of(folder.parent) is None:
+        return None
+    return folder.parent

@@ -1,0 +1,162 @@
+"""What a command means by its settings once the data, the run folder and earlier checkpoints are looked at.
+
+``resolve`` fills in the parsed configuration in place: the frame size of the network from the data, ``last`` as a
+path, the partners of the dynamics. Everything it decides by itself, it prints.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import Namespace
+
+from tinyworlds.checkpoints import find_checkpoint, info_of, read_checkpoint
+from tinyworlds.data.schema import read_info
+from tinyworlds.data.sources import find_files, game_defaults
+from tinyworlds.errors import CheckpointError, ConfigError
+from tinyworlds.run_layout import default_run, game_of, version_dir_of_checkpoint
+from tinyworlds.stages import DynamicsStage, Stage
+from tinyworlds.stages.partners import find_partner, partner_of_checkpoint
+
+FROM_RUN = ("last", "best")
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """What was decided.
+
+    Attributes:
+        run: the run folder.
+        game: the game's name.
+        stage: the stage's name.
+        resumed_version: version folder that training goes on in, if it does.
+        resumed_step: optimizer steps already done there.
+    """
+
+    run: Path
+    game: str
+    stage: str
+    resumed_version: Path | None
+    resumed_step: int
+
+
+def resolve(config: Namespace, subcommand: str, say: Callable[[str], None] = print) -> RunSettings:
+    """Fill in `config` (of one subcommand) and return what was decided.
+
+    Raises:
+        ConfigError: settings contradict each other.
+        CheckpointError: a checkpoint that is needed does not exist or does not fit.
+    """
+    game = game_of(config.data.game, config.data.files)
+    run = Path(config.run) if config.run else default_run(game)
+    stage_class = _stage_class(config.model)
+    model = config.model.init_args
+    config.ckpt_path = _checkpoint(config.get("ckpt_path"), run, stage_class.name, subcommand, say)
+    _share_frame_size(config, model)
+    if issubclass(stage_class, DynamicsStage):
+        _choose_partners(model, config.ckpt_path, run, config.data, say)
+    if subcommand == "predict" and config.trainer.limit_predict_batches is None:
+        config.trainer.limit_predict_batches = 1  # pictures of a few clips; more on request
+    version, step = None, 0
+    if subcommand == "fit" and config.ckpt_path is not None:
+        version = version_dir_of_checkpoint(config.ckpt_path)
+        step = info_of(read_checkpoint(config.ckpt_path), config.ckpt_path).step
+        say(f"going on from {config.ckpt_path} (step {step:,})")
+    return RunSettings(run, game, stage_class.name, version, step)
+
+
+def _stage_class(model: Namespace) -> type[Stage]:
+    module, _, name = model.class_path.rpartition(".")
+    found = getattr(importlib.import_module(module), name)
+    if not issubclass(found, Stage) or found is Stage:
+        raise ConfigError(
+            f"model.class_path {model.class_path} is no Stage; use DynamicsStage or its siblings"
+        )
+    return found
+
+
+def _checkpoint(
+    asked: str | None, run: Path, stage: str, subcommand: str, say: Callable[[str], None]
+) -> str | None:
+    """Return the checkpoint file that is meant, or None to start from scratch."""
+    if asked not in (None, *FROM_RUN):
+        info = info_of(read_checkpoint(asked), asked)
+        if info.stage != stage:
+            raise CheckpointError(
+                f"--ckpt_path {asked} is a checkpoint of {info.stage}, this is {stage}; name another"
+            )
+        return str(asked)
+    if asked is None and subcommand == "fit":
+        return None
+    found = find_checkpoint(run, stage, say, name=asked if asked == "best" else None)
+    if found is not None:
+        say(f"{stage}: {found}")
+        return str(found)
+    if asked is None:
+        say(f"{stage}: no checkpoint in {run}, so an untrained network is measured")
+        return None
+    raise CheckpointError(
+        f"--ckpt_path {asked}: {run / stage} holds no valid checkpoint; leave the option out to start anew"
+    )
+
+
+def _share_frame_size(config: Namespace, model: Namespace) -> None:
+    """Give the network the data's frame size; one number, set once."""
+    if config.data.frame_size is None:
+        config.data.frame_size = read_info(_files(config.data)[0]).height
+    size, own = config.data.frame_size, model.get("frame_size")
+    if size is None:
+        return
+    from_default = own in (None, 64)  # the networks' default: nobody asked for it
+    if not from_default and own != size:
+        raise ConfigError(
+            f"model.frame_size {own} contradicts data.frame_size {size}; set data.frame_size only"
+        )
+    model.frame_size = size
+
+
+def _files(data: Namespace) -> list[str]:
+    return find_files(data.files, game_defaults(data.game).data_file)
+
+
+def _choose_partners(
+    model: Namespace, ckpt_path: str | None, run: Path, data: Namespace, say: Callable[[str], None]
+) -> None:
+    wanted = [("tokenizer", "video_tokenizer")]
+    if model.get("actions", "latent") == "latent":
+        wanted.append(("latent_actions", "latent_actions"))
+    elif model.get("actions") == "labels" and model.get("num_actions") is None:
+        model.num_actions = _num_labels(data)
+    for option, stage in wanted:
+        if model.get(option) is None:
+            model[option] = _partner(option, stage, ckpt_path, run, say)
+
+
+def _partner(option: str, stage: str, ckpt_path: str | None, run: Path, say: Callable[[str], None]) -> str:
+    noted = partner_of_checkpoint(ckpt_path, option) if ckpt_path is not None else None
+    return find_partner(run, stage, say, wanted_fingerprint=noted[1] if noted is not None else None)
+
+
+def _num_labels(data: Namespace) -> int | None:
+    """Return the number of true actions the files name, rounded up to a power of two."""
+    count = max((len(read_info(path).action_names) for path in _files(data)), default=0)
+    return 1 << (count - 1).bit_length() if count > 1 else None
+
+
+def default_callbacks(stage: str, subcommand: str) -> Iterable[Any]:
+    """Yield the callbacks that every run of `stage` has unless ``--pictures false``: cheap ones, at validation."""
+    if subcommand == "predict":
+        return
+    from callbacks import CodeUsage, OpenLoopClip, ReconstructionAB, Throughput
+
+    yield CodeUsage()
+    if subcommand == "fit":
+        yield Throughput()
+    if stage == "video_tokenizer":
+        yield ReconstructionAB()
+    elif stage == "dynamics":
+        yield OpenLoopClip()

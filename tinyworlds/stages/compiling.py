@@ -1,0 +1,50 @@
+"""``torch.compile`` for the parts of a network, with a way back when the compiler fails."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import torch
+from torch import nn
+
+
+class _CompiledCall:
+    """The compiled call of one module, replaced by the plain one for good at the first failure."""
+
+    def __init__(self, module: nn.Module, name: str) -> None:
+        self.module = module
+        self.name = name
+        self.compiled = torch.compile(module._call_impl, dynamic=False)
+        self.worked = False
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            result = self.compiled(*args, **kwargs)
+        except Exception as failure:
+            if self.worked and not type(failure).__module__.startswith("torch._"):
+                raise  # an error of the caller (a wrong shape), not of the compiler
+            _fall_back(self.module, self.name, failure)
+            return self.module._call_impl(*args, **kwargs)
+        self.worked = True
+        return result
+
+
+def _fall_back(module: nn.Module, name: str, failure: Exception) -> None:
+    module._compiled_call_impl = None
+    reason = (str(failure).strip().splitlines() or [type(failure).__name__])[0]
+    warnings.warn(
+        f"torch.compile failed for '{name}', which runs uncompiled from now on: {reason}", stacklevel=4
+    )
+
+
+def compile_network(network: nn.Module) -> None:
+    """Compile every direct child of `network` that has parameters, in place.
+
+    Children (encoder, decoder, transformer) and not the network itself, because training calls ``loss``, ``encode``
+    and ``decode`` and never the network's ``forward``. State-dict keys do not change. The first call of each part
+    takes seconds.
+    """
+    for name, child in network.named_children():
+        if any(True for _ in child.parameters()):
+            child._compiled_call_impl = _CompiledCall(child, name)

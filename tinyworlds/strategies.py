@@ -1,0 +1,79 @@
+"""How processes share the work: NCCL where there is one, gloo where there is none, FSDP on request.
+
+Lightning asks for NCCL on every CUDA machine, which the Windows builds of torch do not have. :func:`pick_strategy`
+replaces such a choice by DDP over gloo, which works everywhere.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+import torch
+from lightning.pytorch.strategies import DDPStrategy, StrategyRegistry
+
+from tinyworlds.errors import ConfigError
+
+GLOO = "ddp_gloo"
+_DDP = ("ddp", "ddp_find_unused_parameters_true")
+
+
+def register() -> None:
+    """Make ``--trainer.strategy ddp_gloo`` known to Lightning (safe to call again)."""
+    if GLOO not in StrategyRegistry.available_strategies():
+        StrategyRegistry.register(
+            GLOO,
+            DDPStrategy,
+            description="DDP over gloo: for machines without NCCL (Windows)",
+            process_group_backend="gloo",
+            find_unused_parameters=False,
+        )
+
+
+def prepare_windows() -> None:
+    """Set what torch's rendezvous and pip's launcher need on Windows; does nothing elsewhere."""
+    if sys.platform != "win32":
+        return
+    os.environ.setdefault("USE_LIBUV", "0")
+    # pip's launcher removes ".exe" from argv[0]; DDP would then start a file that does not exist
+    from tinyworlds import __main__ as entry
+
+    sys.argv[0] = os.path.abspath(entry.__file__)
+
+
+def uses_cuda(accelerator: Any) -> bool:
+    """Return whether training on `accelerator` (a Trainer argument) means CUDA here."""
+    return str(accelerator) in ("auto", "gpu", "cuda") and torch.cuda.is_available()
+
+
+def pick_strategy(strategy: Any, accelerator: Any, devices: Any, num_nodes: int = 1) -> Any:
+    """Return `strategy`, or its gloo counterpart where NCCL was meant and is missing.
+
+    Args:
+        strategy: the Trainer's argument; objects are left alone.
+        accelerator: the Trainer's argument.
+        devices: the Trainer's argument.
+        num_nodes: the Trainer's argument.
+
+    Raises:
+        ConfigError: FSDP was asked for without a CUDA device.
+    """
+    register()
+    if not isinstance(strategy, str):
+        return strategy
+    on_cuda = uses_cuda(accelerator)
+    if strategy.startswith("fsdp") and not on_cuda:
+        raise ConfigError(
+            f"--trainer.strategy {strategy} needs a CUDA GPU and none is in use (accelerator {accelerator}); "
+            "use ddp, or leave the option out"
+        )
+    several = num_nodes > 1 or str(devices) not in ("1", "auto", "[0]") or _counts_several(devices, on_cuda)
+    wants_nccl = strategy in _DDP or (strategy == "auto" and several)
+    if on_cuda and wants_nccl and not torch.distributed.is_nccl_available():
+        return GLOO
+    return strategy
+
+
+def _counts_several(devices: Any, on_cuda: bool) -> bool:
+    return str(devices) == "auto" and on_cuda and torch.cuda.device_count() > 1
