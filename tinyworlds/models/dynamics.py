@@ -1,9 +1,9 @@
 """Dynamics: given past codes and actions, which codes come next.
 
-After Genie (https://arxiv.org/abs/2402.15391, section 2.1). A masked token carries the id K (`mask_id`); the network guesses it from the unmasked ones, as in MaskGIT. In
-v2 each token is the sum of its own code, maybe masked, and of the finished code of the same place one frame
-before: all frames of a clip can then be guessed at once, each from a clean past, and what stands still is
-copied at no cost.
+After Genie (https://arxiv.org/abs/2402.15391, section 2.1). A masked token carries the id K (`mask_id`); the
+network guesses it from the unmasked ones, as in MaskGIT. In v2 each token is the sum of its own code, maybe
+masked, and of the finished code of the same place one frame before: all frames of a clip can then be guessed
+at once, each from a clean past, and what stands still is copied at no cost.
 """
 
 from __future__ import annotations
@@ -72,6 +72,15 @@ class ActionVectors(nn.Module):
         return None if action_ids is None else self.quantizer.latents(action_ids)
 
 
+class NoActions(nn.Module):
+    """v1 without conditioning: actions are ignored."""
+
+    dim = 0
+
+    def forward(self, action_ids: Tensor | None, ids: Tensor) -> None:
+        """There is no condition."""
+
+
 class ActionEmbedding(nn.Module):
     """v2 condition: a learned vector per action and one for "no action", ``-> [B, T, E]``."""
 
@@ -102,7 +111,7 @@ def _v1(
     grid: int, quantizer: FSQ, num_actions: int, num_experts: int, top_k: int, sizes: dict[str, int]
 ) -> DynamicsParts:
     embed_dim = sizes["embed_dim"]
-    actions = ActionVectors(num_actions)
+    actions = ActionVectors(num_actions) if num_actions else NoActions()
     return DynamicsParts(
         VectorInput(quantizer, embed_dim, grid),
         actions,
@@ -138,7 +147,7 @@ class DynamicsModel(Network):
         num_heads: Attention heads.
         hidden_dim: Width of the feed-forward layers, before SwiGLU takes two thirds of it.
         num_blocks: Number of blocks.
-        num_actions: Actions are 0..num_actions-1.
+        num_actions: Actions are 0..num_actions-1; 0 for a network that knows none.
         num_experts: Feed-forward experts per block; 0 for a dense layer.
         top_k: Experts used per token.
         context_frames: Frames in a training window. At play a frame is guessed from up to
@@ -258,7 +267,7 @@ def _check_choices(num_patches: int, num_bins: int, num_actions: int, num_expert
     if round(num_patches**0.5) ** 2 != num_patches:
         raise ConfigError(f"num_patches must be a square number (a square grid), got {num_patches}.")
     check_bins(num_bins)
-    if num_actions < 2:
-        raise ConfigError(f"num_actions must be at least 2, got {num_actions}: with one there is no choice.")
+    if num_actions < 0 or num_actions == 1:
+        raise ConfigError(f"num_actions must be 0 (none) or at least 2, got {num_actions}.")
     if num_experts and top_k > num_experts:
         raise ConfigError(f"top_k {top_k} exceeds num_experts {num_experts}: lower top_k or add experts.")

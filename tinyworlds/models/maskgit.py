@@ -1,0 +1,257 @@
+"""Decoding: fill masked codes over a few passes, the surest first.
+
+After MaskGIT (https://arxiv.org/abs/2202.04200, section 3.1). Pure functions over a dynamics network; they know
+nothing of pixels. How many codes a pass reveals is known in advance (`schedule`), so nothing waits for the device,
+and every clip of a batch is treated alike.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import lru_cache, partial
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from tinyworlds.errors import ConfigError, DataError
+from tinyworlds.models.base import pick
+
+_STEEPNESS = 5.0  # of the exponential schedule
+_LEAST_SHARE = 16  # each of its passes reveals at least one code in this many
+
+
+class Dynamics(Protocol):
+    """What decoding needs of a dynamics network."""
+
+    mask_id: int
+    context_frames: int
+    joint_horizon: bool
+
+    def logits(self, ids: Tensor, action_ids: Tensor | None = None) -> Tensor:
+        """See `tinyworlds.models.DynamicsModel.logits`."""
+
+
+def _exponential(num_tokens: int, num_steps: int) -> list[int]:
+    """Few codes at first, most in the last passes; the rule of the original program."""
+    counts: list[int] = []
+    for step in range(1, num_steps + 1):
+        share = math.expm1(_STEEPNESS * step / num_steps) / math.expm1(_STEEPNESS)
+        target = num_tokens if step == num_steps else math.ceil(num_tokens * share)
+        left = num_tokens - sum(counts)
+        wanted = max(target - sum(counts), num_tokens // _LEAST_SHARE, 1)
+        counts.append(min(wanted, left))
+    return [count for count in counts if count]
+
+
+def _spread(num_tokens: int, targets: Sequence[float]) -> list[int]:
+    """Counts that follow rising shares in (0, 1], each pass revealing at least one code while any is left."""
+    counts: list[int] = []
+    for target in targets:
+        left = num_tokens - sum(counts)
+        counts.append(min(max(round(num_tokens * target) - sum(counts), 1), left))
+    counts[-1] += num_tokens - sum(counts)
+    return [count for count in counts if count]
+
+
+def _cosine(num_tokens: int, num_steps: int) -> list[int]:
+    return _spread(
+        num_tokens, [1 - math.cos(math.pi / 2 * step / num_steps) for step in range(1, num_steps + 1)]
+    )
+
+
+def _linear(num_tokens: int, num_steps: int) -> list[int]:
+    return _spread(num_tokens, [step / num_steps for step in range(1, num_steps + 1)])
+
+
+SCHEDULES = {"exponential": _exponential, "cosine": _cosine, "linear": _linear, "halton": _cosine}
+"""Schedules by name. "halton" reveals at fixed, well spread places instead of the surest ones."""
+
+
+def schedule(name: str, num_tokens: int, num_steps: int) -> list[int]:
+    """How many codes each pass reveals.
+
+    Args:
+        name: One of `SCHEDULES`.
+        num_tokens: Codes to reveal in all.
+        num_steps: Passes; fewer are made when that many are not needed.
+
+    Returns:
+        Up to `num_steps` positive counts whose sum is `num_tokens`.
+
+    Raises:
+        ConfigError: The name is unknown or `num_steps` is below 1.
+    """
+    if num_steps < 1:
+        raise ConfigError(f"num_steps must be at least 1, got {num_steps}.")
+    return pick("schedule", name, SCHEDULES)(num_tokens, num_steps)
+
+
+def _halton(index: int, base: int) -> float:
+    value, share = 0.0, 1.0
+    while index:
+        share /= base
+        value += share * (index % base)
+        index //= base
+    return value
+
+
+@lru_cache(maxsize=8)
+def halton_ranks(num_patches: int) -> tuple[int, ...]:
+    """Rank of each patch of a square grid in a Halton sequence, whose first k points always lie far apart.
+
+    After https://arxiv.org/abs/2503.17076, section 3.3: neighbours depend on each other and should not be
+    guessed in the same pass.
+    """
+    grid = math.isqrt(num_patches)
+    ranks: dict[int, int] = {}
+    index = 1
+    while len(ranks) < num_patches:
+        row, column = int(_halton(index, 3) * grid), int(_halton(index, 2) * grid)
+        ranks.setdefault(row * grid + column, len(ranks))
+        index += 1
+    return tuple(ranks[patch] for patch in range(num_patches))
+
+
+def sample_tokens(
+    logits: Tensor,
+    temperature: float = 0.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    generator: torch.Generator | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Choose a code for each token.
+
+    Args:
+        logits: ``[..., K]``.
+        temperature: 0 takes the likeliest code; above, codes are drawn from ``softmax(logits /
+        temperature)``. top_k: Draw from the k likeliest codes only.
+        top_p: Draw from the fewest likeliest codes that together have at least this probability.
+        generator: Random numbers, on the device of `logits`; the global ones by default.
+
+    Returns:
+        Codes ``[...]`` int64, and ``[...]`` the largest probability of each token under the tempered softmax.
+    """
+    if temperature == 0:
+        confidence, tokens = logits.float().softmax(dim=-1).max(dim=-1)
+        return tokens, confidence
+    probability = (logits.float() / temperature).softmax(dim=-1)
+    confidence = probability.amax(dim=-1)
+    if top_k is None and top_p is None:
+        return _draw(probability, generator), confidence
+    kept, codes = probability.topk(min(top_k or probability.shape[-1], probability.shape[-1]), dim=-1)
+    if top_p is not None:
+        kept = kept.masked_fill(kept.cumsum(dim=-1) - kept >= top_p, 0.0)  # the likeliest always stays
+    return codes.gather(-1, _draw(kept, generator)[..., None])[..., 0], confidence
+
+
+def _draw(weights: Tensor, generator: torch.Generator | None) -> Tensor:
+    """Draw an index with probability proportional to its weight: the first of exponential clocks to ring."""
+    waiting = torch.empty_like(weights).exponential_(generator=generator).clamp_(min=1e-30)
+    return (weights / waiting).argmax(dim=-1)
+
+
+def _check_sampling(temperature: float, top_k: int | None, top_p: float | None) -> None:
+    if temperature < 0:
+        raise ConfigError(f"temperature must be 0 or above, got {temperature}.")
+    if top_k is not None and top_k < 1:
+        raise ConfigError(f"top_k must be at least 1, got {top_k}: leave it out to draw from all codes.")
+    if top_p is not None and not 0 < top_p <= 1:
+        raise ConfigError(f"top_p must lie in (0, 1], got {top_p}.")
+
+
+@torch.no_grad()
+def decode(
+    dynamics: Dynamics,
+    ids: Tensor,
+    action_ids: Tensor | None = None,
+    horizon: int = 1,
+    num_steps: int = 10,
+    temperature: float = 0.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    schedule: str = "exponential",
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Continue clips by `horizon` frames.
+
+    A network with `joint_horizon` fills all new frames together; others fill one after another, each from
+    the last ``context_frames - 1`` frames before it.
+
+    Args:
+        dynamics: The network, in eval mode.
+        ids: ``[B, T, P]``, the codes of the frames so far.
+        action_ids: ``[B, T + horizon - 1]``, the actions between all frames, the last leading to the last new
+            frame; or ``[B, T + horizon]`` with one more in front, for the action that led to the first
+            frame; or None.
+        horizon: Frames to add.
+        num_steps: Passes per fill.
+        temperature: See `sample_tokens`; so for `top_k` and `top_p`.
+        top_k: See there.
+        top_p: See there.
+        schedule: One of `SCHEDULES`.
+        generator: Random numbers, on the device of `ids`.
+
+    Returns:
+        ``[B, horizon, P]`` int64, the new frames.
+
+    Raises:
+        ConfigError: A setting is out of range.
+        DataError: The number of actions does not fit.
+    """
+    _check_sampling(temperature, top_k, top_p)
+    if horizon < 1:
+        raise ConfigError(f"horizon must be at least 1, got {horizon}.")
+    first, total = ids.shape[1], ids.shape[1] + horizon
+    lead = _leading_actions(action_ids, total)
+    sample = partial(sample_tokens, temperature=temperature, top_k=top_k, top_p=top_p, generator=generator)
+    per_fill = horizon if dynamics.joint_horizon else 1
+    for end in range(first + per_fill, total + 1, per_fill):
+        start = 0 if dynamics.joint_horizon else max(end - max(dynamics.context_frames, 2), 0)
+        actions = None if action_ids is None else action_ids[:, start : end - 1 + lead]
+        new = _fill(dynamics, ids[:, start:], actions, per_fill, num_steps, schedule, sample)
+        ids = torch.cat([ids, new], dim=1)
+    return ids[:, first:]
+
+
+def _leading_actions(action_ids: Tensor | None, num_frames: int) -> int:
+    """1 if an action led to the first frame, else 0."""
+    lead = 0 if action_ids is None else action_ids.shape[1] - (num_frames - 1)
+    if lead not in (0, 1):
+        raise DataError(
+            f"{num_frames} frames, new ones included, take {num_frames - 1} or {num_frames} actions,"
+            f" got {num_frames - 1 + lead}: pass one action for each step."
+        )
+    return lead
+
+
+def _fill(
+    dynamics: Dynamics,
+    past: Tensor,
+    action_ids: Tensor | None,
+    num_new: int,
+    num_steps: int,
+    name: str,
+    sample: partial[tuple[Tensor, Tensor]],
+) -> Tensor:
+    """Append `num_new` masked frames to `past` and reveal them: ``[B, num_new, P]``."""
+    batch, length, patches = past.shape
+    new = past.new_full((batch, num_new * patches), dynamics.mask_id)
+    order = _fixed_order(name, num_new * patches, patches, past.device)
+    for count in schedule(name, num_new * patches, num_steps):
+        canvas = torch.cat([past, new.view(batch, num_new, patches)], dim=1)
+        tokens, confidence = sample(dynamics.logits(canvas, action_ids)[:, length:].flatten(1, 2))
+        priority = confidence if order is None else order.expand_as(confidence)
+        hidden = new == dynamics.mask_id
+        chosen = priority.masked_fill(~hidden, -1.0).topk(count, dim=1).indices
+        new = new.scatter(1, chosen, tokens.gather(1, chosen))
+    return new.view(batch, num_new, patches)
+
+
+def _fixed_order(name: str, num_tokens: int, num_patches: int, device: torch.device) -> Tensor | None:
+    """Priorities of a schedule that goes by place rather than by confidence."""
+    if name != "halton":
+        return None
+    ranks = torch.tensor(halton_ranks(num_patches), dtype=torch.float32, device=device)
+    return (num_patches - ranks).repeat(num_tokens // num_patches)
