@@ -6,31 +6,21 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING
 
-from tinyworlds.errors import ConfigError, DisplayError, MissingFileError, TinyWorldsError, did_you_mean
+from tinyworlds.cli import INTERRUPTED, run_guarded
+from tinyworlds.errors import ConfigError, DisplayError, MissingFileError
+from tinyworlds.option_parser import OptionParser, positive
 from tinyworlds.play.keys import keys_without_meaning, parse_script
 from tinyworlds.run_layout import STAGES, default_run, versions
 
 if TYPE_CHECKING:
     from games.spec import GameSpec
-
     from tinyworlds.models.world import World
     from tinyworlds.play.session import Session
 
-INTERRUPTED = 130
 _WORLD_SETTINGS = ("num_steps", "temperature", "top_k", "top_p", "context_frames", "feedback", "precision")
 _CLIP_PX = 512
-
-
-class _Parser(argparse.ArgumentParser):
-    """Errors are one line with the nearest option, raised as `ConfigError`."""
-
-    def error(self, message: str) -> NoReturn:
-        known = [option for action in self._actions for option in action.option_strings]
-        wrong = message.rpartition("unrecognized arguments: ")[2].split(" ")[0].split("=")[0]
-        hint = did_you_mean(wrong, known) if "unrecognized" in message else ""
-        raise ConfigError(f"{self.prog}: {message}.{hint} See {self.prog} --help")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -51,18 +41,16 @@ def play_game(spec: GameSpec, argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--world", metavar="FILE", help="a .world file or run folder; default: the newest one here"
     )
-    try:
+
+    def run() -> int:
         args = parser.parse_args(argv)
         return _play(args, args.world or _find_world(spec))
-    except TinyWorldsError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        return INTERRUPTED
+
+    return run_guarded(run)
 
 
-def _parser(prog: str, description: str) -> _Parser:
-    parser = _Parser(prog=prog, description=description, allow_abbrev=False)
+def _parser(prog: str, description: str) -> OptionParser:
+    parser = OptionParser(prog=prog, description=description, allow_abbrev=False)
     add = parser.add_argument
     view = parser.add_mutually_exclusive_group()
     view.add_argument(
@@ -72,14 +60,14 @@ def _parser(prog: str, description: str) -> _Parser:
     add("--keys", help="script of keys, one per frame, such as 'w*10 d*20 idle*5'")
     add("--out", metavar="CLIP", help="clip to write with --headless (default: GAME_play.mp4)")
     add("--recordings", metavar="FOLDER", default="recordings", help="where 'o' in the window saves clips")
-    add("--fps", type=_positive(float), help="frames per second to play at (default: the world's own)")
+    add("--fps", type=positive(float), help="frames per second to play at (default: the world's own)")
     add("--seed", type=int, help="repeat a session: same keys, same frames")
     add("--smooth", action="store_true", help="cubic instead of nearest-neighbour enlargement in the window")
     add("--device", default="auto", help="cpu, cuda, cuda:0 or auto (default: %(default)s)")
     add("--precision", choices=("auto", "32", "bf16"), help="number format (default: auto)")
     add(
         "--num_steps",
-        type=_positive(int),
+        type=positive(int),
         help="decoding steps per frame (default: stored in the world, else 4)",
     )
     add(
@@ -87,30 +75,19 @@ def _parser(prog: str, description: str) -> _Parser:
         type=float,
         help="0 takes the likeliest picture, above 0 samples (default: stored, else 0)",
     )
-    add("--top_k", type=_positive(int), help="sample among the k likeliest codes only")
+    add("--top_k", type=positive(int), help="sample among the k likeliest codes only")
     add(
         "--top_p",
-        type=_positive(float),
+        type=positive(float),
         help="sample among the likeliest codes with this probability together",
     )
-    add("--context_frames", type=_positive(int), help="past frames the world sees (default: as trained)")
+    add("--context_frames", type=positive(int), help="past frames the world sees (default: as trained)")
     add(
         "--feedback",
         choices=("codes", "pixels"),
         help="go on from predicted codes, or encode every frame again",
     )
     return parser
-
-
-def _positive(kind: type) -> Any:
-    def convert(text: str) -> Any:
-        value = kind(text)
-        if not 0 < value < float("inf"):
-            raise argparse.ArgumentTypeError(f"'{text}' is not above 0")
-        return value
-
-    convert.__name__ = kind.__name__  # argparse quotes it in "invalid float value"
-    return convert
 
 
 def _play(args: argparse.Namespace, path: str | Path) -> int:

@@ -1,0 +1,181 @@
+"""From a run folder to a world: which checkpoints are taken, where start clips, keys and names come from."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from tinyworlds.action_naming import name_actions
+from tinyworlds.checkpoints import META_KEY, fingerprint
+from tinyworlds.cli import main
+from tinyworlds.errors import CheckpointError, ConfigError, MissingFileError
+from tinyworlds.export import export_world, newest_checkpoints
+from tinyworlds.models import DynamicsModel, LatentActionModel, VideoTokenizer
+from tinyworlds.models.world import World
+from tinyworlds.start_clips import Gameplay
+from tinyworlds.world_file import read_header
+
+SIZES = {"embed_dim": 16, "num_heads": 2, "hidden_dim": 24, "num_blocks": 1}
+
+
+def save_stage(run: Path, stage: str, network, step=1, name="last", **meta) -> Path:
+    """Write what a stage writes."""
+    path = run / stage / "version_0" / "checkpoints" / f"{name}.ckpt"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    about = {"schema_version": 1, "stage": stage, "network": network.config, "game": "sprite", **meta}
+    weights = {f"network.{key}": value for key, value in network.state_dict().items()}
+    torch.save({META_KEY: about, "state_dict": weights, "global_step": step}, path)
+    return path
+
+
+def make_run(run: Path, data: Path | str | None, actions="latent", seed=0, name="last"):
+    torch.manual_seed(seed)
+    tokenizer = VideoTokenizer(frame_size=16, patch_size=4, latent_dim=2, num_bins=4, **SIZES)
+    latent = LatentActionModel(frame_size=16, patch_size=4, num_actions=4, **SIZES)
+    dynamics = DynamicsModel(num_patches=16, latent_dim=2, num_bins=4, num_actions=4, **SIZES)
+    partners = {}
+    named = [("video_tokenizer", "tokenizer", tokenizer), ("latent_actions", "latent_actions", latent)]
+    for stage, key, network in named if actions == "latent" else named[:1]:
+        path = save_stage(run, stage, network, name=name)
+        partners[key] = {"path": str(path), "fingerprint": fingerprint(network)}
+    save_stage(run, "dynamics", dynamics, step=7, partners=partners, actions=actions)
+    settings = {
+        "files": data and [str(data)],
+        "game": None,
+        "num_frames": 4,
+        "batch_size": 99,
+        "cache": False,
+    }
+    (run / "dynamics" / "version_0" / "config.yaml").write_text(yaml.safe_dump({"data": settings}))
+    return tokenizer, dynamics
+
+
+@pytest.fixture
+def run(tmp_path, tiny_h5):
+    make_run(tmp_path / "run", tiny_h5)
+    return tmp_path / "run"
+
+
+def test_a_run_becomes_a_world(run, tmp_path, capsys):
+    out = tmp_path / "out" / "sprite.world"
+    assert main(["export", str(run), str(out), "--num_clips", "5", "--num_steps", "2"]) == 0
+    assert "tinyworlds play" in capsys.readouterr().out
+    world = World.load(out)
+    assert (world.game, world.fps, world.num_steps, world.num_actions) == ("sprite", 15.0, 2, 4)
+    assert world.start_frames.shape == (5, world.context_frames, 16, 16, 3)
+    assert world.start_actions.shape == (5, world.context_frames - 1)
+    assert {"left", "right", "up"} >= set(world.key_map)  # guessed from the names in the file
+    world.reset(seed=0)
+    assert world.step(3).shape == (16, 16, 3)
+    about = read_header(out)["provenance"]
+    assert about["stages"]["dynamics"]["step"] == 7
+    assert about["data"] == ["tiny_frames.h5"]
+    assert str(tmp_path) not in str(about)
+
+
+def test_labels_name_the_actions(tmp_path, tiny_h5):
+    make_run(tmp_path / "run", tiny_h5, actions="labels")
+    world = World.load(tmp_path / "run")
+    assert world.action_names == ("noop", "left", "right", "up")
+    assert world.key_map == {"left": 1, "right": 2, "up": 3}
+    assert (world.idle_action, world.latent_actions) == (0, None)
+    assert world.start_actions.shape == (len(world.start_frames), world.context_frames - 1)
+
+
+def test_files_with_frames_only_still_start_worlds(tmp_path, frames_only_h5):
+    make_run(tmp_path / "run", frames_only_h5)
+    world = World.load(tmp_path / "run")
+    assert world.fps == 60.0  # public files do not say their rate
+    assert len(world.start_frames) > 1
+    assert world.action_names[0] == "action 0"
+
+
+def test_the_partners_of_the_dynamics_are_taken(run):
+    torch.manual_seed(9)
+    newer = VideoTokenizer(frame_size=16, patch_size=4, latent_dim=2, num_bins=4, **SIZES)
+    save_stage(run, "video_tokenizer", newer, name="newer")
+    assert newest_checkpoints(run)["video_tokenizer"].name == "last.ckpt"
+
+
+def test_a_moved_run_is_found(run, tmp_path):
+    moved = run.rename(tmp_path / "moved")
+    assert newest_checkpoints(moved)["video_tokenizer"].is_relative_to(moved)
+
+
+def test_overwritten_partners_are_refused(run):
+    torch.manual_seed(9)
+    other = VideoTokenizer(frame_size=16, patch_size=4, latent_dim=2, num_bins=4, **SIZES)
+    save_stage(run, "video_tokenizer", other)
+    with pytest.raises(CheckpointError, match="gone or changed"):
+        newest_checkpoints(run)
+
+
+def test_world_of_three_checkpoints(run):
+    world = World.load(newest_checkpoints(run))
+    assert world.num_actions == 4
+    with pytest.raises(ConfigError, match="video_tokenizer"):
+        World.load({"dynamics": run / "dynamics/version_0/checkpoints/last.ckpt"})
+
+
+def test_gameplay_that_is_gone(run, tmp_path, tiny_h5):
+    tiny_h5.rename(tmp_path / "elsewhere.h5")
+    with pytest.raises(MissingFileError, match="--data FILE"):
+        export_world(run, tmp_path / "a.world")
+    assert not (tmp_path / "a.world").exists()
+    export_world(run, tmp_path / "a.world", data=[str(tmp_path / "elsewhere.h5")])
+    assert World.load(run).start_frames is None  # playable from frames of one's own
+
+
+@pytest.mark.parametrize("kept", ["nothing", "no dynamics"])
+def test_runs_that_are_not_complete(run, tmp_path, kept, capsys):
+    target = tmp_path / "nowhere" if kept == "nothing" else run
+    if kept != "nothing":
+        (run / "dynamics/version_0/checkpoints/last.ckpt").write_bytes(b"half a file")
+    assert main(["export", str(target), str(tmp_path / "a.world")]) == 1
+    assert capsys.readouterr().err.count("\n") == 1
+    assert not (tmp_path / "a.world").exists()
+
+
+class Knowing(torch.nn.Module):
+    """An action model that finds the true action, under another number."""
+
+    num_actions = 4
+
+    def __init__(self):
+        super().__init__()
+        self.order = torch.nn.Parameter(torch.tensor([2.0, 0.0, 3.0, 1.0]))
+
+    def encode(self, frames):
+        levels = ((frames[:, 1:, 0, 0, 0] + 1) * 127.5).round().long().clamp(max=3)
+        return self.order[levels].long()
+
+
+def gameplay(actions, names):
+    """Clips whose frame t shows the action that led to it."""
+    frames = np.zeros((*actions.shape, 4, 4, 3), np.uint8)
+    frames[:, 1:, 0, 0, 0] = actions[:, :-1]
+    return Gameplay(frames, actions, frames, actions, names, 15.0, ("a.h5",))
+
+
+def test_latent_actions_are_named_by_the_true_ones():
+    actions = np.random.default_rng(0).integers(0, 4, (40, 5))
+    known = gameplay(actions, ("noop", "attack", "move_right", "move_left"))
+    naming = name_actions("doom", "latent", Knowing(), known)
+    assert naming.names == ("attack", "move_left", "noop", "move_right")
+    assert naming.idle == 2
+    assert {key: naming.names[a] for key, a in naming.key_map.items()} == {
+        "s": "noop", "space": "attack", "d": "move_right", "a": "move_left",
+    }  # fmt: skip
+
+
+def test_the_order_of_a_recording_is_respected():
+    actions = np.random.default_rng(0).integers(0, 3, (40, 5))
+    naming = name_actions("doom", "labels", None, gameplay(actions, ("move_left", "noop", "attack")))
+    assert naming.key_map == {"s": 1, "space": 2, "a": 0}
+    assert naming.idle == 1
+
+
+def test_a_world_without_actions_has_no_keys():
+    assert name_actions("zelda", "none", None, None).key_map == {}

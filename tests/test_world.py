@@ -1,0 +1,289 @@
+"""`World`: reset and step, alone and as a gymnasium environment; the `.world` file and its bad versions."""
+
+import json
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from fake_networks import SIZE, FakeActions, FakeDynamics, FakeTokenizer, walk
+from gymnasium.utils.env_checker import check_env
+from safetensors.torch import load_file, safe_open, save_file
+
+from tinyworlds.errors import CheckpointError, ConfigError, DataError, MissingFileError
+from tinyworlds.models import DynamicsModel, LatentActionModel, VideoTokenizer
+from tinyworlds.models.world import World
+from tinyworlds.models.world_info import WorldInfo
+from tinyworlds.world_file import load_world, read_header, save_world
+
+
+def as_uint8(frames):
+    return ((frames + 1) * 127.5).round().to(torch.uint8).movedim(-3, -1).numpy()
+
+
+@pytest.fixture
+def clip():
+    """A true clip, uint8 [12, 16, 16, 3], and its actions [12]."""
+    frames, actions = walk(batch=1, length=12, seed=3)
+    return as_uint8(frames[0]), actions[0].numpy()
+
+
+@pytest.fixture
+def known_world():
+    """A world that predicts exactly (see `fake_networks`)."""
+    return World(FakeTokenizer(), FakeDynamics(), FakeActions(), info=WorldInfo(game="walk", fps=10))
+
+
+SIZES = {
+    "frame_size": 16,
+    "patch_size": 4,
+    "embed_dim": 16,
+    "num_heads": 2,
+    "hidden_dim": 24,
+    "num_blocks": 1,
+}
+
+
+def tiny_world(architecture="v2", actions="latent", **settings):
+    torch.manual_seed(0)
+    tokenizer = VideoTokenizer(**SIZES, latent_dim=2, num_bins=4, architecture=architecture)
+    sizes = {name: SIZES[name] for name in ("embed_dim", "num_heads", "hidden_dim", "num_blocks")}
+    dynamics = DynamicsModel(
+        num_patches=16, latent_dim=2, num_bins=4, num_actions=4, architecture=architecture, **sizes
+    )
+    latent = (
+        LatentActionModel(**SIZES, num_actions=4, architecture=architecture) if actions == "latent" else None
+    )
+    info = WorldInfo(
+        game="tiny",
+        fps=15.0,
+        key_map={"left": 1},
+        action_names=("noop", "left"),
+        idle_action=2,
+        actions=actions,
+    )
+    rng = np.random.default_rng(0)
+    starts = {"start_frames": rng.integers(0, 256, (3, 3, 16, 16, 3), np.uint8)}
+    if actions == "labels":
+        starts["start_actions"] = rng.integers(0, 4, (3, 2))
+    return World(tokenizer, dynamics, latent, info=info, **starts, **settings)
+
+
+def test_a_known_world_is_predicted_exactly(known_world, clip):
+    frames, actions = clip
+    first = known_world.reset(frames[:3])
+    assert np.array_equal(first, frames[2])
+    for t in range(3, 12):
+        assert np.array_equal(known_world.step(int(actions[t - 1])), frames[t])
+
+
+@pytest.mark.parametrize("feedback", ["codes", "pixels"])
+@pytest.mark.parametrize("context", [1, 2, 3, 8])
+def test_rollout(clip, feedback, context):
+    frames, actions = clip
+    world = World(FakeTokenizer(), FakeDynamics(), FakeActions(), feedback=feedback, context_frames=context)
+    played = world.rollout(frames[:5], actions[4:11])
+    assert np.array_equal(played, frames[5:])
+    assert world.rollout(frames[:5], []).shape == (0, SIZE, SIZE, 3)
+
+
+@pytest.mark.parametrize("architecture", ["v1", "v2"])
+@pytest.mark.parametrize("actions", ["latent", "labels", "none"])
+@pytest.mark.parametrize("feedback", ["codes", "pixels"])
+def test_real_networks_play(architecture, actions, feedback):
+    world = tiny_world(architecture, actions, feedback=feedback)
+    frame = world.reset(seed=0)
+    for action in range(world.num_actions):
+        frame = world.step(action)
+    assert (frame.dtype, frame.shape) == (np.uint8, (16, 16, 3))
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_the_same_seed_dreams_the_same(temperature):
+    def play(seed):
+        world = tiny_world(temperature=temperature)
+        world.reset(seed=seed)
+        return np.stack([world.step(1) for _ in range(6)])
+
+    assert np.array_equal(play(1), play(1))
+    if temperature:
+        assert not np.array_equal(play(1), play(2))
+
+
+def test_actions_in_the_context_can_be_given_or_inferred(known_world, clip):
+    frames, actions = clip
+    known_world.reset(frames[:3])
+    inferred = known_world._actions
+    known_world.reset(frames[:3], action_ids=actions[:2])
+    assert torch.equal(inferred, known_world._actions)
+
+
+def test_bf16_is_close_to_fp32():
+    plain, half = tiny_world(precision="32"), tiny_world(precision="bf16")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Mismatch dtype")  # torch's own, from RMSNorm
+        first, second = plain.reset(seed=0), half.reset(seed=0)
+        second = half.step(1)
+    first = plain.step(1)
+    assert np.abs(first.astype(int) - second.astype(int)).mean() < 20
+
+
+def test_names_and_idle_action():
+    world = tiny_world()
+    assert world.action_names == ("noop", "left", "action 2", "action 3")
+    assert (world.idle_action, world.num_actions, world.fps, world.game) == (2, 4, 15.0, "tiny")
+    assert tiny_world(actions="none").num_actions == 1
+
+
+@pytest.mark.parametrize(
+    ("frames", "words"),
+    [
+        (np.zeros((3, 8, 8, 3), np.uint8), r"\[3, 8, 8, 3\]"),
+        (np.zeros((3, 16, 16, 3), np.float32), "float32"),
+        (np.zeros((16, 16, 3), np.uint8), "uint8 frames"),
+        (np.zeros((0, 16, 16, 3), np.uint8), r"\[0, 16"),
+    ],
+)
+def test_wrong_frames_are_one_clear_line(known_world, frames, words):
+    with pytest.raises(DataError, match=words):
+        known_world.reset(frames)
+
+
+def test_wrong_use_is_one_clear_line(known_world, clip):
+    with pytest.raises(ConfigError, match=r"reset\(\) first"):
+        known_world.step(0)
+    with pytest.raises(DataError, match="no start clips"):
+        known_world.reset()
+    with pytest.raises(DataError, match="2 actions"):
+        known_world.reset(clip[0][:3], action_ids=[1])
+    known_world.reset(clip[0][:3])
+    for action in (4, -1):
+        with pytest.raises(ConfigError, match="0 to 3"):
+            known_world.step(action)
+    with pytest.raises(ConfigError, match="feedback"):
+        World(FakeTokenizer(), FakeDynamics(), feedback="code")
+    with pytest.raises(ConfigError, match="precision"):
+        World(FakeTokenizer(), FakeDynamics(), precision="fp8")
+    with pytest.raises(ConfigError, match="gpu0"):
+        World(FakeTokenizer(), FakeDynamics(), device="gpu0")
+
+
+def test_gymnasium_accepts_the_world():
+    env = tiny_world().as_env(max_steps=5, render_mode="rgb_array")
+    check_env(env, skip_render_check=True)
+    env.reset(seed=1)
+    ends = [env.step(env.action_space.sample())[3] for _ in range(5)]
+    assert ends == [False] * 4 + [True]
+    assert env.render().shape == (16, 16, 3)
+
+
+# The file.
+
+
+@pytest.mark.parametrize("architecture", ["v1", "v2"])
+@pytest.mark.parametrize("actions", ["latent", "labels"])
+def test_a_world_survives_its_file(tmp_path, architecture, actions):
+    world = tiny_world(architecture, actions, num_steps=3)
+    path = save_world(tmp_path / "new" / "tiny.world", world)
+    again = World.load(path)
+    assert again.info == world.info
+    assert (again.num_steps, again.context_frames) == (3, world.context_frames)
+    assert World.load(str(path), num_steps=2, temperature=0.5).num_steps == 2
+    assert np.array_equal(again.reset(seed=4), world.reset(seed=4))
+    for action in (1, 3, 0):
+        assert np.array_equal(again.step(action), world.step(action))
+
+
+@pytest.fixture
+def file(tmp_path):
+    return save_world(tmp_path / "tiny.world", tiny_world())
+
+
+def one_line(error):
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+@pytest.mark.parametrize("kept", [0, 4, 200, 0.5, 0.999])
+def test_a_truncated_file_is_one_clear_line(file, kept):
+    data = file.read_bytes()
+    file.write_bytes(data[: kept if isinstance(kept, int) else int(kept * len(data))])
+    with pytest.raises(CheckpointError, match=r"tiny\.world is truncated") as error:
+        load_world(file)
+    one_line(error)
+
+
+@pytest.mark.parametrize(
+    "content", [b"hello, I am no world at all", b"\x89HDF\r\n\x1a\n" * 40, b"PK\x03\x04" * 300]
+)
+def test_other_files_are_one_clear_line(file, content):
+    file.write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"no \.world file") as error:
+        load_world(file)
+    one_line(error)
+
+
+def test_a_missing_file_is_one_clear_line(tmp_path):
+    with pytest.raises(MissingFileError, match=r"zelda\.world"):
+        World.load(tmp_path / "zelda.world")
+
+
+def change(file, tensors=None, **header):
+    """Rewrite a world with some things changed."""
+    with safe_open(file, framework="pt") as opened:
+        known = json.loads(opened.metadata()["tinyworlds"])
+    contents = {**load_file(file), **(tensors or {})}
+    save_file(contents, file, metadata={"tinyworlds": json.dumps({**known, **header})})
+
+
+def test_weights_that_are_not_finite_are_refused(file):
+    name, weight = next(
+        (k, v) for k, v in load_file(file).items() if k.startswith("dynamics") and v.ndim == 2
+    )
+    weight[0, 0] = float("nan")
+    change(file, {name: weight})
+    with pytest.raises(CheckpointError, match="dynamics are not finite") as error:
+        load_world(file)
+    one_line(error)
+
+
+def test_nan_is_never_written(tmp_path):
+    world = tiny_world()
+    with torch.no_grad():
+        next(world.tokenizer.parameters()).fill_(float("inf"))
+    with pytest.raises(CheckpointError, match="not finite"):
+        save_world(tmp_path / "bad.world", world)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_foreign_safetensors_are_refused(file):
+    save_file({"a": torch.zeros(2)}, file)
+    with pytest.raises(CheckpointError, match="no TinyWorlds world"):
+        load_world(file)
+
+
+def test_newer_files_are_refused(file):
+    change(file, schema_version=99)
+    with pytest.raises(CheckpointError, match="upgrade"):
+        load_world(file)
+
+
+def test_unknown_metadata_of_later_versions_is_ignored(file):
+    change(file, something_new=[1])
+    assert load_world(file).game == "tiny"
+
+
+def test_weights_and_configuration_must_fit(file):
+    configs = read_header(file)["configs"]
+    configs["dynamics"]["embed_dim"] = 32
+    change(file, configs=configs)
+    with pytest.raises(CheckpointError, match="dynamics do not fit") as error:
+        load_world(file)
+    one_line(error)
+
+
+def test_networks_must_belong_together(tmp_path):
+    world = tiny_world()
+    world.latent_actions = LatentActionModel(**SIZES, num_actions=8)
+    with pytest.raises(CheckpointError, match="num_actions"):
+        save_world(tmp_path / "bad.world", world)
