@@ -15,17 +15,22 @@ from tinyworlds.usage import ActionUsage, CodeCounter, CodePerplexity
 class CodeUsage(Callback):
     """Logs ``val/code_perplexity``, ``val/action_perplexity`` and ``val/actions_used``; warns of a collapse.
 
-    A codebook has collapsed when the entropy of its ids is below `collapse_below` of the most it could be:
-    with 4 actions that is one of them nearly always, with 1,024 codes fewer than four in effect.
+    A codebook has collapsed when the entropy of its ids is below a share of the most it could be. With 4
+    actions, 0.2 means that one of them is taken 95 % of the time; frames of a game may well be mostly
+    background, so 0.05 for the codes.
 
     Args:
-        collapse_below: Share of the largest possible entropy, 0 to 1.
+        codes_below: Share of the largest possible entropy, 0 to 1, for the tokenizer's codes.
+        actions_below: The same for latent actions.
         patience: Validations in a row before the alarm; young codebooks may be narrow.
         max_batches: Validation batches that are counted.
     """
 
-    def __init__(self, collapse_below: float = 0.2, patience: int = 2, max_batches: int = 8) -> None:
-        self.collapse_below, self.patience, self.max_batches = collapse_below, patience, max_batches
+    def __init__(
+        self, codes_below: float = 0.05, actions_below: float = 0.2, patience: int = 2, max_batches: int = 8
+    ) -> None:
+        self.limits = {"code": codes_below, "action": actions_below}
+        self.patience, self.max_batches = patience, max_batches
         self.counters: dict[str, CodeCounter] = {}
         self.collapsed_for: dict[str, int] = {}
 
@@ -67,7 +72,7 @@ class CodeUsage(Callback):
                 self._watch(trainer, kind, counter, float(value))
 
     def _watch(self, trainer: Trainer, kind: str, counter: CodeCounter, perplexity: float) -> None:
-        collapsed = evenness(perplexity, counter.num_codes) < self.collapse_below
+        collapsed = evenness(perplexity, counter.num_codes) < self.limits[kind]
         self.collapsed_for[kind] = self.collapsed_for.get(kind, 0) + 1 if collapsed else 0
         if self.collapsed_for[kind] != self.patience or not trainer.is_global_zero:
             return  # once for each collapse, not at every validation

@@ -82,7 +82,7 @@ class OpenLoopClip(Callback):
         folder = pictures_folder(trainer)
         step = trainer.global_step
         clips = list(range(len(result.prediction)))
-        title = f"Step {step}: free rollouts, {gain:+.2f} dB above repeating the last given frame"
+        title = f"Step {step}: free rollouts; gain over repeating the last given frame: {gain:+.2f} dB"
         path = open_loop_picture(folder / f"open_loop_step_{step}.png", result, clips, title)
         publish(trainer, "open_loop", path)
         open_loop_video(folder / f"open_loop_step_{step}.mp4", result, clips, fps)

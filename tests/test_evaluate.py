@@ -169,7 +169,7 @@ def test_held_out_clips_come_from_the_test_split(tiny_h5):
     ("argv", "message"),
     [
         (["w.world", "--horizn", "3"], "Did you mean '--horizon'"),
-        (["w.world", "--horizon", "0"], "at least 1"),
+        (["w.world", "--horizon", "0"], "not above 0"),
     ],
 )
 def test_wrong_options_are_one_line(argv, message):

@@ -100,6 +100,7 @@ def evaluate_world(
             "fps": clips.fps,
             "seed": seed,
             "actions": world.info.actions,
+            "num_actions": world.num_actions,
         },
         seconds=time.perf_counter() - started,
         **actions,

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import argparse
+import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
-from tinyworlds.errors import ConfigError, MissingFileError, did_you_mean
+from tinyworlds.errors import MissingFileError
+from tinyworlds.option_parser import OptionParser, positive
 
 if TYPE_CHECKING:
     from tinyworlds.evaluate import Evaluation
     from tinyworlds.report import Bar, Report
+
+log = logging.getLogger(__name__)
 
 PICTURES = {
     "open_loop.png": "Given frames, then truth, prediction and error of free rollouts",
@@ -65,6 +68,8 @@ def evaluate(
     world = World.load(path, device)
     settings = dict(data_settings or settings_of(path, world.info.provenance))
     if data is not None:
+        if not settings:
+            log.warning("%s does not say how its data were split: clips may be among those trained on.", path)
         settings["files"] = data
     if not settings.get("files") and not settings.get("game"):
         raise MissingFileError(
@@ -106,7 +111,7 @@ def write_report(folder: Path, found: Evaluation, world: Any, bars: dict[str, Ba
         f"Tokenizer on held-out frames: {report.value('tokenizer_psnr'):.1f} dB PSNR",
     )
     gain = report.value("rollout_gain")
-    title = f"Free rollouts on held-out clips: {gain:+.1f} dB above repeating the last given frame"
+    title = f"Free rollouts on held-out clips; gain over repeating the last given frame: {gain:+.1f} dB"
     draw.open_loop_picture(folder / "open_loop.png", found.rollout, lively[:3], title)
     draw.open_loop_video(folder / "open_loop.mp4", found.rollout, lively, clips.fps)
     draw.action_sheet(folder / "action_sheet.png", world, frames[lively[0]], names)
@@ -125,7 +130,7 @@ def settings_of(path: Path, provenance: dict[str, Any]) -> dict[str, Any]:
 
         trained = versions(path, "dynamics")
         return data_settings(trained[-1]) if trained else {}
-    return dict(provenance.get("data") or {})
+    return dict(provenance.get("data_settings") or {})
 
 
 def default_folder(path: Path) -> Path:
@@ -139,41 +144,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     Raises:
         TinyWorldsError: for the dispatcher to print.
     """
-    parser = _Parser(
-        "tinyworlds evaluate", description="Measure a world on held-out clips.", allow_abbrev=False
-    )
-    parser.add_argument("path", metavar="RUN_OR_WORLD", help="a run folder or a .world file")
-    parser.add_argument(
-        "--data", metavar="FILE", action="append", help="gameplay file; may be given several times"
-    )
-    parser.add_argument("--out", metavar="DIR", help="folder for the report (default: evaluation in the run)")
-    parser.add_argument(
-        "--num_clips", type=int, default=96, help="held-out clips, at most (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--horizon", type=int, default=8, help="frames of the rollouts (default: %(default)s)"
-    )
-    parser.add_argument("--num_steps", type=int, help="decoding steps a frame (default: as the world plays)")
-    parser.add_argument(
-        "--device", default="auto", help="cpu, cuda, cuda:1, ... (default: a GPU if there is one)"
-    )
-    parser.add_argument("--seed", type=int, default=0, help="of the random actions (default: %(default)s)")
+    parser = OptionParser("tinyworlds evaluate", "Measure a world on held-out clips; write a report.")
+    add, whole = parser.add_argument, positive(int)
+    add("path", metavar="RUN_OR_WORLD", help="a run folder or a .world file")
+    add("--data", metavar="FILE", action="append", help="gameplay file, once for each (default: as trained)")
+    add("--out", metavar="DIR", help="folder for the report (default: evaluation in the run)")
+    add("--num_clips", type=whole, default=96, help="held-out clips, at most (default: %(default)s)")
+    add("--horizon", type=whole, default=8, help="frames of the rollouts (default: %(default)s)")
+    add("--num_steps", type=whole, help="decoding steps a frame (default: as the world plays)")
+    add("--device", default="auto", help="cpu, cuda, cuda:1, ... (default: a GPU if there is one)")
+    add("--seed", type=int, default=0, help="of the random actions (default: %(default)s)")
     args = vars(parser.parse_args(argv))
-    for name in ("num_clips", "horizon", "num_steps"):
-        if args[name] is not None and args[name] < 1:
-            raise ConfigError(f"--{name} must be at least 1, got {args[name]}.")
     report = evaluate(**args)
     folder = Path(args["out"]) if args["out"] else default_folder(Path(args["path"]))
     print(report.to_markdown())
     print(f"Report, plots and clips: {folder / 'report.md'}")
     return 0
-
-
-class _Parser(argparse.ArgumentParser):
-    """Errors are one line with the nearest option."""
-
-    def error(self, message: str) -> NoReturn:
-        known = [option for action in self._actions for option in action.option_strings]
-        wrong = message.rpartition("unrecognized arguments: ")[2].split(" ")[0].split("=")[0]
-        hint = did_you_mean(wrong, known) if "unrecognized" in message else ""
-        raise ConfigError(f"{self.prog}: {message}.{hint} See {self.prog} --help")

@@ -75,7 +75,7 @@ def strip(
     """
     height, width = rows[0][0].shape[:2]
     num_columns = max(len(row) for row in rows)
-    left = max((text_width(label) for label in labels), default=0) + 3 * GAP_PX
+    left = max((text_width(label) for label in labels), default=0) + 5 * GAP_PX
     scale = scale or min(4, max(1, (STRIP_WIDTH_PX - left) // (num_columns * (width + GAP_PX))))
     step_x, step_y = width * scale + GAP_PX, height * scale + GAP_PX
     canvas_width = left + num_columns * step_x + GAP_PX

@@ -213,7 +213,8 @@ def _cells(found: Estimate, unit: str) -> tuple[str, str]:
     """Value and interval of one row."""
     if math.isnan(found.mean):
         return "nothing to measure", ""
-    digits = 3 if not unit and abs(found.mean) <= 1 else 2
+    is_count = found.count == 0 and found.mean == int(found.mean)
+    digits = 0 if is_count else 3 if not unit and abs(found.mean) <= 1 else 2
     space = f" {unit}" if unit else ""
     value = f"{found.mean:.{digits}f}{space}"
     if found.low == found.high:

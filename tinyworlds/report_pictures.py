@@ -23,6 +23,7 @@ from tinyworlds.rollout import Dream, RolloutResult
 log = logging.getLogger(__name__)
 
 ERROR_LABEL = "error x2"
+BLANK = 235  # grey of panels without a frame
 
 
 def liveliest(frames: Tensor, count: int) -> list[int]:
@@ -45,31 +46,38 @@ def open_loop_picture(path: Path, result: RolloutResult, clips: list[int], title
     """Truth, prediction and error of some clips of a rollout, three rows each; given frames come first."""
     rows, labels = [], []
     num_given, num_steps = result.context.shape[1], result.prediction.shape[1]
-    blank = np.full_like(to_uint8(result.context[0, 0]), 235)
-    for clip in clips:
+    blank = np.full_like(to_uint8(result.context[0, 0]), BLANK)
+    for number, clip in enumerate(clips, start=1):
         given = list(to_uint8(result.context[clip]))
         truth, predicted = result.truth[clip], result.prediction[clip]
         rows.append([*given, *to_uint8(truth)])
         rows.append([*[blank] * num_given, *to_uint8(predicted)])
         rows.append([*[blank] * num_given, *error_picture(predicted[: len(truth)], truth)])
-        labels += ["truth", "prediction", ERROR_LABEL]
+        labels += [f"{number} truth", f"{number} prediction", f"{number} {ERROR_LABEL}"]
     columns = ["given"] * num_given + [f"+{step + 1}" for step in range(num_steps)]
     return save_strip(path, rows, labels, columns, title)
 
 
 def open_loop_video(path: Path, result: RolloutResult, clips: list[int], fps: float) -> Path | None:
-    """Truth, prediction and error side by side, clip after clip; None (and a warning) without a codec."""
+    """Truth, prediction and error side by side, clip after clip.
+
+    Where a clip has no truth its panel is blank. None, and a warning, where no codec works.
+    """
     played = []
     for clip in clips:
         given = to_uint8(result.context[clip])
-        steps = result.truth.shape[1]
-        truth, predicted = result.truth[clip], result.prediction[clip, :steps]
+        truth, predicted = result.truth[clip], result.prediction[clip]
+        error = error_picture(predicted[: len(truth)], truth)
         scale = max(1, round(256 / given.shape[1]))
         for captions, panels in (
             (("given", "given", ""), (given, given, np.zeros_like(given))),
             (
                 ("truth", "prediction", ERROR_LABEL),
-                (to_uint8(truth), to_uint8(predicted), error_picture(predicted, truth)),
+                (
+                    _padded(to_uint8(truth), len(predicted)),
+                    to_uint8(predicted),
+                    _padded(error, len(predicted)),
+                ),
             ),
         ):
             played.append(side_by_side(list(captions), list(panels), scale))
@@ -78,6 +86,12 @@ def open_loop_video(path: Path, result: RolloutResult, clips: list[int], fps: fl
     except VideoError as error:
         log.warning("%s; the pictures are written all the same.", error)
         return None
+
+
+def _padded(frames: np.ndarray, length: int) -> np.ndarray:
+    """Frames uint8 [T, H, W, C] followed by blank ones."""
+    missing = np.full((length - len(frames), *frames.shape[1:]), BLANK, np.uint8)
+    return np.concatenate([frames, missing])
 
 
 @torch.no_grad()
