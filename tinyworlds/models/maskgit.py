@@ -1,8 +1,8 @@
 """Decoding: fill masked codes over a few passes, the surest first.
 
-After MaskGIT (https://arxiv.org/abs/2202.04200, section 3.1). Pure functions over a dynamics network; they know
-nothing of pixels. How many codes a pass reveals is known in advance (`schedule`), so nothing waits for the device,
-and every clip of a batch is treated alike.
+After MaskGIT (https://arxiv.org/abs/2202.04200, section 3.1). Pure functions over a dynamics network; they
+know nothing of pixels. How many codes a pass reveals is known in advance (`schedule`), so nothing waits for
+the device, and every clip of a batch is treated alike.
 """
 
 from __future__ import annotations
@@ -125,8 +125,9 @@ def sample_tokens(
 
     Args:
         logits: ``[..., K]``.
-        temperature: 0 takes the likeliest code; above, codes are drawn from ``softmax(logits /
-        temperature)``. top_k: Draw from the k likeliest codes only.
+        temperature: 0 takes the likeliest code; above, codes are drawn from the tempered softmax, that of
+            ``logits / temperature``.
+        top_k: Draw from this many likeliest codes only.
         top_p: Draw from the fewest likeliest codes that together have at least this probability.
         generator: Random numbers, on the device of `logits`; the global ones by default.
 
