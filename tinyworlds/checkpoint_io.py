@@ -1,4 +1,4 @@
-"""Writing checkpoints so that a reader never meets half a file, and reading them without running code from them."""
+"""Writing checkpoints so that no reader meets half a file, and reading them without running their code."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tinyworlds.errors import StorageError, TrainingError
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Lightning's checkpoint plugin: a temporary name and a rename; NaN weights refused; plain data only read."""
+    """Lightning's checkpoint plugin: a temporary name and a rename; no NaN weights; plain data only."""
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
@@ -29,15 +29,15 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         broken = first_nonfinite(checkpoint.get("state_dict", {}))
         if broken:
             raise TrainingError(
-                f"not saving {path}: weight '{broken}' holds NaN or infinity; go on from an earlier checkpoint "
-                "with a lower --model.learning_rate"
+                f"not saving {path}: weight '{broken}' holds NaN or infinity; go on from an "
+                "earlier checkpoint with a lower --model.learning_rate"
             )
         atomic_save(checkpoint, path)
 
     def load_checkpoint(
         self, path: str | Path, map_location: Any = "cpu", weights_only: bool | None = True
     ) -> dict[str, Any]:
-        """Read a checkpoint as plain data, whatever `weights_only` says (see :mod:`tinyworlds.checkpoints`)."""
+        """Read a checkpoint as plain data, whatever `weights_only` says."""
         from tinyworlds.checkpoints import read_checkpoint
 
         return read_checkpoint(path, map_location)
@@ -72,9 +72,7 @@ def atomic_save(content: Any, path: str | Path) -> None:
 def _storage_error(path: Path, failure: Exception) -> Exception:
     cause = failure if isinstance(failure, OSError) else failure.__context__
     if isinstance(cause, OSError) and cause.errno == errno.ENOSPC:
-        return StorageError(
-            f"cannot write {path}: the disk is full; free some space and go on with --ckpt_path last"
-        )
+        return StorageError(f"cannot write {path}: the disk is full; free some space, then --ckpt_path last")
     if isinstance(cause, OSError):
         return StorageError(
             f"cannot write {path}: {cause.strerror or cause}; check the folder and its permissions"

@@ -1,9 +1,9 @@
 """Reading checkpoints: any format, plain data only, with errors a person can act on.
 
-A checkpoint of ours is a Lightning ``.ckpt`` with one entry of our own, ``tinyworlds``: schema version, stage, the
-network's class and configuration, the game, and which tokenizer and action model it was trained with. Nothing in
-it needs code to be read (``torch.load(weights_only=True)``). Files of the original program are read through
-:mod:`tinyworlds.models.v1_keys`.
+A checkpoint of ours is a Lightning ``.ckpt`` with one entry of our own, ``tinyworlds``: schema version,
+stage, the network's class and configuration, the game, and which tokenizer and action model it was trained
+with. Nothing in it needs code to be read (``torch.load(weights_only=True)``). Files of the original program
+are read through :mod:`tinyworlds.models.v1_keys`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The ``tinyworlds`` command: looks at the first word and hands over. Light: no torch for ``--help``.
 
-Every command is imported when it is called. Errors of our own tree are printed as one line; anything else is a bug
-and keeps its traceback (errors of the user's making that libraries report otherwise are translated below).
+Every command is imported when it is called. Errors of our own tree are printed as one line; anything else
+is a bug and keeps its traceback (errors of the user's making that libraries report otherwise are translated
+below).
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "roll a world out from held-out clips: PNG, MP4, metrics",
     ),
     "train": ("tinyworlds.pipeline", "main", "train the three stages of a game in order, resumable"),
-    "evaluate": ("tinyworlds.commands", "evaluate", "report on a world: numbers, plots, clips"),
+    "evaluate": ("tinyworlds.evaluate_command", "main", "report on a world: numbers, plots, clips"),
     "export": ("tinyworlds.commands", "export", "put a trained run into one .world file"),
     "play": ("tinyworlds.play.cli", "main", "play a world with the keyboard, or headless into a clip"),
 }

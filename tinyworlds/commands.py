@@ -33,7 +33,7 @@ def call(function: Callable[..., Any], argv: list[str], name: str) -> Any:
     # --num-frames and --num_frames are the same
     words = [_underscored(word) for word in argv]
     config = parser.parse_args(words)
-    return function(**parser.instantiate_classes(config).as_dict())
+    return function(**config.as_dict())
 
 
 def _underscored(word: str) -> str:
@@ -111,23 +111,27 @@ def _game_name(env_id: str) -> str:
 
 def inspect(argv: list[str]) -> int:
     """Run ``tinyworlds inspect FILE``."""
-    from tinyworlds.data.schema import inspect as function
+    from tinyworlds.data.inspect import inspect_command
 
-    print(call(function, argv, "inspect"))
-    return 0
-
-
-def evaluate(argv: list[str]) -> int:
-    """Run ``tinyworlds evaluate RUN_OR_WORLD``."""
-    from tinyworlds.evaluate import evaluate as function
-
-    call(function, argv, "evaluate")
-    return 0
+    return call(inspect_command, argv, "inspect")
 
 
 def export(argv: list[str]) -> int:
     """Run ``tinyworlds export RUN OUT.world``."""
-    from tinyworlds.world_file import export as function
-
-    call(function, argv, "export")
+    path = call(_export, argv, "export")
+    print(f"wrote {path} ({path.stat().st_size / 2**20:.1f} MB); play it with: tinyworlds play {path}")
     return 0
+
+
+def _export(run: str, out: str, data: list[str] | None = None, num_clips: int = 16) -> Path:
+    """Put a trained run into one .world file.
+
+    Args:
+        run: folder with the three stages.
+        out: the file to write.
+        data: gameplay files for the start clips (default: those the run was trained on).
+        num_clips: clips to start from, at most.
+    """
+    from tinyworlds.export import export_world
+
+    return export_world(run, out, data or (), num_clips)

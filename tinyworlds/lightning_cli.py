@@ -1,30 +1,29 @@
-"""``tinyworlds fit|validate|test|predict``: LightningCLI with our layout, checkpoints, loggers and one-line errors.
+"""``tinyworlds fit|validate|test|predict``: LightningCLI with our layout, checkpoints and one-line errors.
 
-What is added to LightningCLI: the run folder and its version, ``--ckpt_path last``, partners of the dynamics, frame
-sizes handed from the data to the network, precision and strategy that suit the machine, and no silent winners: the
-hyper-parameters inside a checkpoint never overrule the command line.
+What is added to LightningCLI: the run folder and its version, ``--ckpt_path last``, partners of the
+dynamics, frame sizes handed from the data to the network, precision and strategy that suit the machine, and
+no silent winners: the hyper-parameters inside a checkpoint never overrule the command line.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from collections.abc import Iterable
-from typing import Any, NoReturn
+from typing import Any
 
 import torch
 from jsonargparse import Namespace
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Trainer
-from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.loggers import Logger
 
-import tinyworlds.stages  # noqa: F401 - so that `class_path: VideoTokenizerStage` is enough
 from tinyworlds.checkpoint_io import AtomicCheckpointIO
-from tinyworlds.config_files import resolve_config
+from tinyworlds.cli_words import config_files_in, with_saved_config, with_shipped_configs, without_ckpt_path
 from tinyworlds.data import H5DataModule
 from tinyworlds.errors import ConfigError
-from tinyworlds.one_line_parser import one_line
 from tinyworlds.progress import StepProgressBar
 from tinyworlds.rollout import RolloutOptions
 from tinyworlds.run_callbacks import (
@@ -34,9 +33,10 @@ from tinyworlds.run_callbacks import (
     best_checkpoint,
     quiet_lightning,
 )
-from tinyworlds.run_layout import version_dir_of_checkpoint, version_of
+from tinyworlds.run_layout import version_of
 from tinyworlds.run_logger import CSVRunLogger, tensorboard_logger, wandb_logger
 from tinyworlds.run_settings import RunSettings, default_callbacks, resolve
+from tinyworlds.stage_parser import OneLineParser
 from tinyworlds.stages import Stage
 from tinyworlds.strategies import pick_strategy, prepare_windows
 
@@ -54,47 +54,16 @@ TRAINER_DEFAULTS: dict[str, Any] = {
 """What a Trainer does unless a config says otherwise; steps count, epochs do not."""
 
 
-class OneLineParser(LightningArgumentParser):
-    """Raises a ConfigError of one line instead of printing a usage of hundreds."""
-
-    config_files: tuple[str, ...] = ()
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, allow_abbrev=False, **kwargs)
-
-    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        """Say what is wrong in one line."""
-        raise ConfigError(one_line(message, self.known_keys(), self.config_files)) from None
-
-    def known_keys(self) -> list[str]:
-        """Return the dotted names of all settings, those of the stages and networks included."""
-        parsers = [self, *getattr(self, "stage_parsers", ())]
-        keys = [option[2:] for p in parsers for action in p._actions for option in action.option_strings]
-        return [key for key in keys if len(key) > 1] + [f"model.{name}" for name in model_keys()]
-
-
-def model_keys() -> list[str]:
-    """Return the names of all settings of the three stages and their networks."""
-    import inspect
-
-    import tinyworlds.models as models
-    from tinyworlds.checkpoints import NETWORKS
-
-    classes = [tinyworlds.stages.VideoTokenizerStage, tinyworlds.stages.LatentActionsStage]
-    classes += [tinyworlds.stages.DynamicsStage, *(getattr(models, name) for name in NETWORKS.values())]
-    names = {name: None for cls in classes for name in inspect.signature(cls).parameters}
-    return [name for name in names if name not in ("network", "args", "kwargs")]
-
-
 class StageCLI(LightningCLI):
     """LightningCLI for the three stages."""
 
     settings: RunSettings
+    config_files: tuple[str, ...] = ()
 
     def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
         """Give every subcommand the names of the YAML files, for its messages."""
         parser = super().init_parser(**kwargs)
-        parser.config_files = self._config_files
+        parser.config_files = self.config_files
         return parser
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
@@ -136,7 +105,7 @@ class StageCLI(LightningCLI):
             trainer.strategy, trainer.accelerator, trainer.devices, trainer.num_nodes
         )
         interval = trainer.val_check_interval
-        if isinstance(interval, int) and 0 < trainer.max_steps:
+        if isinstance(interval, int) and trainer.max_steps > 0:
             batches = trainer.max_steps * trainer.accumulate_grad_batches
             trainer.val_check_interval = min(interval, batches)
 
@@ -154,11 +123,11 @@ class StageCLI(LightningCLI):
 
     def _loggers(self, own: Namespace) -> list[Logger]:
         settings = self.settings
-        version = None
-        if self.subcommand == "fit" and settings.resumed_version is not None:
-            version = version_of(settings.resumed_version)
-        csv = CSVRunLogger(settings.run, settings.stage, version)
-        if version is not None:
+        fitting = self.subcommand == "fit"
+        version = version_of(settings.version_dir) if settings.version_dir is not None else None
+        name = "metrics.csv" if fitting else f"{self.subcommand}.csv"
+        csv = CSVRunLogger(settings.run, settings.stage, version, name)
+        if fitting and version is not None:
             csv.resume_at(settings.resumed_step)
         loggers: list[Logger] = [csv]
         if own.tensorboard:
@@ -204,37 +173,6 @@ def _as_list(value: Any) -> list[Any]:
     return list(value) if isinstance(value, list | tuple) else [value]
 
 
-def _config_files(argv: list[str]) -> tuple[str, ...]:
-    """Return the YAML files named in `argv`, so that messages can name them too."""
-    found = [b for a, b in zip(argv, argv[1:], strict=False) if a in ("-c", "--config")]
-    return tuple(found + [a.split("=", 1)[1] for a in argv if a.startswith("--config=")])
-
-
-def with_shipped_configs(argv: list[str]) -> list[str]:
-    """Replace configs that are not found from here by the shipped ones of the same name."""
-    words = list(argv)
-    for i, word in enumerate(words):
-        if i > 0 and words[i - 1] in ("-c", "--config"):
-            words[i] = resolve_config(word)
-        elif word.startswith("--config="):
-            words[i] = f"--config={resolve_config(word.split('=', 1)[1])}"
-    return words
-
-
-def with_saved_config(argv: list[str]) -> list[str]:
-    """Add the configuration saved beside a checkpoint when only ``--ckpt_path`` is given."""
-    if any(
-        word.split("=")[0] in ("-c", "--config", "--model", "--model.class_path", "-h", "--help")
-        for word in argv
-    ):
-        return argv
-    paths = [b for a, b in zip(argv, argv[1:], strict=False) if a == "--ckpt_path"]
-    paths += [a.split("=", 1)[1] for a in argv if a.startswith("--ckpt_path=")]
-    folder = version_dir_of_checkpoint(paths[-1]) if paths else None
-    saved = folder / "config.yaml" if folder is not None else None
-    return ["--config", str(saved), *argv] if saved is not None and saved.is_file() else argv
-
-
 def run(subcommand: str, argv: list[str]) -> int:
     """Run one of Lightning's subcommands and return the exit code.
 
@@ -243,8 +181,10 @@ def run(subcommand: str, argv: list[str]) -> int:
     """
     quiet_lightning()
     prepare_windows()
+    # Lightning calls what newer versions of jsonargparse are about to drop (hence the bound below 5)
+    os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")
     argv = with_shipped_configs(with_saved_config(argv))
-    StageCLI._config_files = _config_files(argv)
+    StageCLI.config_files = config_files_in(argv)
     try:
         with warnings.catch_warnings():
             _filter_warnings()
@@ -254,6 +194,8 @@ def run(subcommand: str, argv: list[str]) -> int:
                 subclass_mode_model=True,
                 parser_class=OneLineParser,
                 auto_configure_optimizers=False,
+                load_from_checkpoint_support=False,
+                save_config_callback=SaveConfigCallback if subcommand == "fit" else None,
                 save_config_kwargs={"overwrite": True},
                 seed_everything_default=0,
                 trainer_defaults=dict(TRAINER_DEFAULTS),
@@ -277,7 +219,7 @@ def run(subcommand: str, argv: list[str]) -> int:
 def _interrupted(stop: TrainingInterrupted, subcommand: str, argv: list[str]) -> int:
     from tinyworlds.cli import INTERRUPTED
 
-    words = [word for word in argv if not word.startswith("--ckpt_path")]
+    words = without_ckpt_path(argv)
     where = (
         f"saved {stop.checkpoint}; go on" if stop.checkpoint is not None else "nothing was saved; start again"
     )

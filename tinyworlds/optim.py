@@ -1,7 +1,8 @@
 """Optimizers and the learning-rate schedule.
 
 AdamW with decay on weight matrices only, or Muon for the matrices inside the network with AdamW for the rest
-(embeddings, biases, norms, convolutions). Muon's updates are scaled to AdamW's, so one learning rate serves both.
+(embeddings, biases, norms, convolutions). Muon's updates are scaled to AdamW's, so one learning rate serves
+both.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ OPTIMIZERS = ("adamw", "muon")
 def split_parameters(network: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter], list[nn.Parameter]]:
     """Sort the trainable parameters of `network` into (matrices, other decayed, not decayed).
 
-    Matrices are 2-D weights of layers; embeddings and learned tokens or positions are decayed but no matrices;
-    biases, norms and every other vector are not decayed.
+    Matrices are 2-D weights of layers; embeddings and learned tokens or positions are decayed but no
+    matrices; biases, norms and every other vector are not decayed.
     """
     embeddings = {id(p) for m in network.modules() if isinstance(m, nn.Embedding) for p in m.parameters()}
     matrices, decayed, plain = [], [], []

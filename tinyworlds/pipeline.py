@@ -1,8 +1,9 @@
 """``tinyworlds train GAME``: the three stages in order, each in a process of its own, in one run folder.
 
-Where it stands is kept in ``run.json``: finished stages are not trained again, an unfinished one goes on from its
-last checkpoint, and the first stage that fails ends the whole with its exit code. Settings go to all stages that
-know them; ``--dynamics.trainer.max_steps 500`` (or ``video_tokenizer.``, ``latent_actions.``) goes to one.
+Where it stands is kept in ``run.json``: finished stages are not trained again, an unfinished one goes on
+from its last checkpoint, and the first stage that fails ends the whole with its exit code. Settings go to
+all stages that know them; ``--dynamics.trainer.max_steps 500`` (or ``video_tokenizer.``,
+``latent_actions.``) goes to one.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from tinyworlds.atomic import write_text
 from tinyworlds.config_files import find_config, split_overlay
@@ -29,10 +29,12 @@ Train the tokenizer, the latent actions and the dynamics of a game, in this orde
 
   GAME              a title (python -m games lists them), or any name together with --data.files FILE
   --run DIR         run folder (default: lightning_logs/GAME)
-  --config FILE     settings over those of configs/GAME_*.yaml; keys video_tokenizer, latent_actions, dynamics in it
+  --config FILE     settings over those of configs/GAME_*.yaml; keys video_tokenizer, latent_actions,
+  dynamics in it
                     hold settings for one stage
   --fresh           train all stages again, as new versions
-  SETTINGS          as for `tinyworlds fit`: --data.batch_size 16, --trainer.max_steps 500, --model.learning_rate 1e-3;
+  SETTINGS          as for `tinyworlds fit`: --data.batch_size 16, --trainer.max_steps 500,
+  --model.learning_rate 1e-3;
                     for one stage: --dynamics.trainer.max_steps 500"""
 
 
@@ -256,24 +258,11 @@ def _stages_knowing(key: str) -> list[str]:
     if not key.startswith("model."):
         return list(STAGES)
     name = key.removeprefix("model.").removeprefix("init_args.")
-    known = _model_settings()
+    from tinyworlds.stage_parser import settings_by_stage
+
+    known = settings_by_stage()
     stages = [stage for stage in STAGES if name in known[stage]]
     if not stages:
         names = sorted({f"model.{n}" for settings in known.values() for n in settings})
         raise ConfigError(unknown_key(key, names))
     return stages
-
-
-def _model_settings() -> dict[str, set[str]]:
-    import inspect
-
-    import tinyworlds.models as models
-    import tinyworlds.stages as stages
-    from tinyworlds.checkpoints import NETWORKS
-
-    settings = {}
-    for stage_class in (stages.VideoTokenizerStage, stages.LatentActionsStage, stages.DynamicsStage):
-        network: Any = getattr(models, NETWORKS[stage_class.name])
-        own = {*inspect.signature(stage_class).parameters, *inspect.signature(network).parameters}
-        settings[stage_class.name] = own - {"network"}
-    return settings

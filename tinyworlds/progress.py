@@ -1,8 +1,8 @@
 """A progress bar for runs that are counted in steps: step k of max_steps, speed, loss, time left.
 
-Lightning's own bar counts epochs and shows "Epoch 0/-2" when only ``max_steps`` is set. Drawing happens a few times
-a second whatever the number of steps, so that small models are not slowed down. Without a terminal (a log file, CI)
-one line is printed every half minute instead.
+Lightning's own bar counts epochs and shows "Epoch 0/-2" when only ``max_steps`` is set. Drawing happens a
+few times a second whatever the number of steps, so that small models are not slowed down. Without a
+terminal (a log file, CI) one line is printed every half minute instead.
 """
 
 from __future__ import annotations

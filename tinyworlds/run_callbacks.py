@@ -1,4 +1,4 @@
-"""What every training run does besides training: save often and safely, stop cleanly on Ctrl-C, hush chatter."""
+"""What every run does besides training: save often and safely, stop cleanly on Ctrl-C, hush chatter."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def best_checkpoint() -> ModelCheckpoint:
 
 
 class StepCheckpoint(Checkpoint):
-    """Keeps ``step_N.ckpt`` every so many steps and ``last.ckpt``, also at the end of training and on a signal.
+    """Keeps ``step_N.ckpt`` every so many steps and ``last.ckpt``, which the end of training writes too.
 
     Args:
         every_n_steps: optimizer steps between two saves.
@@ -131,7 +131,7 @@ def _copy_atomically(source: Path, target: Path) -> None:
 
 
 class GracefulInterrupt(Callback):
-    """First Ctrl-C: finish the step, save, stop. Second Ctrl-C: stop at once (earlier checkpoints stay valid)."""
+    """First Ctrl-C: finish the step, save, stop. Second: stop at once; earlier checkpoints stay valid."""
 
     def __init__(self) -> None:
         self._pressed = False

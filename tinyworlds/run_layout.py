@@ -1,7 +1,7 @@
 """Where a run keeps its things, and nothing else: no torch, so that the command line can ask too.
 
-``<run>/<stage>/version_N/{config.yaml,metrics.csv,checkpoints/{best,last,step_N}.ckpt,pictures/}``, with the run
-folder ``lightning_logs/<game>`` unless the user names another.
+``<run>/<stage>/version_N/{config.yaml,metrics.csv,checkpoints/{best,last,step_N}.ckpt,pictures/}``, with
+the run folder ``lightning_logs/<game>`` unless the user names another.
 """
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
-"""Loggers that training can rely on: a CSV file that survives a kill and a resume, W&B and TensorBoard that never
-end a run because they fail."""
+"""Loggers that training can rely on.
+
+A CSV file that survives a kill and a resume; W&B and TensorBoard that never end a run because they fail.
+"""
 
 from __future__ import annotations
 
@@ -29,13 +31,17 @@ class CSVRunLogger(CSVLogger):
         run: the run folder.
         stage: the stage's folder in it.
         version: N; None takes the next free one.
+        file_name: name of the file in ``version_N``.
     """
 
-    def __init__(self, run: str | Path, stage: str, version: int | None = None) -> None:
+    def __init__(
+        self, run: str | Path, stage: str, version: int | None = None, file_name: str = "metrics.csv"
+    ) -> None:
         if version is None:
             taken = [version_of(folder) or 0 for folder in versions(run, stage)]
             version = max(taken, default=-1) + 1
         super().__init__(str(run), name=stage, version=version)
+        self._file_name = file_name
         self._columns: list[str] = []
 
     @property
@@ -46,7 +52,7 @@ class CSVRunLogger(CSVLogger):
     @property
     def metrics_file(self) -> Path:
         """The CSV file."""
-        return Path(self.log_dir) / "metrics.csv"
+        return Path(self.log_dir) / self._file_name
 
     @rank_zero_only
     def resume_at(self, step: int) -> None:

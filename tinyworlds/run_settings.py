@@ -1,7 +1,7 @@
 """What a command means by its settings once the data, the run folder and earlier checkpoints are looked at.
 
-``resolve`` fills in the parsed configuration in place: the frame size of the network from the data, ``last`` as a
-path, the partners of the dynamics. Everything it decides by itself, it prints.
+``resolve`` fills in the parsed configuration in place: the frame size of the network from the data,
+``last`` as a path, the partners of the dynamics. Everything it decides by itself, it prints.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ class RunSettings:
         run: the run folder.
         game: the game's name.
         stage: the stage's name.
-        resumed_version: version folder that training goes on in, if it does.
+        version_dir: version folder of the checkpoint in use, which training goes on in; None for a new one.
         resumed_step: optimizer steps already done there.
     """
 
     run: Path
     game: str
     stage: str
-    resumed_version: Path | None
+    version_dir: Path | None
     resumed_step: int
 
 
@@ -59,11 +59,15 @@ def resolve(config: Namespace, subcommand: str, say: Callable[[str], None] = pri
     _share_frame_size(config, model)
     if issubclass(stage_class, DynamicsStage):
         _choose_partners(model, config.ckpt_path, run, config.data, say)
-    if subcommand == "predict" and config.trainer.limit_predict_batches is None:
-        config.trainer.limit_predict_batches = 1  # pictures of a few clips; more on request
+    if subcommand == "predict" and stage_class is not DynamicsStage:
+        # what is predicted stays in memory; for dynamics, the writer of the pictures sets the limit
+        config.trainer.limit_predict_batches = config.trainer.limit_predict_batches or 1
     version, step = None, 0
-    if subcommand == "fit" and config.ckpt_path is not None:
+    if config.ckpt_path is not None:
         version = version_dir_of_checkpoint(config.ckpt_path)
+        inside = version is not None and version.parent.parent == run.resolve()
+        version = version if inside else None
+    if subcommand == "fit" and config.ckpt_path is not None:
         step = info_of(read_checkpoint(config.ckpt_path), config.ckpt_path).step
         say(f"going on from {config.ckpt_path} (step {step:,})")
     return RunSettings(run, game, stage_class.name, version, step)
@@ -94,7 +98,8 @@ def _checkpoint(
         return None
     found = find_checkpoint(run, stage, say, name=asked if asked == "best" else None)
     if found is not None:
-        say(f"{stage}: {found}")
+        if subcommand != "fit":
+            say(f"{stage}: using {found}")
         return str(found)
     if asked is None:
         say(f"{stage}: no checkpoint in {run}, so an untrained network is measured")
@@ -148,7 +153,7 @@ def _num_labels(data: Namespace) -> int | None:
 
 
 def default_callbacks(stage: str, subcommand: str) -> Iterable[Any]:
-    """Yield the callbacks that every run of `stage` has unless ``--pictures false``: cheap ones, at validation."""
+    """Yield the callbacks that every run of `stage` has unless ``--pictures false``; cheap ones."""
     if subcommand == "predict":
         return
     from callbacks import CodeUsage, OpenLoopClip, ReconstructionAB, Throughput

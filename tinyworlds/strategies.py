@@ -1,7 +1,7 @@
 """How processes share the work: NCCL where there is one, gloo where there is none, FSDP on request.
 
-Lightning asks for NCCL on every CUDA machine, which the Windows builds of torch do not have. :func:`pick_strategy`
-replaces such a choice by DDP over gloo, which works everywhere.
+Lightning asks for NCCL on every CUDA machine, which the Windows builds of torch do not have.
+:func:`pick_strategy` replaces such a choice by DDP over gloo, which works everywhere.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The three training stages: one LightningModule each, with steps, logging and the optimizer, nothing else."""
+"""The three training stages: a LightningModule each, with steps, logging and the optimizer only."""
 
 from tinyworlds.stages.base import Stage
 from tinyworlds.stages.dynamics import DynamicsStage

@@ -1,4 +1,4 @@
-"""What the three stages share: optimizer, schedule, logging, the seed of every step, and what checkpoints say."""
+"""What the three stages share: optimizer, schedule, logging, the seed of a step, what checkpoints say."""
 
 from __future__ import annotations
 
@@ -116,15 +116,18 @@ class Stage(LightningModule):
     def _check_finite(self, loss: torch.Tensor) -> None:
         if not torch.isfinite(loss):
             raise TrainingError(
-                f"the loss of {self.name} is {loss.item()} at step {self.global_step}; lower --model.learning_rate "
-                f"(now {self.learning_rate:g}) and go on with --ckpt_path last"
+                f"the loss of {self.name} is {loss.item()} at step {self.global_step}; "
+                f"lower --model.learning_rate (now {self.learning_rate:g}) and go on with --ckpt_path last"
             )
 
     # ---- the same noise at step k, whatever happened before: what makes resume exact
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Seed torch from (seed, batch number, rank)."""
-        self._seed(self.trainer.fit_loop.epoch_loop.batch_progress.total.ready)
+        loop = self.trainer.fit_loop.epoch_loop
+        # after some resumes Lightning's counter for logging is one ahead or behind of the steps done
+        loop._batches_that_stepped = self.global_step
+        self._seed(loop.batch_progress.total.ready)
 
     def on_validation_batch_start(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Draw the same masks in every validation, so that its losses compare."""
@@ -148,7 +151,7 @@ class Stage(LightningModule):
         """Return the optimizer with cosine and warm-up over the whole of training, by steps or by time."""
         optimizer = build_optimizer(self.network, self.optimizer, self.learning_rate, self.weight_decay)
         total = self._total_steps()
-        timer = next((c for c in self.trainer.callbacks if isinstance(c, Timer)), None)  # type: ignore[attr-defined]
+        timer = next((c for c in self.trainer.callbacks if isinstance(c, Timer)), None)
 
         def factor(step: int) -> float:
             # the learning rate of step k; +1 so that the first step is not lost to a rate of 0
@@ -215,5 +218,6 @@ class Stage(LightningModule):
                 f"{key} {theirs} there and {ours} here" for key, (theirs, ours) in unlike.items()
             )
             raise CheckpointError(
-                f"the checkpoint does not fit the configuration: {told}; set --model.* as there, or start a new run"
+                f"the checkpoint does not fit the configuration: {told}; "
+                "set --model.* as there, or start a new run"
             )

@@ -1,9 +1,9 @@
 """Codes of every frame, computed once, so that training dynamics neither reads pixels nor encodes them.
 
-Possible where a frame's code depends on that frame alone and an action on its two frames alone (architecture v2).
-A codes file holds ``ids`` int16 [N, P] and, with an action model, ``action_ids`` int16 [N]: the latent action between
-frame i and frame i + stride. It is named after the weights, the stride and the gameplay file's size and time, so a
-stale one is never read.
+Possible where a frame's code depends on that frame alone and an action on its two frames alone
+(architecture v2). A codes file holds ``ids`` int16 [N, P] and, with an action model, ``action_ids`` int16
+[N]: the latent action between frame i and frame i + stride. It is named after the weights, the stride and
+the gameplay file's size and time, so a stale one is never read.
 """
 
 from __future__ import annotations
@@ -54,13 +54,12 @@ def cache_codes(
         The codes file of each gameplay file.
     """
     data = trainer.datamodule
-    codes = {str(file.info.path): codes_path(file.info.path, stride, tokenizer, action_model, folder)
-             for file, stride in zip(data.frame_files, data.strides, strict=True)}  # fmt: skip
-    if trainer.is_global_zero:
-        for file, stride in zip(data.frame_files, data.strides, strict=True):
-            path = codes[str(file.info.path)]
-            if not path.exists():
-                build_codes(file, stride, tokenizer.network, action_model and action_model.network, path)
+    codes = {}
+    for file, stride in zip(data.frame_files, data.strides, strict=True):
+        path = codes_path(file.info.path, stride, tokenizer, action_model, folder)
+        codes[str(file.info.path)] = path
+        if trainer.is_global_zero and not path.exists():
+            build_codes(file, stride, tokenizer.network, action_model and action_model.network, path)
     trainer.strategy.barrier("codes")
     data.use_codes(codes)
     return codes
@@ -72,7 +71,8 @@ def codes_path(
     """Return the name of the codes file of one gameplay file under these weights and this stride."""
     stat = Path(source).stat()
     actions = action_model.fingerprint if action_model is not None else "-"
-    key = f"{tokenizer.fingerprint} {actions} {stride} {Path(source).resolve()} {stat.st_size} {stat.st_mtime_ns}"
+    made_of = (tokenizer.fingerprint, actions, stride, Path(source).resolve(), stat.st_size, stat.st_mtime_ns)
+    key = " ".join(map(str, made_of))
     return folder / f"{Path(source).stem}-{hashlib.sha256(key.encode()).hexdigest()[:12]}.h5"
 
 

@@ -41,9 +41,9 @@ def _fall_back(module: nn.Module, name: str, failure: Exception) -> None:
 def compile_network(network: nn.Module) -> None:
     """Compile every direct child of `network` that has parameters, in place.
 
-    Children (encoder, decoder, transformer) and not the network itself, because training calls ``loss``, ``encode``
-    and ``decode`` and never the network's ``forward``. State-dict keys do not change. The first call of each part
-    takes seconds.
+    Children (encoder, decoder, transformer) and not the network itself, because training calls ``loss``,
+    ``encode`` and ``decode`` and never the network's ``forward``. State-dict keys do not change. The first
+    call of each part takes seconds.
     """
     for name, child in network.named_children():
         if any(True for _ in child.parameters()):

@@ -118,7 +118,7 @@ class DynamicsStage(Stage):
         return self._partners
 
     def setup(self, stage: str) -> None:
-        """Load the partners, check that they fit, and encode the training data once where that is possible."""
+        """Load the partners, check that they fit, and encode the training data once where possible."""
         super().setup(stage)
         tokenizer, action_model = self._loaded()
         check_fit(f"the tokenizer {tokenizer.path}", tokenizer.network.config, self.sizes)
@@ -142,7 +142,7 @@ class DynamicsStage(Stage):
 
     @torch.no_grad()
     def codes(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Return code ids [B, T, P] and action ids [B, T-1] (or None), from the batch or computed from its frames.
+        """Return code ids [B, T, P] and action ids [B, T-1] (or None), of the batch or of its frames.
 
         Raises:
             DataError: labels were asked for and the file has none, or more than the network knows.
@@ -207,8 +207,9 @@ class DynamicsStage(Stage):
         for key, partner in zip(("tokenizer", "latent_actions"), self._loaded(), strict=True):
             if partner is not None and key in noted and noted[key]["fingerprint"] != partner.fingerprint:
                 raise CheckpointError(
-                    f"these dynamics were trained with {key} {noted[key]['path']} ({noted[key]['fingerprint']}), "
-                    f"not with {partner.path} ({partner.fingerprint}): name the former with --model.{key}"
+                    f"these dynamics were trained with {key} {noted[key]['path']} "
+                    f"({noted[key]['fingerprint']}), not with {partner.path} ({partner.fingerprint}): "
+                    f"name the former with --model.{key}"
                 )
 
 

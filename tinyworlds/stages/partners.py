@@ -40,7 +40,7 @@ def check_action_source(actions: str) -> None:
 
 
 def sizes_from(tokenizer: str | None, given: dict[str, int | None]) -> dict[str, int]:
-    """Return frame_size, patch_size, latent_dim and num_bins: as given, else of the tokenizer, else the defaults.
+    """Return frame_size, patch_size, latent_dim, num_bins: as given, else the tokenizer's, else defaults.
 
     Raises:
         CheckpointError: a given size is not the tokenizer's.
@@ -62,7 +62,8 @@ def check_fit(what: str, found: dict[str, Any], wanted: dict[str, Any]) -> None:
     ]
     if unlike:
         raise CheckpointError(
-            f"{what} does not fit: it has {', '.join(unlike)}; name another checkpoint or set the same size for both"
+            f"{what} does not fit: it has {', '.join(unlike)}; "
+            "name another checkpoint or set the same for both"
         )
 
 
@@ -90,7 +91,7 @@ def find_partner(
 
 
 def partner_of_checkpoint(ckpt_path: str | Path, option: str) -> tuple[str, str] | None:
-    """Return (path, fingerprint) of the partner that a dynamics checkpoint was trained with, if it names one."""
+    """Return (path, fingerprint) of the partner a dynamics checkpoint was trained with, if it names one."""
     info = info_of(read_checkpoint(ckpt_path), ckpt_path)
     partner = info.meta.get("partners", {}).get(option)
     return (partner["path"], partner["fingerprint"]) if partner else None
