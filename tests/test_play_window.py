@@ -136,7 +136,7 @@ def lit(display):
 def test_the_window_shows_the_world_and_ctrl_c_leaves_it(display, tmp_path):
     with player(display, tmp_path) as process:
         picture = screenshot(display)
-        assert process.poll() is None
+        assert process.poll() is None, process.communicate()
         assert (picture[100:400, 40:200] == 90).mean() > 0.9  # the fake world's grey
         assert (picture[:70, :110] > 200).any()  # figures
         assert (picture[480:512, :200] > 200).any()  # hints

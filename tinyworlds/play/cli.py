@@ -50,7 +50,7 @@ def play_game(spec: GameSpec, argv: Sequence[str] | None = None) -> int:
 
 
 def _parser(prog: str, description: str) -> OptionParser:
-    parser = OptionParser(prog=prog, description=description, allow_abbrev=False)
+    parser = OptionParser(prog, description)
     add = parser.add_argument
     view = parser.add_mutually_exclusive_group()
     view.add_argument(

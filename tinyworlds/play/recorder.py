@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
 import threading
-import time
 from pathlib import Path
 
 import numpy as np
@@ -68,10 +68,7 @@ class Recorder:
 
 
 def recording_path(game: str, folder: str | Path = DEFAULT_FOLDER) -> Path:
-    """Return a path for a new clip, named after the game and the time, that does not exist yet."""
-    stem = f"{game or 'world'}_{time.strftime('%Y%m%d_%H%M%S')}"
-    path, number = Path(folder) / f"{stem}.mp4", 1
-    while path.exists():
-        number += 1
-        path = Path(folder) / f"{stem}_{number}.mp4"
-    return path
+    """Return a path for a new clip, named after the game and the time."""
+    # Milliseconds, since an earlier clip of the same second may not be on the disk yet.
+    now = datetime.datetime.now().strftime("%Y%m%d_%H%M%S_%f")[:-3]
+    return Path(folder) / f"{game or 'world'}_{now}.mp4"
