@@ -5,7 +5,7 @@ After Genie (https://arxiv.org/abs/2402.15391, section 2.1). The network is four
 - ``encoder(frames [B, T, C, H, W]) -> [B, T-1, A]``, one vector per pair of neighbouring frames;
 - ``quantizer``: ``(vectors) -> latents [B, T-1, A]``, ``.ids(latents) -> [B, T-1]``, ``.latents(ids)``;
 - ``decoder(frames, latents) -> [B, T-1, C, H, W]``, frames 1..T-1 from earlier frames and the actions;
-- ``objective(predicted, frames, vectors, latents) -> dict`` of scalars, among them `loss`.
+- ``objective(encoder, quantizer, decoder, frames) -> dict`` of scalars, among them `loss`.
 
 `latent_actions_v1` and `latent_actions_v2` build them.
 """
@@ -34,6 +34,12 @@ class LatentActionModel(Network):
         num_actions: How many actions to tell apart; a power of two.
         architecture: "v2", or "v1" for public weights.
         num_channels: Colour channels.
+        motion_size: v2 looks for motion in frames shrunk to this side, in pixels; None for a quarter of
+            `frame_size`. Smaller hears large motion, larger small things.
+        motion_radius: v2 looks this far, in pixels of the shrunk frame.
+
+    v2 is convolutional over pairs of frames: `embed_dim` and `hidden_dim` are its channels; it has no use for
+    `patch_size` and `num_heads`.
 
     Raises:
         ConfigError: Sizes do not divide, `num_actions` is no power of two, or the architecture is unknown.
@@ -50,11 +56,14 @@ class LatentActionModel(Network):
         num_actions: int = 16,
         architecture: str = "v2",
         num_channels: int = 3,
+        motion_size: int | None = None,
+        motion_radius: int = 4,
     ) -> None:
         super().__init__(locals())
         check_heads(embed_dim, num_heads)
         check_grid(frame_size, patch_size)
         check_positive(hidden_dim=hidden_dim, num_blocks=num_blocks, num_channels=num_channels)
+        check_positive(motion_radius=motion_radius, motion_size=1 if motion_size is None else motion_size)
         if num_actions < 2 or num_actions & (num_actions - 1):
             nearest = 2 ** max(num_actions.bit_length(), 1)
             raise ConfigError(f"num_actions must be a power of two, got {num_actions}: take {nearest}.")
@@ -79,9 +88,7 @@ class LatentActionModel(Network):
     def loss(self, frames: Tensor) -> dict[str, Tensor]:
         """Training loss on ``[B, T, C, H, W]`` in [-1, 1]: `loss` and its parts."""
         self._check(frames)
-        vectors = self.encoder(frames)
-        latents = self.quantizer(vectors)
-        return self.objective(self.decoder(frames, latents), frames, vectors, latents)
+        return self.objective(self.encoder, self.quantizer, self.decoder, frames)
 
     def _check(self, frames: Tensor) -> None:
         check_frames(frames, self.config["num_channels"], self.config["frame_size"])

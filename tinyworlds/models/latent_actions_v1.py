@@ -75,10 +75,11 @@ class VarianceObjective(nn.Module):
     """Smooth L1, and a penalty when the actions of a batch hardly differ."""
 
     def forward(
-        self, predicted: Tensor, frames: Tensor, vectors: Tensor, latents: Tensor
+        self, encoder: PairEncoder, quantizer: FSQ, decoder: MaskedDecoder, frames: Tensor
     ) -> dict[str, Tensor]:
         """Return `loss`, `reconstruction`, `variance`."""
-        reconstruction = plain_loss(predicted, frames[:, 1:])
+        vectors = encoder(frames)
+        reconstruction = plain_loss(decoder(frames, quantizer(vectors)), frames[:, 1:])
         variance = vectors.float().var(dim=0, correction=0).mean()
         loss = reconstruction + VARIANCE_WEIGHT * torch.relu(VARIANCE_FLOOR - variance)
         return {"loss": loss, "reconstruction": reconstruction, "variance": variance}

@@ -1,5 +1,218 @@
-"""Parts of the v2 latent action model: for now those of v1."""
+"""Parts of the v2 latent action model: a mixture of possible changes, one per action.
 
-from tinyworlds.models.latent_actions_v1 import build
+The decoder says, for every action, how the earlier frame would change; the encoder says which action did it.
+The loss is the expectation over the encoder's distribution, computed over all actions instead of sampled or
+rounded, so the gradient has no noise and no code starves (the evidence lower bound of a mixture with equal
+weights). A change is a displacement, chosen cell by cell, plus repainted pixels; it is looked for in frames
+shrunk to `motion_size`, where a turn of the camera is a shift of a few pixels and texture does not distract.
+Errors count relative to how much a frame changes, so that small things that move are heard.
+"""
 
-__all__ = ["build"]
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from tinyworlds.errors import ConfigError
+from tinyworlds.models.latent_actions_v1 import ActionParts
+from tinyworlds.nn.motion import blend_copies, match_costs, num_shifts, shifted_copies
+
+CELL = 2
+"""Side of the cells that move as one, in pixels of the shrunk frame."""
+
+QUIET_SHARE = 0.25
+"""A frame that hardly changes counts as if it changed by this share of the batch's mean change."""
+
+SHARPNESS_WEIGHT = 0.025
+"""Weight of the divergence of a pair's distribution over actions from the uniform one."""
+
+USAGE_WEIGHT = 0.1
+"""Weight of the divergence of the batch's mean distribution over actions from the uniform one."""
+
+
+class Shrink(nn.Module):
+    """Frames ``[B, T, C, H, W]`` to pairs of small pictures, two times ``[B * (T-1), C, h, w]``."""
+
+    def __init__(self, factor: int) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """Average over blocks of pixels; return the earlier and the later pictures."""
+        small = F.avg_pool2d(frames.flatten(0, 1), self.factor).unflatten(0, frames.shape[:2])
+        return small[:, :-1].flatten(0, 1), small[:, 1:].flatten(0, 1)
+
+
+class ConvBlock(nn.Module):
+    """Residual block; a condition scales and shifts its normed input."""
+
+    def __init__(self, channels: int, hidden: int) -> None:
+        super().__init__()
+        self.norm = nn.GroupNorm(math.gcd(channels, 8), channels)
+        self.inner = nn.Conv2d(channels, hidden, 3, padding=1)
+        self.out = nn.Conv2d(hidden, channels, 1)
+
+    def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Step ``[N, channels, h, w]`` given ``[N, 2 * channels]`` or nothing."""
+        normed = self.norm(x)
+        if condition is not None:
+            scale, shift = condition[..., None, None].chunk(2, dim=1)
+            normed = torch.addcmul(shift, normed, 1 + scale)
+        return x + self.out(F.silu(self.inner(normed)))
+
+
+class ChangeEncoder(nn.Module):
+    """Reads the action off the difference of two frames and off which displacements explain it."""
+
+    def __init__(
+        self, shrink: Shrink, radius: int, sizes: tuple[int, int, int], num_actions: int, channels: int
+    ) -> None:
+        super().__init__()
+        width, hidden, num_blocks = sizes
+        self.shrink = shrink
+        self.radius = radius
+        self.enter = nn.Conv2d(num_shifts(radius) + channels * CELL**2, width, 1)
+        self.blocks = nn.Sequential(*(ConvBlock(width, hidden) for _ in range(num_blocks)))
+        self.head = nn.Sequential(nn.Linear(2 * width, width), nn.SiLU(), nn.Linear(width, num_actions))
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Logits of the actions ``[B, T-1, num_actions]`` of ``[B, T, C, H, W]``."""
+        before, after = self.shrink(frames)
+        costs = match_costs(shifted_copies(before, self.radius), after, CELL)
+        change = F.pixel_unshuffle(2 * (after - before), CELL)
+        x = self.blocks(self.enter(torch.cat([costs, change], dim=1)))
+        pooled = torch.cat([x.mean(dim=(2, 3)), x.amax(dim=(2, 3))], dim=1)
+        return self.head(pooled).float().unflatten(0, (frames.shape[0], -1))
+
+
+class OneHot(nn.Module):
+    """Quantiser of logits: the likeliest action as a one-hot vector, with the softmax's gradient."""
+
+    def __init__(self, num_actions: int) -> None:
+        super().__init__()
+        self.num_actions = num_actions
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        """``[..., num_actions]`` logits to one-hot vectors of the same shape."""
+        soft = vectors.softmax(dim=-1)
+        return self.latents(vectors.argmax(dim=-1)) + soft - soft.detach()
+
+    def ids(self, latents: Tensor) -> Tensor:
+        """Actions of one-hot vectors."""
+        return latents.argmax(dim=-1)
+
+    def latents(self, ids: Tensor) -> Tensor:
+        """One-hot vectors of actions."""
+        return F.one_hot(ids, self.num_actions).float()
+
+
+class ChangeDecoder(nn.Module):
+    """Says how a frame would change under each action."""
+
+    def __init__(
+        self,
+        shrink: Shrink,
+        radius: int,
+        sizes: tuple[int, int, int],
+        num_actions: int,
+        channels: int,
+        grid: int,
+    ) -> None:
+        super().__init__()
+        width, hidden, num_blocks = sizes
+        self.shrink = shrink
+        self.radius = radius
+        self.num_actions = num_actions
+        self.enter = nn.Conv2d(channels * CELL**2, width, 1)
+        self.place = nn.Parameter(torch.zeros(1, width, grid, grid))
+        self.common = ConvBlock(width, hidden)
+        self.actions = nn.Parameter(0.7 * torch.randn(num_actions, 2 * width))
+        self.blocks = nn.ModuleList(ConvBlock(width, hidden) for _ in range(num_blocks))
+        self.to_shift = nn.Conv2d(width, num_shifts(radius), 1)
+        self.shift_bias = nn.Parameter(0.3 * torch.randn(num_actions, num_shifts(radius)))
+        self.to_paint = nn.Conv2d(width, channels * CELL**2, 1)
+        self._start_near_copy()
+
+    def _start_near_copy(self) -> None:
+        """A fresh decoder nearly repeats the frame, each action leaning to another displacement."""
+        with torch.no_grad():
+            for head in (self.to_shift, self.to_paint):
+                head.weight.mul_(0.1)
+                head.bias.zero_()
+            self.to_shift.bias[num_shifts(self.radius) // 2] = 2.0
+
+    def every_change(self, before: Tensor) -> Tensor:
+        """Pictures ``[N, C, h, w]`` after each action: ``[N, num_actions, C, h, w]``."""
+        copies = shifted_copies(before, self.radius)
+        x = self.common(self.enter(F.pixel_unshuffle(before, CELL)) + self.place)
+        x = x.repeat_interleave(self.num_actions, dim=0)
+        condition = self.actions.repeat(before.shape[0], 1)
+        for block in self.blocks:
+            x = block(x, condition)
+        logits = (
+            self.to_shift(x).float().unflatten(0, (-1, self.num_actions)) + self.shift_bias[..., None, None]
+        )
+        moved = blend_copies(copies, logits.softmax(dim=2), CELL)
+        return moved + F.pixel_shuffle(self.to_paint(x), CELL).unflatten(0, (-1, self.num_actions))
+
+    def forward(self, frames: Tensor, latents: Tensor) -> Tensor:
+        """Predict frames 1..T-1 ``[B, T-1, C, H, W]``: each earlier frame plus its change, enlarged."""
+        before, _ = self.shrink(frames)
+        weights = latents.flatten(0, 1)[:, :, None, None, None]
+        change = (self.every_change(before) * weights).sum(dim=1) - before
+        change = F.interpolate(change.float(), size=frames.shape[-2:], mode="bilinear", align_corners=False)
+        return frames[:, :-1] + change.unflatten(0, (frames.shape[0], -1))
+
+
+class MixtureObjective(nn.Module):
+    """Expected error over the actions, relative to the change, and two divergences that keep codes alive."""
+
+    def forward(
+        self, encoder: ChangeEncoder, quantizer: OneHot, decoder: ChangeDecoder, frames: Tensor
+    ) -> dict[str, Tensor]:
+        """Return `loss`; `reconstruction`, the unexplained share of change; `sharpness`; `usage`."""
+        before, after = encoder.shrink(frames)
+        log_weights = encoder(frames).flatten(0, 1).log_softmax(dim=-1)  # [N, num_actions]
+        weights = log_weights.exp()
+        error = (decoder.every_change(before).float() - after[:, None]).square().mean(dim=(2, 3, 4))
+        change = (after - before).square().mean(dim=(1, 2, 3))
+        scale = change + QUIET_SHARE * change.mean() + 1e-6  # 1e-6: a clip may stand still
+        reconstruction = (weights * error).sum(dim=1).div(scale).mean()
+        uniform = math.log(quantizer.num_actions)
+        sharpness = (weights * log_weights).sum(dim=1).mean() + uniform
+        mean = weights.mean(dim=0)
+        usage = (mean * mean.clamp(min=1e-6).log()).sum() + uniform
+        loss = reconstruction + SHARPNESS_WEIGHT * sharpness + USAGE_WEIGHT * usage
+        return {"loss": loss, "reconstruction": reconstruction, "sharpness": sharpness, "usage": usage}
+
+
+def build(
+    frame_size: int,
+    embed_dim: int,
+    hidden_dim: int,
+    num_blocks: int,
+    num_actions: int,
+    num_channels: int,
+    motion_size: int | None,
+    motion_radius: int,
+    **_: Any,
+) -> ActionParts:
+    """Build the parts from the network's settings."""
+    motion_size = motion_size or max(frame_size // 4, CELL)
+    if frame_size % motion_size or motion_size % CELL:
+        raise ConfigError(
+            f"motion_size {motion_size} must be even and divide frame_size {frame_size}:"
+            f" take {frame_size // 4}."
+        )
+    shrink = Shrink(frame_size // motion_size)
+    sizes = (embed_dim, hidden_dim, num_blocks)
+    return ActionParts(
+        ChangeEncoder(shrink, motion_radius, sizes, num_actions, num_channels),
+        OneHot(num_actions),
+        ChangeDecoder(shrink, motion_radius, sizes, num_actions, num_channels, motion_size // CELL),
+        MixtureObjective(),
+    )

@@ -1,0 +1,60 @@
+"""Motion between two small pictures: shifted copies, how well each fits, and pictures rebuilt from them.
+
+A window of shifts stands for every displacement of up to `radius` pixels, as in the correlation layers of
+optical flow (FlowNet, https://arxiv.org/abs/1504.06852) and the moved pixels of CDNA
+(https://arxiv.org/abs/1605.07157). S shifts = (2 * radius + 1) ** 2, row by row; the middle one is no move.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def num_shifts(radius: int) -> int:
+    """Size of the window of shifts."""
+    return (2 * radius + 1) ** 2
+
+
+def shifted_copies(pictures: Tensor, radius: int) -> Tensor:
+    """Every displacement of ``[N, C, H, W]`` as ``[N, S, C, H, W]``; edges are repeated outwards."""
+    height, width = pictures.shape[-2:]
+    padded = F.pad(pictures, (radius,) * 4, mode="replicate")
+    span = range(2 * radius + 1)
+    return torch.stack([padded[..., y : y + height, x : x + width] for y in span for x in span], dim=1)
+
+
+def match_costs(copies: Tensor, target: Tensor, cell: int) -> Tensor:
+    """How badly each shift explains the target, per cell of ``cell x cell`` pixels.
+
+    Args:
+        copies: ``[N, S, C, H, W]``, the earlier picture displaced.
+        target: ``[N, C, H, W]``, the later picture.
+        cell: Side of a cell, in pixels.
+
+    Returns:
+        ``[N, S, H / cell, W / cell]``, relative to the cell's mean over shifts: 0 is average, -1 a perfect
+        match.
+    """
+    error = F.avg_pool2d((copies - target[:, None]).square().mean(dim=2), cell)
+    return error / (error.mean(dim=1, keepdim=True) + 0.01) - 1  # 0.01: flat cells tell nothing
+
+
+def blend_copies(copies: Tensor, weights: Tensor, cell: int) -> Tensor:
+    """Rebuild pictures as mixtures of shifts, chosen per cell, for K alternatives at once.
+
+    Args:
+        copies: ``[N, S, C, H, W]``.
+        weights: ``[N, K, S, H / cell, W / cell]``, summing to 1 over S.
+        cell: Side of a cell, in pixels.
+
+    Returns:
+        ``[N, K, C, H, W]``.
+    """
+    batch, _, channels, height, width = copies.shape
+    cells = copies.unflatten(-1, (width // cell, cell)).unflatten(-3, (height // cell, cell))
+    cells = cells.permute(0, 3, 5, 1, 2, 4, 6).flatten(0, 2).flatten(2)  # [N * cells, S, C * cell * cell]
+    mixed = torch.bmm(weights.permute(0, 3, 4, 1, 2).flatten(0, 2), cells)  # [N * cells, K, C * cell * cell]
+    mixed = mixed.view(batch, height // cell, width // cell, -1, channels, cell, cell)
+    return mixed.permute(0, 3, 4, 1, 5, 2, 6).reshape(batch, -1, channels, height, width)
