@@ -98,31 +98,6 @@ def load_world(path: str | os.PathLike[str], device: str | torch.device = "cpu",
     return World(**networks, info=WorldInfo(**info), **clips, device=device, **settings)
 
 
-def export(
-    run: str,
-    out: str,
-    data: str | list[str] | None = None,
-    num_clips: int = 16,
-    num_steps: int = 4,
-    temperature: float = 0.0,
-) -> None:
-    """Put a trained run into one .world file.
-
-    Args:
-        run: run folder with the three stages, such as lightning_logs/zelda.
-        out: the file to write, such as zelda.world.
-        data: gameplay files to take start clips from (default: those of the run).
-        num_clips: clips to start from, at most.
-        num_steps: decoding steps per frame at play.
-        temperature: 0 takes the likeliest picture, above 0 samples.
-    """
-    from tinyworlds.export import export_world  # builds worlds, hence imported late
-
-    files = [data] if isinstance(data, str) else data or ()
-    path = export_world(run, out, files, num_clips, num_steps=num_steps, temperature=temperature)
-    print(f"{path}: {path.stat().st_size / 2**20:.1f} MiB. Play it: tinyworlds play {path}")
-
-
 def read_header(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Return the metadata of a `.world` file without reading its weights; errors as `load_world`."""
     path = Path(path)
