@@ -20,7 +20,7 @@ from torch import nn
 
 from tinyworlds.checkpoint_io import first_nonfinite
 from tinyworlds.errors import CheckpointError, MissingFileError, TinyWorldsError
-from tinyworlds.run_layout import STAGES, versions
+from tinyworlds.run_layout import STAGES, version_of, versions
 
 META_KEY = "tinyworlds"
 SCHEMA_VERSION = 1
@@ -204,7 +204,17 @@ def find_checkpoint(
 
 
 def _candidates(run: str | Path, stage: str) -> list[Path]:
-    folders = [folder / "checkpoints" for folder in versions(run, stage)]
-    found = [path for folder in folders for path in folder.glob("*.ckpt")]
-    # last.ckpt and the step_N.ckpt it equals are written at the same moment: prefer the stable name `last`
-    return sorted(found, key=lambda path: (path.stat().st_mtime, path.stem == "last"), reverse=True)
+    """Return all checkpoints, newest first: by version, then ``last``, ``step_N`` downwards, others.
+
+    Not by file times, which copying a run elsewhere does not keep.
+    """
+    found = [path for folder in versions(run, stage) for path in (folder / "checkpoints").glob("*.ckpt")]
+    return sorted(found, key=_age)
+
+
+def _age(path: Path) -> tuple[int, int, int]:
+    version = version_of(path.parent.parent) or 0
+    if path.stem == "last":
+        return (-version, 0, 0)
+    step = path.stem.removeprefix("step_")
+    return (-version, 1, -int(step)) if step.isdigit() else (-version, 2, 0)

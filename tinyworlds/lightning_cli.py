@@ -35,7 +35,7 @@ from tinyworlds.run_callbacks import (
 )
 from tinyworlds.run_layout import version_of
 from tinyworlds.run_logger import CSVRunLogger, tensorboard_logger, wandb_logger
-from tinyworlds.run_settings import RunSettings, default_callbacks, resolve
+from tinyworlds.run_settings import RunSettings, default_callbacks, resolve, stage_class
 from tinyworlds.stage_parser import OneLineParser
 from tinyworlds.stages import Stage
 from tinyworlds.strategies import pick_strategy, prepare_windows
@@ -95,6 +95,16 @@ class StageCLI(LightningCLI):
         self.settings = resolve(config, self.subcommand)
         self._fit_to_machine(config.trainer)
 
+    def instantiate_classes(self) -> None:
+        """Build data, stage and trainer; the stage by hand, so that its errors arrive as they are raised."""
+        own = self.config[self.subcommand]
+        model, own.model = own.model, None
+        self.config_init = self.parser.instantiate_classes(self.config)
+        own.model = model
+        self.datamodule = self._get(self.config_init, "data")
+        self.model = stage_class(model)(**model.init_args.as_dict())
+        self.trainer = self.instantiate_trainer()
+
     def _fit_to_machine(self, trainer: Namespace) -> None:
         torch.set_float32_matmul_precision("high")  # TF32 where the GPU has it
         on_cuda = str(trainer.accelerator) in ("auto", "gpu", "cuda") and torch.cuda.is_available()
@@ -119,7 +129,10 @@ class StageCLI(LightningCLI):
             kwargs["default_root_dir"] = str(self.settings.run)
         kwargs["plugins"] = [*_as_list(config.get("plugins")), AtomicCheckpointIO()]
         kwargs["callbacks"] = [*_as_list(config.get("callbacks")), *self._callbacks(own, config)]
-        return super().instantiate_trainer(**kwargs)
+        try:
+            return super().instantiate_trainer(**kwargs)
+        except (ValueError, TypeError) as error:  # its own checks of its own settings
+            raise ConfigError(f"trainer: {' '.join(str(error).split())[:300]}") from error
 
     def _loggers(self, own: Namespace) -> list[Logger]:
         settings = self.settings
@@ -240,6 +253,7 @@ def _filter_warnings() -> None:
         ".*GPU available but not used.*",
         ".*Starting from v1.9.0, `tensorboardX`.*",
         ".*Cannot dispatch to fused.*",
+        ".*callbacks used to create the checkpoint need to be provided.*",
     ):
         warnings.filterwarnings("ignore", message=message)
 

@@ -14,8 +14,9 @@ _UNKNOWN = (
     re.compile(r"Option '([^']+)' is not accepted"),
     re.compile(r"(?:Key|option) [\"']([^\"']+)[\"'] (?:is not expected|not accepted)"),
 )
+_TOLD_BEFORE = re.compile(r"'([\w.\-]+)' is no setting")  # by the parser of a class within this one
 _BAD_VALUE = re.compile(r"Parser key \"([^\"]+)\":\s*(.*)", re.DOTALL)
-_CLASS_PATH = re.compile(r"Problem with given class_path '([^']+)'")
+_CLASS_PATH = re.compile(r"Problem with given class_path '([^']+)'|Expected a dot import path string: (\S+)")
 _NOT_SUBCLASS = re.compile(r"Import path (\S+) does not correspond to a subclass of (\w+)")
 
 
@@ -27,32 +28,48 @@ def one_line(message: str, known: Iterable[str], config_files: Sequence[str] = (
         known: the keys that would have been right, dotted.
         config_files: YAML files that were read; the one with a wrong key in it is named.
     """
-    for pattern in _UNKNOWN:
+    for pattern in (_TOLD_BEFORE, *_UNKNOWN):
         found = pattern.search(message)
         if found:
             return unknown_key(found.group(1), known, config_files)
     found = _CLASS_PATH.search(message) or _NOT_SUBCLASS.search(message)
     if found:
-        name = found.group(1)
-        stages = ("VideoTokenizerStage", "LatentActionsStage", "DynamicsStage")
-        hint = did_you_mean(name.rsplit(".", 1)[-1], stages)
-        return f"model.class_path '{name}' is no stage; use one of {', '.join(stages)}.{hint}"
+        name = next(group for group in found.groups() if group)
+        return _unknown_class(name, is_stage='key "model"' in message)
     found = _BAD_VALUE.search(message)
     if found:
-        reason = re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", " ".join(found.group(2).split()))
-        return f"{found.group(1)}: {reason[:300]}"
+        return _bad_value(found.group(1), " ".join(found.group(2).split()))
     return " ".join(message.split())[:400]
+
+
+def _unknown_class(name: str, is_stage: bool) -> str:
+    if not is_stage:
+        return f"'{name}' is no class that fits here; give its full import path, such as package.module.Class"
+    stages = ("VideoTokenizerStage", "LatentActionsStage", "DynamicsStage")
+    hint = did_you_mean(name.rsplit(".", 1)[-1], stages)
+    return f"model.class_path '{name}' is no stage; use one of {', '.join(stages)}.{hint}"
+
+
+def _bad_value(key: str, reason: str) -> str:
+    value = re.search(r"(?:Got value|Given value): (.*?)$", reason)
+    choices = [word for group in re.findall(r"Literal\[([^\]]*)\]", reason) for word in group.split(", ")]
+    names = list(dict.fromkeys(word.strip("'") for word in choices))
+    if value and names:
+        hint = did_you_mean(value.group(1), names)
+        return f"{key}: '{value.group(1)}' is none of {', '.join(names)}.{hint}"
+    plain = re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", reason)
+    return f"{key}: {plain[:300]}"
 
 
 def unknown_key(key: str, known: Iterable[str], config_files: Sequence[str] = ()) -> str:
     """Return the line for a key nobody knows, with the nearest known one and the file it stands in."""
-    last = key.rsplit(".", 1)[-1]
-    where = next((f" in {path}" for path in config_files if _mentions(path, last)), "")
+    where = next((f" in {path}" for path in config_files if _mentions(path, key.split("."))), "")
     return f"'{key}' is no setting{where}.{_nearest(key, list(known))} `--help` lists all of them"
 
 
 def _nearest(key: str, known: list[str]) -> str:
-    hint = did_you_mean(key, known)
+    begun = [name for name in known if name.startswith(key)]
+    hint = did_you_mean(key, begun) or did_you_mean(key, known)
     if hint:
         return hint
     # the right name in the wrong group (trainer.batch_size), or a name without its group (num_blocs)
@@ -61,8 +78,9 @@ def _nearest(key: str, known: list[str]) -> str:
     return f" Did you mean '{by_last[near.group(1)]}'?" if near else ""
 
 
-def _mentions(path: str, word: str) -> bool:
+def _mentions(path: str, words: list[str]) -> bool:
     try:
-        return re.search(rf"\b{re.escape(word)}\b", Path(path).read_text(encoding="utf-8")) is not None
+        text = Path(path).read_text(encoding="utf-8")
+        return all(re.search(rf"\b{re.escape(word)}\b", text) for word in words)
     except (OSError, UnicodeDecodeError):
         return False

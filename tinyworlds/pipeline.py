@@ -131,10 +131,12 @@ def make_plan(argv: Sequence[str]) -> Plan:
         base = _base_config(game, stage, [key for key, _ in shared])
         extra = [part for overlay in overlays for part in split_overlay(overlay, stage, run)]
         configs = [word for path in (*base, *extra) for word in ("--config", str(path))]
-        arguments[stage] = [*configs, *own[stage]]
+        arguments[stage] = configs
     for key, value in shared:
         for stage in _stages_knowing(key):
             arguments[stage] += _words(key, value)
+    for stage in STAGES:  # last, so that they win over those for all
+        arguments[stage] += own[stage]
     return Plan(game, run, fresh, arguments)
 
 

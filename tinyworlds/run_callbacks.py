@@ -77,8 +77,13 @@ class StepCheckpoint(Checkpoint):
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *args: Any) -> None:
         """Save when it is time."""
         step = trainer.global_step
-        if step % self.every_n_steps == 0 and step != self._saved_at:
+        if step == self._saved_at:
+            return
+        if step % self.every_n_steps == 0:
             self.save(trainer, numbered=True)
+        elif step == trainer.max_steps:
+            # here and not at the end of training, where averaged weights have replaced the trained ones
+            self.save(trainer, numbered=False)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save the last steps, however many they are."""

@@ -20,7 +20,12 @@ from tinyworlds.data.sources import find_files, game_defaults
 from tinyworlds.errors import CheckpointError, ConfigError
 from tinyworlds.run_layout import default_run, game_of, version_dir_of_checkpoint
 from tinyworlds.stages import DynamicsStage, Stage
-from tinyworlds.stages.partners import find_partner, partner_of_checkpoint
+from tinyworlds.stages.partners import (
+    check_same_partner,
+    find_partner,
+    load_partner,
+    partner_of_checkpoint,
+)
 
 FROM_RUN = ("last", "best")
 
@@ -53,13 +58,13 @@ def resolve(config: Namespace, subcommand: str, say: Callable[[str], None] = pri
     """
     game = game_of(config.data.game, config.data.files)
     run = Path(config.run) if config.run else default_run(game)
-    stage_class = _stage_class(config.model)
+    stage = stage_class(config.model)
     model = config.model.init_args
-    config.ckpt_path = _checkpoint(config.get("ckpt_path"), run, stage_class.name, subcommand, say)
+    config.ckpt_path = _checkpoint(config.get("ckpt_path"), run, stage.name, subcommand, say)
     _share_frame_size(config, model)
-    if issubclass(stage_class, DynamicsStage):
+    if issubclass(stage, DynamicsStage):
         _choose_partners(model, config.ckpt_path, run, config.data, say)
-    if subcommand == "predict" and stage_class is not DynamicsStage:
+    if subcommand == "predict" and stage is not DynamicsStage:
         # what is predicted stays in memory; for dynamics, the writer of the pictures sets the limit
         config.trainer.limit_predict_batches = config.trainer.limit_predict_batches or 1
     version, step = None, 0
@@ -70,15 +75,20 @@ def resolve(config: Namespace, subcommand: str, say: Callable[[str], None] = pri
     if subcommand == "fit" and config.ckpt_path is not None:
         step = info_of(read_checkpoint(config.ckpt_path), config.ckpt_path).step
         say(f"going on from {config.ckpt_path} (step {step:,})")
-    return RunSettings(run, game, stage_class.name, version, step)
+    return RunSettings(run, game, stage.name, version, step)
 
 
-def _stage_class(model: Namespace) -> type[Stage]:
+def stage_class(model: Namespace) -> type[Stage]:
+    """Return the class that a parsed ``model`` names.
+
+    Raises:
+        ConfigError: it is no stage.
+    """
     module, _, name = model.class_path.rpartition(".")
     found = getattr(importlib.import_module(module), name)
     if not issubclass(found, Stage) or found is Stage:
         raise ConfigError(
-            f"model.class_path {model.class_path} is no Stage; use DynamicsStage or its siblings"
+            f"model.class_path {model.class_path} is no stage to train; use DynamicsStage or its siblings"
         )
     return found
 
@@ -137,13 +147,12 @@ def _choose_partners(
     elif model.get("actions") == "labels" and model.get("num_actions") is None:
         model.num_actions = _num_labels(data)
     for option, stage in wanted:
+        noted = partner_of_checkpoint(ckpt_path, option) if ckpt_path is not None else None
+        fingerprint = noted[1] if noted is not None else None
         if model.get(option) is None:
-            model[option] = _partner(option, stage, ckpt_path, run, say)
-
-
-def _partner(option: str, stage: str, ckpt_path: str | None, run: Path, say: Callable[[str], None]) -> str:
-    noted = partner_of_checkpoint(ckpt_path, option) if ckpt_path is not None else None
-    return find_partner(run, stage, say, wanted_fingerprint=noted[1] if noted is not None else None)
+            model[option] = find_partner(run, stage, say, fingerprint)
+        elif noted is not None:
+            check_same_partner(load_partner(model[option], stage, "cpu"), option, *noted)
 
 
 def _num_labels(data: Namespace) -> int | None:

@@ -1,7 +1,7 @@
 """Checkpoint files of the original program, read without its classes and without running code from them.
 
-A single ``.pth`` file, or a folder with ``model_state_dict.pt`` and ``state.pt``; names and settings inside are
-translated by :mod:`tinyworlds.models.v1_keys`.
+A single ``.pth`` file, or a folder with ``model_state_dict.pt`` and ``state.pt``; names and settings inside
+are translated by :mod:`tinyworlds.models.v1_keys`.
 """
 
 from __future__ import annotations

@@ -8,12 +8,19 @@ from typing import Any
 import torch
 
 from tinyworlds.checkpoints import META_KEY, load_network
-from tinyworlds.errors import CheckpointError, ConfigError, DataError
+from tinyworlds.errors import ConfigError, DataError
 from tinyworlds.models import DynamicsModel
 from tinyworlds.run_layout import game_of
 from tinyworlds.stages.base import Batch, Losses, Stage
 from tinyworlds.stages.code_cache import cache_codes, can_cache
-from tinyworlds.stages.partners import Partner, check_action_source, check_fit, load_partners, sizes_from
+from tinyworlds.stages.partners import (
+    Partner,
+    check_action_source,
+    check_fit,
+    check_same_partner,
+    load_partners,
+    sizes_from,
+)
 
 
 class DynamicsStage(Stage):
@@ -205,12 +212,8 @@ class DynamicsStage(Stage):
             return  # load_from_checkpoint: the partners are not loaded yet
         noted = checkpoint[META_KEY].get("partners", {})
         for key, partner in zip(("tokenizer", "latent_actions"), self._loaded(), strict=True):
-            if partner is not None and key in noted and noted[key]["fingerprint"] != partner.fingerprint:
-                raise CheckpointError(
-                    f"these dynamics were trained with {key} {noted[key]['path']} "
-                    f"({noted[key]['fingerprint']}), not with {partner.path} ({partner.fingerprint}): "
-                    f"name the former with --model.{key}"
-                )
+            if partner is not None and key in noted:
+                check_same_partner(partner, key, noted[key]["path"], noted[key]["fingerprint"])
 
 
 def _num_patches(frame_size: int, patch_size: int) -> int:

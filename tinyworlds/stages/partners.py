@@ -97,6 +97,15 @@ def partner_of_checkpoint(ckpt_path: str | Path, option: str) -> tuple[str, str]
     return (partner["path"], partner["fingerprint"]) if partner else None
 
 
+def check_same_partner(partner: Partner, option: str, noted_path: str, noted_fingerprint: str) -> None:
+    """Raise a CheckpointError unless `partner` is the network that dynamics were trained with."""
+    if partner.fingerprint != noted_fingerprint:
+        raise CheckpointError(
+            f"these dynamics were trained with {option} {noted_path} ({noted_fingerprint}), not with "
+            f"{partner.path} ({partner.fingerprint}): name the former with --model.{option}"
+        )
+
+
 def load_partner(path: str, stage: str, device: torch.device | str) -> Partner:
     """Load a partner, frozen, onto `device`."""
     network = load_network(path, device, stage=stage)

@@ -1,0 +1,46 @@
+"""Two processes on one CPU, over gloo."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from tiny_runs import curve, words
+
+from tinyworlds import strategies
+from tinyworlds.errors import ConfigError
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("strategy", ["ddp", "ddp_gloo"])
+def test_two_processes(strategy: str, tiny_h5: Path, tmp_path: Path) -> None:
+    more = ["--trainer.max_steps=4", "--trainer.devices=2", f"--trainer.strategy={strategy}"]
+    more += ["--trainer.val_check_interval=2", "--checkpoint.every_n_steps=2"]
+    command = [sys.executable, "-m", "tinyworlds", "fit", *words("video_tokenizer", tiny_h5, tmp_path, *more)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=180, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    versions = list((tmp_path / "video_tokenizer").iterdir())
+    assert [path.name for path in versions] == ["version_0"], "the ranks share one folder"
+    assert len(curve(versions[0])) == 4
+    assert (versions[0] / "checkpoints" / "last.ckpt").is_file()
+
+
+def test_gloo_where_nccl_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.distributed, "is_nccl_available", lambda: False)
+    assert strategies.pick_strategy("ddp", "auto", "auto") == "ddp_gloo"
+    assert strategies.pick_strategy("auto", "gpu", 2) == "ddp_gloo"
+    assert strategies.pick_strategy("auto", "gpu", 1) == "auto"
+    assert strategies.pick_strategy("fsdp", "gpu", 2) == "fsdp"
+    monkeypatch.setattr(torch.distributed, "is_nccl_available", lambda: True)
+    assert strategies.pick_strategy("ddp", "auto", "auto") == "ddp"
+
+
+def test_cpu_keeps_what_was_asked_for() -> None:
+    assert strategies.pick_strategy("ddp", "cpu", 2) == "ddp"
+    with pytest.raises(ConfigError, match="needs a CUDA GPU"):
+        strategies.pick_strategy("fsdp", "cpu", 2)

@@ -1,0 +1,59 @@
+"""The command itself: light, found from anywhere, one line for a wrong word."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tinyworlds.cli import COMMANDS, main
+
+
+def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    out = capsys.readouterr().out
+    for name, (_, _, what) in COMMANDS.items():
+        assert any(line.split()[:1] == [name] and what in line for line in out.splitlines())
+
+
+@pytest.mark.parametrize("argv", [["--help"], ["fti"], ["train", "--help"]])
+def test_light(argv: list[str]) -> None:
+    code = (
+        "import sys; from tinyworlds.cli import main; main(sys.argv[1:]); assert 'torch' not in sys.modules"
+    )
+    started = time.monotonic()
+    subprocess.run([sys.executable, "-c", code, *argv], check=True, capture_output=True)
+    assert time.monotonic() - started < 5  # 0.1 s here; the bound is for a busy machine
+
+
+def test_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["quickstrt"]) == 2
+    err = capsys.readouterr().err
+    assert "Did you mean 'quickstart'?" in err
+    assert err.count("\n") == 1
+
+
+def test_no_command_is_an_error() -> None:
+    assert main([]) == 2
+
+
+def test_console_script_from_another_folder(tmp_path: Path) -> None:
+    script = Path(sys.executable).with_name("tinyworlds")
+    if not script.exists():
+        pytest.skip("not installed")
+    done = subprocess.run([script, "--version"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("tinyworlds ")
+    # configs, games and callbacks are packaged too, not found by luck in the working folder
+    argv = [script, "fit", "--config", "configs/zelda_tokenizer.yaml", "--print_config=skip_default"]
+    done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "VideoTokenizerStage" in done.stdout
+    import_all = "import configs, games, callbacks"
+    subprocess.run([sys.executable, "-c", import_all], cwd=tmp_path, check=True)
+
+
+@pytest.mark.parametrize("name", ["record", "inspect", "export", "evaluate", "play"])
+def test_commands_explain_themselves(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main([name, "--help"])
+    assert "usage" in capsys.readouterr().out
