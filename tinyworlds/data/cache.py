@@ -23,7 +23,7 @@ from tinyworlds.errors import DataError, StorageError
 
 SMALL_BYTES = 2 * 2**30  # files of our own layout are only copied up to this size: they read well as they are
 SPARE_BYTES = 2**30  # disk space that a copy must leave free
-_STEP_BYTES = 64 * 2**20  # of frames in memory while copying
+_STEP_BYTES = 16 * 2**20  # of frames in memory while copying, where the chunks allow
 _SHOW_BYTES = 256 * 2**20  # smaller copies need no progress bar
 
 
@@ -90,18 +90,24 @@ def _check_space(path: Path, size: int) -> None:
 
 def _unpack(info: FileInfo, copy: Path, show: bool) -> None:
     shape = (info.num_frames, info.height, info.width, 3)
-    rows = max(info.chunks[0] if info.chunks else 1, _STEP_BYTES // info.frame_bytes)
+    chunk = info.chunks[0] if info.chunks else 1
+    rows = chunk * max(1, _STEP_BYTES // (chunk * info.frame_bytes))  # no chunk is unpacked twice
     with (
         open_h5(info.path) as source,
         replacing(copy) as temporary,
-        h5py.File(temporary, "w") as target,
         progress_bar(f"unpacking {info.path.name}", info.num_frames, show) as advance,
     ):
-        frames = target.create_dataset("frames", shape, np.uint8)
-        for start in range(0, info.num_frames, rows):
-            stop = min(start + rows, info.num_frames)
-            frames[start:stop] = _read(source, info.path, start, stop)
-            advance(stop - start)
+        with h5py.File(temporary, "w") as target:
+            frames = target.create_dataset("frames", shape, np.uint8)
+            frames[-1] = 0  # makes HDF5 reserve the room
+            offset = frames.id.get_offset()
+        # plain writes: on a full disk they raise, while HDF5 would go on complaining when it closes the file
+        with open(temporary, "r+b") as plain:
+            plain.seek(offset)
+            for start in range(0, info.num_frames, rows):
+                block = _read(source, info.path, start, min(start + rows, info.num_frames))
+                plain.write(block)
+                advance(len(block))
 
 
 def _read(source: h5py.File, path: Path, start: int, stop: int) -> np.ndarray:

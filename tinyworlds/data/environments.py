@@ -6,10 +6,12 @@ the recorded action the executed one. Any other environment is recorded from its
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import re
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import gymnasium as gym
@@ -52,6 +54,7 @@ class LiveGame:
         skip = frame_skip or (_NATIVE_SKIP if native else 1)
         self._repeat = 1 if native else skip
         self._env = _make(self.env_id, skip, size)
+        self._scratch = tempfile.TemporaryDirectory(prefix="tinyworlds-", ignore_cleanup_errors=True)
         try:
             self.actions: list[Action] = select_actions(action_table(self._env), actions)
         except ConfigError:
@@ -61,7 +64,9 @@ class LiveGame:
 
     def reset(self, seed: int | None = None) -> np.ndarray:
         """Start an episode and return its first picture."""
-        observation, _ = self._env.reset(seed=seed)
+        # ViZDoom's engine starts now and leaves its settings in the folder it is started from
+        with _working_in(self._scratch.name) if _is_doom(self.env_id) else contextlib.nullcontext():
+            observation, _ = self._env.reset(seed=seed)
         return self._picture(observation)
 
     def step(self, action_id: int) -> tuple[np.ndarray, float, bool]:
@@ -77,6 +82,7 @@ class LiveGame:
     def close(self) -> None:
         """End the game."""
         self._env.close()
+        self._scratch.cleanup()
 
     def _picture(self, observation: Any) -> np.ndarray:
         image = _image_in(observation)
@@ -136,6 +142,16 @@ def _make(env_id: str, frame_skip: int, size: int) -> gym.Env:
         return gym.make(env_id, render_mode="rgb_array", disable_env_checker=True)
     except gym.error.DependencyNotInstalled as error:
         raise MissingExtraError(f"{env_id} needs another package: {error}") from error
+
+
+@contextlib.contextmanager
+def _working_in(folder: str) -> Iterator[None]:
+    before = os.getcwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
 
 
 def _frame_rate(env: gym.Env, env_id: str) -> float:

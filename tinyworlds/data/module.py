@@ -163,6 +163,8 @@ class H5DataModule(LightningDataModule):
     def train_dataloader(self) -> DataLoader:
         """Batches of training windows, endless in principle; `steps_per_epoch` of them per epoch."""
         dataset = self._dataset("train", self.num_frames, with_frames=self._codes is None)
+        if self.trainer is not None and self.trainer.overfit_batches:
+            return self._fixed_loader(dataset)  # the same few batches again and again
         rank, world_size = self._rank()
         one_pass = len(dataset) // (self.batch_size * world_size)
         batches = TrainBatches(
@@ -174,15 +176,15 @@ class H5DataModule(LightningDataModule):
 
     def val_dataloader(self) -> DataLoader | list:
         """Validation windows, each frame at most once; nothing if `val_fraction` is 0."""
-        return self._evaluation_loader("val", self.num_frames) if self.val_fraction else []
+        return self._fixed_loader(self._dataset("val", self.num_frames)) if self.val_fraction else []
 
     def test_dataloader(self) -> DataLoader:
         """Test windows, each frame at most once."""
-        return self._evaluation_loader("test", self.num_frames)
+        return self._fixed_loader(self._dataset("test", self.num_frames))
 
     def predict_dataloader(self) -> DataLoader:
         """Test windows of `predict_frames` frames."""
-        return self._evaluation_loader("test", self.predict_frames)
+        return self._fixed_loader(self._dataset("test", self.predict_frames))
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """Turn bytes into [-1, 1], on the device."""
@@ -239,9 +241,9 @@ class H5DataModule(LightningDataModule):
             self._codes, with_frames, shuffled=split != "train",
         )  # fmt: skip
 
-    def _evaluation_loader(self, split: str, num_frames: int) -> DataLoader:
-        dataset = self._dataset(split, num_frames)
-        return DataLoader(dataset, self.batch_size, collate_fn=already_a_batch, **self._loader_options())
+    def _fixed_loader(self, dataset: WindowDataset) -> DataLoader:
+        options = self._loader_options() | {"collate_fn": already_a_batch}
+        return DataLoader(dataset, batch_size=self.batch_size, **options)
 
     def _loader_options(self) -> dict[str, Any]:
         return {
@@ -255,7 +257,7 @@ class H5DataModule(LightningDataModule):
 
     def _position(self) -> int:
         """Batches trained on so far; `completed` would lag by one in checkpoints saved after a batch."""
-        if self.trainer is None or self.trainer.overfit_batches:
+        if self.trainer is None:
             return 0
         return self.trainer.fit_loop.epoch_loop.batch_progress.total.processed
 

@@ -87,9 +87,9 @@ def record(
     start = time.monotonic()
     game = LiveGame(env_id, frame_skip, actions, size)
     names = tuple(action.name for action in game.actions)
-    if isinstance(policy, str):
-        policy = make_policy(policy, len(names), hold, seed)
     try:
+        if isinstance(policy, str):
+            policy = make_policy(policy, len(names), hold, seed)
         with (
             FrameWriter(out, size, size, game.fps, source=game.env_id, action_names=names) as writer,
             progress_bar(f"recording {game.env_id}", num_frames, progress) as advance,

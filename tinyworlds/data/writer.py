@@ -1,12 +1,13 @@
 """Streaming writer of gameplay files: flat memory, whole files or none.
 
-Frames go to ``NAME.part``, which takes its final name when the writer closes without an error.
+Frames go to ``NAME.PID.part``, which takes its final name when the writer closes without an error.
 """
 
 from __future__ import annotations
 
-import contextlib
+import io
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -47,7 +48,7 @@ class FrameWriter:
         action_names: Sequence[str] | None = None,
     ) -> None:
         self.path = Path(path)
-        self.partial = self.path.with_name(self.path.name + ".part")
+        self.partial = self.path.with_name(f"{self.path.name}.{os.getpid()}.part")
         self.num_frames = 0
         self._shape = (height, width, 3)
         self._has_actions = action_names is not None
@@ -55,7 +56,8 @@ class FrameWriter:
         self._labels: list[tuple[int, float, bool]] = []
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = h5py.File(self.partial, "w")
+            self._target = _Target(self.partial)
+            self._file = h5py.File(self._target, "w")
             self._create(fps, source, action_names)
         except OSError as error:
             raise storage_error(self.path, error) from error
@@ -97,20 +99,18 @@ class FrameWriter:
                 raise DataError(f"{self.path}: not one frame was written, so no file was made.")
             self._flush()
             self._file["episode_ends"][-1] = True
-            self._file.flush()
             self._file.close()
+            self._target.close()
+            self._check_disk()
             self.partial.replace(self.path)
-        except OSError as error:
-            self.discard()
-            raise storage_error(self.path, error) from error
         except BaseException:
             self.discard()
             raise
 
     def discard(self) -> None:
         """Drop everything written so far."""
-        with contextlib.suppress(OSError, RuntimeError):  # closing a file on a full disk fails too
-            self._file.close()
+        self._file.close()
+        self._target.close()
         self.partial.unlink(missing_ok=True)
 
     def __enter__(self) -> FrameWriter:
@@ -154,13 +154,45 @@ class FrameWriter:
             "rewards": rewards,
             "episode_ends": ends,
         }
-        try:
-            for name, values in columns.items():
-                if name in self._file:
-                    data = self._file[name]
-                    data.resize(self.num_frames, axis=0)
-                    data[self.num_frames - len(values) :] = values
-        except OSError as error:
-            raise storage_error(self.path, error) from error
+        for name, values in columns.items():
+            if name in self._file:
+                data = self._file[name]
+                data.resize(self.num_frames, axis=0)
+                data[self.num_frames - len(values) :] = values
+        self._check_disk()
         self._frames.clear()
         self._labels.clear()
+
+    def _check_disk(self) -> None:
+        if self._target.error is not None:
+            raise storage_error(self.path, self._target.error) from self._target.error
+
+
+class _Target(io.FileIO):
+    """The file under HDF5, which keeps a full disk to itself.
+
+    HDF5 cannot close a file whose last bytes it cannot write: it complains again from every object that is
+    freed. So a failing write is remembered here, the library goes on undisturbed, and the writer asks for
+    `error`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "w+")
+        self.error: OSError | None = None
+
+    def write(self, data: bytes | memoryview) -> int:
+        view = memoryview(data).cast("B")
+        total = len(view)
+        try:
+            while view and self.error is None:
+                view = view[super().write(view) :]
+        except OSError as error:
+            self.error = error
+        return total
+
+    def truncate(self, size: int | None = None) -> int:
+        try:
+            return super().truncate(size)
+        except OSError as error:
+            self.error = self.error or error
+            return size or 0
