@@ -3,137 +3,25 @@
 After Genie (https://arxiv.org/abs/2402.15391, section 2.1). A masked token carries the id K (`mask_id`); the
 network guesses it from the unmasked ones, as in MaskGIT. In v2 each token is the sum of its own code, maybe
 masked, and of the finished code of the same place one frame before: all frames of a clip can then be guessed
-at once, each from a clean past, and what stands still is copied at no cost.
+at once, each from a clean past, and what stands still is easy to copy.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import Tensor
 
 from tinyworlds.errors import ConfigError, DataError
 from tinyworlds.models.base import Network, check_bins, check_heads, check_positive, pick
-from tinyworlds.models.masking import IGNORED, FrameMasking, UniformMasking, shift_frames
-from tinyworlds.nn.codes import CodeLogits, CodeTable
+from tinyworlds.models.dynamics_parts import build_v1, build_v2
+from tinyworlds.models.masking import IGNORED, shift_frames
+from tinyworlds.nn.attention import TimeMemory
+from tinyworlds.nn.cross_entropy import linear_cross_entropy
 from tinyworlds.nn.fsq import FSQ
 from tinyworlds.nn.moe import balance_loss
-from tinyworlds.nn.positions import LearnedPlace, SpaceCode
-from tinyworlds.nn.transformer import v1_transformer, v2_transformer
 
 BALANCE_WEIGHT = 0.01
 """Weight of the experts' balance term in the loss."""
-
-
-class VectorInput(nn.Module):
-    """v1 input: code vectors in [-1, 1], a learned vector where masked, through one linear map."""
-
-    def __init__(self, quantizer: FSQ, embed_dim: int, grid: int) -> None:
-        super().__init__()
-        self.quantizer = quantizer
-        self.mask_token = nn.Parameter(torch.randn(1, 1, 1, len(quantizer.basis)) * 0.02)
-        self.latent_embed = nn.Linear(len(quantizer.basis), embed_dim)
-        self.place = SpaceCode(grid, embed_dim)
-
-    def forward(self, ids: Tensor, previous_ids: Tensor) -> Tensor:
-        """Embed ``[B, T, P]`` to ``[B, T, P, E]``; the frame before is not looked at."""
-        masked = (ids == self.quantizer.num_codes)[..., None]
-        vectors = torch.where(masked, self.mask_token, self.quantizer.latents(ids))
-        return self.place(self.latent_embed(vectors))
-
-
-class TwoCodeInput(nn.Module):
-    """v2 input: the token's own code plus the code of the same place one frame before."""
-
-    def __init__(self, quantizer: FSQ, embed_dim: int, grid: int) -> None:
-        super().__init__()
-        self.own = CodeTable(quantizer, embed_dim, num_extra=1)  # the extra row: masked
-        self.previous = CodeTable(quantizer, embed_dim, num_extra=1)  # the extra row: no frame before
-        self.place = LearnedPlace(grid**2, embed_dim)
-
-    def forward(self, ids: Tensor, previous_ids: Tensor) -> Tensor:
-        """Embed two times ``[B, T, P]`` to ``[B, T, P, E]``."""
-        own = F.embedding(ids, self.own())
-        return self.place(own + F.embedding(previous_ids, self.previous()))
-
-
-class ActionVectors(nn.Module):
-    """v1 condition: the binary digits of the action as -1 and 1, ``[B, T or T-1] -> [B, T or T-1, A]``."""
-
-    def __init__(self, num_actions: int) -> None:
-        super().__init__()
-        self.dim = (num_actions - 1).bit_length()
-        self.quantizer = FSQ(self.dim, num_bins=2, stored=False)
-
-    def forward(self, action_ids: Tensor | None, ids: Tensor) -> Tensor | None:
-        """Without actions there is no condition."""
-        return None if action_ids is None else self.quantizer.latents(action_ids)
-
-
-class NoActions(nn.Module):
-    """v1 without conditioning: actions are ignored."""
-
-    dim = 0
-
-    def forward(self, action_ids: Tensor | None, ids: Tensor) -> None:
-        """There is no condition."""
-
-
-class ActionEmbedding(nn.Module):
-    """v2 condition: a learned vector per action and one for "no action", ``-> [B, T, E]``."""
-
-    def __init__(self, num_actions: int, embed_dim: int) -> None:
-        super().__init__()
-        self.table = nn.Embedding(num_actions + 1, embed_dim)
-        self.no_action = num_actions
-
-    def forward(self, action_ids: Tensor | None, ids: Tensor) -> Tensor:
-        """Action t-1 conditions frame t; frames that no action led to get "no action"."""
-        batch, length, _ = ids.shape
-        given = ids.new_empty(batch, 0) if action_ids is None else action_ids
-        return self.table(F.pad(given, (length - given.shape[1], 0), value=self.no_action))
-
-
-class DynamicsParts(NamedTuple):
-    """What an architecture chooses."""
-
-    token_input: nn.Module
-    conditioning: nn.Module
-    transformer: nn.Module
-    output: nn.Module
-    masking: nn.Module
-    joint_horizon: bool
-
-
-def _v1(
-    grid: int, quantizer: FSQ, num_actions: int, num_experts: int, top_k: int, sizes: dict[str, int]
-) -> DynamicsParts:
-    embed_dim = sizes["embed_dim"]
-    actions = ActionVectors(num_actions) if num_actions else NoActions()
-    return DynamicsParts(
-        VectorInput(quantizer, embed_dim, grid),
-        actions,
-        v1_transformer(**sizes, condition_dim=actions.dim, num_experts=num_experts, top_k=top_k),
-        nn.Linear(embed_dim, quantizer.num_codes),
-        UniformMasking(quantizer.num_codes),
-        joint_horizon=True,
-    )
-
-
-def _v2(
-    grid: int, quantizer: FSQ, num_actions: int, num_experts: int, top_k: int, sizes: dict[str, int]
-) -> DynamicsParts:
-    embed_dim = sizes["embed_dim"]
-    return DynamicsParts(
-        TwoCodeInput(quantizer, embed_dim, grid),
-        ActionEmbedding(num_actions, embed_dim),
-        v2_transformer(**sizes, grid=grid, conditioned=True, num_experts=num_experts, top_k=top_k),
-        CodeLogits(quantizer, embed_dim),
-        FrameMasking(quantizer.num_codes),
-        joint_horizon=False,
-    )
 
 
 class DynamicsModel(Network):
@@ -183,7 +71,7 @@ class DynamicsModel(Network):
         check_positive(num_patches=num_patches, latent_dim=latent_dim, hidden_dim=hidden_dim)
         check_positive(num_blocks=num_blocks, context_frames=context_frames, top_k=top_k)
         _check_choices(num_patches, num_bins, num_actions, num_experts, top_k)
-        build = pick("architecture", architecture, {"v1": _v1, "v2": _v2})
+        build = pick("architecture", architecture, {"v1": build_v1, "v2": build_v2})
         quantizer = FSQ(latent_dim, num_bins, stored=False)
         sizes = {"embed_dim": embed_dim, "num_heads": num_heads, "hidden_dim": hidden_dim}
         sizes["num_blocks"] = num_blocks
@@ -225,7 +113,7 @@ class DynamicsModel(Network):
         self, ids: Tensor, action_ids: Tensor | None = None, previous_ids: Tensor | None = None
     ) -> Tensor:
         """What `logits` are read from, ``[B, T, P, E]``."""
-        self._check_shapes(ids, action_ids)
+        self.check_shapes(ids, action_ids)
         previous_ids = shift_frames(ids, self.mask_id) if previous_ids is None else previous_ids
         return self.transformer(self.token_input(ids, previous_ids), self.conditioning(action_ids, ids))
 
@@ -233,23 +121,35 @@ class DynamicsModel(Network):
         """Training loss on clean codes ``[B, T, P]``, with masks drawn from the global generator.
 
         Returns:
-            `loss`; `cross_entropy`, in nats per masked token; `accuracy` on masked tokens; `balance` with
-            experts.
+            `loss`; `cross_entropy`, in nats per masked token; `accuracy` on them; `balance`, with experts
+            only.
         """
         task = self.masking(ids)
-        first = self.masking.first_target_frame
-        logits = self.output(self.features(task.ids, action_ids, task.previous_ids)[:, first:]).flatten(0, 2)
-        targets = task.targets[:, first:].flatten()
-        count = (targets != IGNORED).sum().clamp(min=1)
-        cross_entropy = F.cross_entropy(logits, targets, ignore_index=IGNORED, reduction="sum") / count
-        accuracy = (logits.detach().argmax(dim=-1) == targets).sum() / count
-        terms = {"loss": cross_entropy, "cross_entropy": cross_entropy, "accuracy": accuracy}
+        asked = (task.targets != IGNORED).flatten().nonzero()[:, 0]
+        features = self.features(task.ids, action_ids, task.previous_ids).flatten(0, 2)[asked]
+        total, correct = linear_cross_entropy(
+            features, self.output.weight, self.output.bias, task.targets.flatten()[asked]
+        )
+        count = max(len(asked), 1)
+        cross_entropy = total / count
+        terms = {"loss": cross_entropy, "cross_entropy": cross_entropy, "accuracy": correct / count}
         if self.config["num_experts"]:
-            terms["balance"] = balance_loss(self).to(logits.device)
+            terms["balance"] = balance_loss(self).to(total.device)
             terms["loss"] = cross_entropy + BALANCE_WEIGHT * terms["balance"]
         return terms
 
-    def _check_shapes(self, ids: Tensor, action_ids: Tensor | None) -> None:
+    def begin(self, past_ids: Tensor, action_ids: Tensor | None, num_new: int) -> Continuation:
+        """Run the past once, to be asked for logits of the `num_new` frames after it many times.
+
+        Args:
+            past_ids: ``[B, T, P]``, revealed.
+            action_ids: ``[B, T + num_new - 1]`` or ``[B, T + num_new]``, as in `logits`.
+            num_new: Frames to come.
+        """
+        return Continuation(self, past_ids, action_ids, num_new)
+
+    def check_shapes(self, ids: Tensor, action_ids: Tensor | None) -> None:
+        """Raise DataError unless codes and actions fit the network and each other."""
         if ids.dim() != 3 or ids.shape[2] != self.num_patches:
             raise DataError(
                 f"codes [B, T, P] with P = {self.num_patches} are expected, got {tuple(ids.shape)}:"
@@ -261,6 +161,30 @@ class DynamicsModel(Network):
                 f"{length} frames take {length - 1} or {length} actions, got {action_ids.shape[1]}:"
                 " pass the actions between the frames."
             )
+
+
+class Continuation:
+    """A past that is remembered, and the frames after it; made by `DynamicsModel.begin`."""
+
+    def __init__(
+        self, network: DynamicsModel, past_ids: Tensor, action_ids: Tensor | None, num_new: int
+    ) -> None:
+        blank = past_ids.new_full((len(past_ids), num_new, past_ids.shape[2]), network.mask_id)
+        canvas = torch.cat([past_ids, blank], dim=1)
+        network.check_shapes(canvas, action_ids)
+        condition = network.conditioning(action_ids, canvas)
+        self.network = network
+        self.last_ids = past_ids[:, -1:]
+        self.condition = None if condition is None else condition[:, -num_new:]
+        self.memory = TimeMemory()
+        past = network.token_input(past_ids, shift_frames(past_ids, network.mask_id))
+        network.transformer(past, None if condition is None else condition[:, :-num_new], self.memory)
+        self.memory.freeze(past_ids.shape[1])
+
+    def logits(self, ids: Tensor) -> Tensor:
+        """Logits ``[B, num_new, P, K]`` of the new frames ``[B, num_new, P]``, masked or revealed."""
+        x = self.network.token_input(ids, torch.cat([self.last_ids, ids[:, :-1]], dim=1))
+        return self.network.output(self.network.transformer(x, self.condition, self.memory))
 
 
 def _check_choices(num_patches: int, num_bins: int, num_actions: int, num_experts: int, top_k: int) -> None:

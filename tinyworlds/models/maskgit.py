@@ -33,6 +33,18 @@ class Dynamics(Protocol):
         """See `tinyworlds.models.DynamicsModel.logits`."""
 
 
+class Rerun:
+    """Guesses by running all frames in every pass, for a network that cannot `begin` (remember the past)."""
+
+    def __init__(self, dynamics: Dynamics, past_ids: Tensor, action_ids: Tensor | None, num_new: int) -> None:
+        self._dynamics, self._past_ids, self._action_ids = dynamics, past_ids, action_ids
+
+    def logits(self, ids: Tensor) -> Tensor:
+        """Logits ``[B, num_new, P, K]`` of the new frames ``[B, num_new, P]``."""
+        canvas = torch.cat([self._past_ids, ids], dim=1)
+        return self._dynamics.logits(canvas, self._action_ids)[:, self._past_ids.shape[1] :]
+
+
 def _exponential(num_tokens: int, num_steps: int) -> list[int]:
     """Few codes at first, most in the last passes; the rule of the original program."""
     counts: list[int] = []
@@ -236,13 +248,14 @@ def _fill(
     name: str,
     sample: partial[tuple[Tensor, Tensor]],
 ) -> Tensor:
-    """Append `num_new` masked frames to `past` and reveal them: ``[B, num_new, P]``."""
-    batch, length, patches = past.shape
+    """Reveal `num_new` frames after `past`: ``[B, num_new, P]``."""
+    batch, _, patches = past.shape
+    begin = getattr(dynamics, "begin", partial(Rerun, dynamics))
+    guess = begin(past, action_ids, num_new)
     new = past.new_full((batch, num_new * patches), dynamics.mask_id)
     order = _fixed_order(name, num_new * patches, patches, past.device)
     for count in schedule(name, num_new * patches, num_steps):
-        canvas = torch.cat([past, new.view(batch, num_new, patches)], dim=1)
-        tokens, confidence = sample(dynamics.logits(canvas, action_ids)[:, length:].flatten(1, 2))
+        tokens, confidence = sample(guess.logits(new.view(batch, num_new, patches)).flatten(1, 2))
         priority = confidence if order is None else order.expand_as(confidence)
         hidden = new == dynamics.mask_id
         chosen = priority.masked_fill(~hidden, -1.0).topk(count, dim=1).indices

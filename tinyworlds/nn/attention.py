@@ -1,26 +1,36 @@
 """Attention within a frame (space) and along the frames of one place (time).
 
 Both run on ``scaled_dot_product_attention``. Keys of a frame never reach earlier frames: time is causal, so a
-network sees at play time what it saw in training.
+network sees at play time what it saw in training, and the past need run only once (`TimeMemory`).
 """
 
 from __future__ import annotations
-
-from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tinyworlds.nn.norms import RMSNorm
+from tinyworlds.nn.norms import head_norm
 from tinyworlds.nn.positions import RotarySpace, RotaryTime
+
+
+def _attend(query: Tensor, key: Tensor, value: Tensor, **mask: bool | Tensor) -> Tensor:
+    """``scaled_dot_product_attention``; while training on a CPU in float32, whatever the type.
+
+    There the fused backward is four times slower in bfloat16 than in float32 (docs/log.md, 2026-11-20).
+    """
+    if query.device.type == "cpu" and query.dtype == torch.bfloat16 and torch.is_grad_enabled():
+        with torch.autocast("cpu", enabled=False):
+            mixed = F.scaled_dot_product_attention(query.float(), key.float(), value.float(), **mask)
+        return mixed.to(query.dtype)
+    return F.scaled_dot_product_attention(query, key, value, **mask)
 
 
 def attend_space(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """All patches of a frame see each other: three times ``[B, T, P, heads, d] -> [B, T, P, E]``."""
     batch, length, patches, heads, dim = query.shape
     parts = (part.flatten(0, 1).transpose(1, 2) for part in (query, key, value))  # [B * T, heads, P, d]
-    mixed = F.scaled_dot_product_attention(*parts)
+    mixed = _attend(*parts)
     return mixed.transpose(1, 2).reshape(batch, length, patches, heads * dim)
 
 
@@ -33,7 +43,7 @@ def attend_time(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     batch, length, patches, heads, dim = query.shape
     # [B, P * heads, T, d]
     parts = [part.reshape(batch, -1, patches * heads, dim).transpose(1, 2) for part in (query, key, value)]
-    mixed = F.scaled_dot_product_attention(*parts, **_causal(length, key.shape[1], query.device))
+    mixed = _attend(*parts, **_causal(length, key.shape[1], query.device))
     return mixed.transpose(1, 2).reshape(batch, length, patches, heads * dim)
 
 
@@ -46,31 +56,77 @@ def _causal(num_queries: int, num_keys: int, device: torch.device) -> dict[str, 
     return {"attn_mask": mask.tril(num_keys - num_queries)}
 
 
-class Attend(Protocol):
-    """The signature of `attend_space` and `attend_time`."""
+class TimeMemory:
+    """Keys and values of past frames, so that frames after them need not run the past again.
 
-    def __call__(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        """Mix values by the match of queries and keys."""
+    A pass over the past with a fresh memory fills it; once `frozen`, passes over later frames read it. Since
+    time is causal, they give what a pass over all frames would give.
+    """
+
+    def __init__(self) -> None:
+        self.num_frames = 0
+        self._kept: dict[nn.Module, tuple[Tensor, Tensor]] = {}
+
+    def freeze(self, num_frames: int) -> None:
+        """Close the memory after a pass over its `num_frames` frames."""
+        self.num_frames = num_frames
+
+    def extend(self, layer: nn.Module, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+        """Keep a layer's keys and values ``[B, T, P, heads, d]``, or put the kept ones in front of them."""
+        if not self.num_frames:
+            self._kept[layer] = key, value
+            return key, value
+        past_key, past_value = self._kept[layer]
+        return torch.cat([past_key, key], dim=1), torch.cat([past_value, value], dim=1)
+
+
+class NoMemory:
+    """Stands for a memory where there is none: the frames given are all there are."""
+
+    num_frames = 0
+
+    def extend(self, layer: nn.Module, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+        """Give back keys and values as they are."""
+        return key, value
+
+
+Memory = TimeMemory | NoMemory
+NO_MEMORY = NoMemory()
 
 
 class SeparateAttention(nn.Module):
-    """v1 attention: four linear maps with biases, no rotation. Holds the norm of its block (`norm`)."""
+    """What both v1 attentions share: four linear maps with biases, and the norm of their block (`norm`)."""
 
-    def __init__(self, embed_dim: int, num_heads: int, attend: Attend, norm: nn.Module) -> None:
+    def __init__(self, embed_dim: int, num_heads: int, norm: nn.Module) -> None:
         super().__init__()
         self.num_heads = num_heads
-        self.attend = attend
         self.q_proj = nn.Linear(embed_dim, embed_dim)
         self.k_proj = nn.Linear(embed_dim, embed_dim)
         self.v_proj = nn.Linear(embed_dim, embed_dim)
         self.out_proj = nn.Linear(embed_dim, embed_dim)
         self.norm = norm
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Mix ``[B, T, P, E]``."""
+    def project(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Queries, keys and values ``[B, T, P, heads, d]`` of ``[B, T, P, E]``."""
         maps = (self.q_proj, self.k_proj, self.v_proj)
-        query, key, value = (linear(x).unflatten(-1, (self.num_heads, -1)) for linear in maps)
-        return self.out_proj(self.attend(query, key, value))
+        return tuple(linear(x).unflatten(-1, (self.num_heads, -1)) for linear in maps)
+
+
+class SeparateSpaceAttention(SeparateAttention):
+    """v1 attention within a frame."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Mix ``[B, T, P, E]`` within each frame."""
+        return self.out_proj(attend_space(*self.project(x)))
+
+
+class SeparateTimeAttention(SeparateAttention):
+    """v1 causal attention along the frames."""
+
+    def forward(self, x: Tensor, memory: Memory = NO_MEMORY) -> Tensor:
+        """Mix ``[B, T, P, E]`` along T."""
+        query, key, value = self.project(x)
+        return self.out_proj(attend_time(query, *memory.extend(self, key, value)))
 
 
 class FusedAttention(nn.Module):
@@ -85,8 +141,8 @@ class FusedAttention(nn.Module):
         self.qkv = nn.Linear(embed_dim, 3 * embed_dim, bias=False)
         self.out = nn.Linear(embed_dim, embed_dim, bias=False)
         nn.init.zeros_(self.out.weight)  # see ModulatedResidual
-        self.query_norm = RMSNorm(embed_dim // num_heads)
-        self.key_norm = RMSNorm(embed_dim // num_heads)
+        self.query_norm = head_norm(embed_dim // num_heads)
+        self.key_norm = head_norm(embed_dim // num_heads)
 
     def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values ``[B, T, P, heads, d]`` of ``[B, T, P, E]``."""
@@ -114,7 +170,9 @@ class TimeAttention(FusedAttention):
         super().__init__(embed_dim, num_heads)
         self.rotary = RotaryTime(embed_dim // num_heads)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, memory: Memory = NO_MEMORY) -> Tensor:
         """Mix ``[B, T, P, E]`` along T."""
         query, key, value = self.project(x)
-        return self.out(attend_time(self.rotary(query), self.rotary(key), value))
+        key = self.rotary(key, memory.num_frames)
+        query = self.rotary(query, memory.num_frames)
+        return self.out(attend_time(query, *memory.extend(self, key, value)))

@@ -51,6 +51,11 @@ class CodeLogits(nn.Module):
         self.table = CodeTable(quantizer, embed_dim, own_std=0.0, level_std=0.02)
         self.bias = nn.Parameter(torch.zeros(quantizer.num_codes))
 
+    @property
+    def weight(self) -> Tensor:
+        """Each code's vector ``[K, E]``."""
+        return self.table()
+
     def forward(self, x: Tensor) -> Tensor:
         """Compare with each code's vector."""
-        return F.linear(x, self.table(), self.bias)
+        return F.linear(x, self.weight, self.bias)

@@ -6,6 +6,8 @@ v1 conditions by scale and shift after the norm (FiLM, https://arxiv.org/abs/170
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -74,6 +76,14 @@ class LayerNorm(nn.Module):
         return F.layer_norm(x, self.weight.shape, self.weight, eps=EPS)
 
 
+def head_norm(dim: int) -> nn.Module:
+    """The norm of queries and keys: LayerNorm, whose fused kernel is the fastest on CPUs.
+
+    Below 8 channels, taking the mean away would cost too large a part of a head; RMSNorm keeps them all.
+    """
+    return RMSNorm(dim) if dim < 8 else LayerNorm(dim)
+
+
 class Residual(nn.Module):
     """v2 step without a condition: ``x + layer(norm(x))``. The layer's last map should start at zero."""
 
@@ -82,9 +92,9 @@ class Residual(nn.Module):
         self.norm = LayerNorm(dim)
         self.layer = layer
 
-    def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
-        """Step ``[B, T, P, E]``; the condition is ignored."""
-        return x + self.layer(self.norm(x))
+    def forward(self, x: Tensor, condition: Tensor | None = None, *extra: Any) -> Tensor:
+        """Step ``[B, T, P, E]``; `extra` goes to the layer, the condition is ignored."""
+        return x + self.layer(self.norm(x), *extra)
 
 
 class ModulatedResidual(nn.Module):
@@ -102,9 +112,9 @@ class ModulatedResidual(nn.Module):
         nn.init.zeros_(self.to_modulation[1].weight)
         nn.init.zeros_(self.to_modulation[1].bias)
 
-    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
-        """Step ``[B, T, P, E]`` given ``[B, T, condition_dim]``."""
+    def forward(self, x: Tensor, condition: Tensor, *extra: Any) -> Tensor:
+        """Step ``[B, T, P, E]`` given ``[B, T, condition_dim]``; `extra` goes to the layer."""
         shift, scale, gate = self.to_modulation(condition)[:, :, None].chunk(3, dim=-1)  # each [B, T, 1, E]
         normed = F.layer_norm(x, x.shape[-1:], eps=EPS)
-        change = self.layer(torch.addcmul(shift.to(normed.dtype), normed, 1 + scale.to(normed.dtype)))
+        change = self.layer(torch.addcmul(shift.to(normed.dtype), normed, 1 + scale.to(normed.dtype)), *extra)
         return torch.addcmul(x, change.to(x.dtype), 1 + gate.to(x.dtype))

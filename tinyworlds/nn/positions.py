@@ -67,9 +67,17 @@ class TimeCode(nn.Module):
         super().__init__()
         self.register_buffer("code", time_code(MAX_FRAMES, embed_dim), persistent=False)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the tokens with their frame index added."""
-        return x + self.code[: x.shape[1]]
+    def forward(self, x: Tensor, first_frame: int = 0) -> Tensor:
+        """Return the tokens with their frame index added; the first frame has index `first_frame`."""
+        return x + self.code[first_frame : first_frame + x.shape[1]]
+
+
+class NoTimeCode(nn.Module):
+    """Adds nothing: v2 tells frames apart by rotation."""
+
+    def forward(self, x: Tensor, first_frame: int = 0) -> Tensor:
+        """Return the tokens as they are."""
+        return x
 
 
 class LearnedPlace(nn.Module):

@@ -14,16 +14,17 @@ from functools import partial
 from torch import Tensor, nn
 
 from tinyworlds.nn.attention import (
-    SeparateAttention,
+    NO_MEMORY,
+    Memory,
+    SeparateSpaceAttention,
+    SeparateTimeAttention,
     SpaceAttention,
     TimeAttention,
-    attend_space,
-    attend_time,
 )
 from tinyworlds.nn.feedforward import SeparateSwiGLU, SwiGLU
 from tinyworlds.nn.moe import MixtureOfExperts
 from tinyworlds.nn.norms import ConditionedNorm, LayerNorm, ModulatedResidual, PlainNorm, Residual
-from tinyworlds.nn.positions import TimeCode
+from tinyworlds.nn.positions import NoTimeCode, TimeCode
 
 
 class PostNormBlock(nn.Module):
@@ -35,25 +36,44 @@ class PostNormBlock(nn.Module):
         self.temporal_attn = temporal_attn
         self.ffn = ffn
 
-    def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, condition: Tensor | None = None, memory: Memory = NO_MEMORY) -> Tensor:
         """Step ``[B, T, P, E]``."""
-        for layer in (self.spatial_attn, self.temporal_attn, self.ffn):
-            x = layer.norm(x + layer(x), condition)
-        return x
+        x = self.spatial_attn.norm(x + self.spatial_attn(x), condition)
+        x = self.temporal_attn.norm(x + self.temporal_attn(x, memory), condition)
+        return self.ffn.norm(x + self.ffn(x), condition)
 
 
-class Steps(nn.ModuleList):
-    """v2 block: residual steps in a row."""
+class PreNormBlock(nn.Module):
+    """v2 block: three residual steps."""
 
-    def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
+    def __init__(self, space: nn.Module, time: nn.Module, ffn: nn.Module) -> None:
+        super().__init__()
+        self.space = space
+        self.time = time
+        self.ffn = ffn
+
+    def forward(self, x: Tensor, condition: Tensor | None = None, memory: Memory = NO_MEMORY) -> Tensor:
         """Step ``[B, T, P, E]``."""
-        for step in self:
-            x = step(x, condition)
-        return x
+        x = self.space(x, condition)
+        x = self.time(x, condition, memory)
+        return self.ffn(x, condition)
+
+
+class SpaceBlock(nn.Module):
+    """v2 block without time: each frame is on its own."""
+
+    def __init__(self, space: nn.Module, ffn: nn.Module) -> None:
+        super().__init__()
+        self.space = space
+        self.ffn = ffn
+
+    def forward(self, x: Tensor, condition: Tensor | None = None, memory: Memory = NO_MEMORY) -> Tensor:
+        """Step ``[B, T, P, E]``; there is nothing to remember."""
+        return self.ffn(self.space(x, condition), condition)
 
 
 class Transformer(nn.Module):
-    """An entry (positions), blocks, and a final norm."""
+    """An entry (the time code), blocks, and a final norm."""
 
     def __init__(self, entry: nn.Module, blocks: Iterable[nn.Module], final: nn.Module) -> None:
         super().__init__()
@@ -61,11 +81,11 @@ class Transformer(nn.Module):
         self.blocks = nn.ModuleList(blocks)
         self.final = final
 
-    def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
-        """Transform ``[B, T, P, E]``."""
-        x = self.entry(x)
+    def forward(self, x: Tensor, condition: Tensor | None = None, memory: Memory = NO_MEMORY) -> Tensor:
+        """Transform ``[B, T, P, E]``, the frames that follow those in `memory`."""
+        x = self.entry(x, memory.num_frames)
         for block in self.blocks:
-            x = block(x, condition)
+            x = block(x, condition, memory)
         return self.final(x)
 
 
@@ -87,8 +107,8 @@ def v1_transformer(
         new_ffn = partial(MixtureOfExperts, embed_dim, num_experts, top_k, make_expert=new_ffn)
     blocks = [
         PostNormBlock(
-            SeparateAttention(embed_dim, num_heads, attend_space, new_norm()),
-            SeparateAttention(embed_dim, num_heads, attend_time, new_norm()),
+            SeparateSpaceAttention(embed_dim, num_heads, new_norm()),
+            SeparateTimeAttention(embed_dim, num_heads, new_norm()),
             new_ffn(norm=new_norm()),
         )
         for _ in range(num_blocks)
@@ -108,18 +128,18 @@ def v2_transformer(
     top_k: int = 2,
 ) -> Transformer:
     """The transformer of new training. Without `temporal` layers no frame knows of another."""
-    new_step: Callable[..., nn.Module] = partial(Residual, embed_dim)
+    step: Callable[..., nn.Module] = partial(Residual, embed_dim)
     if conditioned:
-        new_step = partial(ModulatedResidual, embed_dim, embed_dim)
+        step = partial(ModulatedResidual, embed_dim, embed_dim)
     new_ffn: Callable[[], nn.Module] = partial(SwiGLU, embed_dim, hidden_dim)
     if num_experts:
         new_ffn = partial(MixtureOfExperts, embed_dim, num_experts, top_k, make_expert=new_ffn)
 
-    def layers() -> Iterable[nn.Module]:
-        yield SpaceAttention(embed_dim, num_heads, grid)
-        if temporal:
-            yield TimeAttention(embed_dim, num_heads)
-        yield new_ffn()
+    def new_block() -> nn.Module:
+        space, ffn = step(SpaceAttention(embed_dim, num_heads, grid)), step(new_ffn())
+        if not temporal:
+            return SpaceBlock(space, ffn)
+        return PreNormBlock(space, step(TimeAttention(embed_dim, num_heads)), ffn)
 
-    blocks = [Steps(new_step(layer=layer) for layer in layers()) for _ in range(num_blocks)]
-    return Transformer(nn.Identity(), blocks, LayerNorm(embed_dim))
+    blocks = [new_block() for _ in range(num_blocks)]
+    return Transformer(NoTimeCode(), blocks, LayerNorm(embed_dim))

@@ -1,0 +1,64 @@
+"""Cross entropy over many codes without holding all logits at once.
+
+A batch of frames has one row of logits per token: at 1,024 codes that is by far the largest tensor of a
+training step. Here rows are made, judged and turned into gradients a chunk at a time, and only the gradients
+of the inputs stay (the idea of https://arxiv.org/abs/2410.10989, section 3.2).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+_CHUNK_LOGITS = {"cpu": 2**18}  # fits the cache of one core
+_CHUNK_LOGITS_DEFAULT = 2**25
+
+
+class _LinearCrossEntropy(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        grads = [torch.zeros_like(part, dtype=torch.float32) for part in (x, weight, bias)]
+        loss, correct = x.new_zeros((), dtype=torch.float32), targets.new_zeros(())
+        wanted = any(ctx.needs_input_grad)
+        rows = max(_CHUNK_LOGITS.get(x.device.type, _CHUNK_LOGITS_DEFAULT) // len(weight), 1)
+        for start in range(0, len(x), rows):
+            chunk, target = x[start : start + rows], targets[start : start + rows, None]
+            logits = torch.nn.functional.linear(chunk, weight, bias).float()
+            correct += (logits.argmax(dim=1, keepdim=True) == target).sum()
+            total = logits.logsumexp(dim=1, keepdim=True)
+            loss += (total - logits.gather(1, target)).sum()
+            if wanted:
+                slope = (logits - total).exp_()  # the softmax
+                slope.scatter_add_(1, target, torch.full_like(total, -1.0))
+                grads[0][start : start + rows] = slope @ weight
+                grads[1] += slope.T @ chunk
+                grads[2] += slope.sum(dim=0)
+        ctx.save_for_backward(*grads)
+        ctx.dtypes = x.dtype, weight.dtype, bias.dtype
+        ctx.mark_non_differentiable(correct)
+        return loss, correct
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, slope: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
+        parts = zip(ctx.saved_tensors, ctx.dtypes, strict=True)
+        return *((grad * slope).to(dtype) for grad, dtype in parts), None
+
+
+def linear_cross_entropy(x: Tensor, weight: Tensor, bias: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Summed cross entropy of ``softmax(x @ weight.T + bias)``, and how many rows guess right.
+
+    Args:
+        x: ``[N, E]``.
+        weight: ``[K, E]``.
+        bias: ``[K]``.
+        targets: ``[N]`` int64 in 0..K-1.
+
+    Returns:
+        The float32 sum over rows, differentiable once, and the int64 number of rows whose largest logit is
+        the target's.
+    """
+    return _LinearCrossEntropy.apply(x, weight, bias, targets)
