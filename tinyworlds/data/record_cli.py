@@ -22,7 +22,7 @@ def record_command(
     policy: str = "sticky",
     hold: float = 4.0,
     actions: list[str] | None = None,
-    crop: list[int] | None = None,
+    crop: tuple[int, int, int, int] | None = None,
     seed: int = 0,
     overwrite: bool = False,
 ) -> int:
@@ -45,8 +45,6 @@ def record_command(
     """
     from tinyworlds.data.record import record
 
-    if crop is not None and len(crop) != 4:
-        raise ConfigError(f"crop is {crop}; it takes four numbers: left, top, width, height.")
     spec = _title(env_id)
     recording = record(
         spec.env_id or env_id,
@@ -58,7 +56,7 @@ def record_command(
         seed=seed,
         hold=hold,
         actions=actions or spec.record_actions,
-        crop=tuple(crop) if crop else spec.crop,  # type: ignore[arg-type]
+        crop=crop or spec.crop,
         overwrite=overwrite,
     )
     print(
@@ -66,6 +64,8 @@ def record_command(
         f"{recording.num_episodes} episodes, actions {', '.join(recording.action_names)}, "
         f"{recording.seconds:.0f} s"
     )
+    name = recording.path.stem.removesuffix("_frames")
+    print(f"train a world of it with: tinyworlds train {name} --data.files {recording.path}")
     return 0
 
 
