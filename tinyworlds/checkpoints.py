@@ -139,8 +139,11 @@ def load_network(path: str | Path, device: str | torch.device = "cpu", stage: st
     try:
         network.load_state_dict(weights, strict=True)
     except RuntimeError as failure:
-        first = " ".join(str(failure).split())[:300]
-        raise CheckpointError(f"the weights in {path} do not fit its own configuration: {first}") from failure
+        first = " ".join(str(failure).split())[:150]
+        raise CheckpointError(
+            f"the weights in {path} do not fit the networks of this version of tinyworlds ({first} ...); "
+            "train the stage again, or use the version that wrote it"
+        ) from failure
     return network.to(device).eval().requires_grad_(False)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect as inspect_module
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
@@ -30,17 +31,23 @@ def call(function: Callable[..., Any], argv: list[str], name: str) -> Any:
     """Call `function` with the arguments in `argv`: required ones by position, the others as options."""
     parser = CommandParser(prog=f"tinyworlds {name}", description=(function.__doc__ or "").split("\n\n")[0])
     parser.add_function_arguments(function, as_positional=True, fail_untyped=False)
-    # --num-frames and --num_frames are the same
-    words = [_underscored(word) for word in argv]
+    flags = [p.name for p in inspect_module.signature(function).parameters.values() if p.default is False]
+    words = [_switched_on(_underscored(word), flags) for word in argv]
     config = parser.parse_args(words)
     return function(**config.as_dict())
 
 
 def _underscored(word: str) -> str:
+    """Take --num-frames for --num_frames."""
     if not word.startswith("--"):
         return word
     option, equals, value = word.partition("=")
     return "--" + option[2:].replace("-", "_") + equals + value
+
+
+def _switched_on(word: str, flags: list[str]) -> str:
+    """Take --overwrite for --overwrite=true."""
+    return f"{word}=true" if word.removeprefix("--") in flags and word.startswith("--") else word
 
 
 def quickstart(argv: list[str]) -> int:
@@ -61,7 +68,7 @@ def _record(
     frames: int = 20_000,
     out: str | None = None,
     policy: str = "sticky",
-    size: int = 64,
+    size: int | None = None,
     frame_skip: int | None = None,
     seed: int = 0,
     hold: float = 4.0,
@@ -76,23 +83,29 @@ def _record(
         frames: frames to store, over as many episodes as it takes.
         out: the file to write (default: data/<name>_frames.h5).
         policy: "sticky" (holds each action for a while) or "random".
-        size: stored height and width in pixels.
+        size: stored height and width in pixels (default: the game's, or 64).
         frame_skip: game steps per stored frame (default: 4 for Atari and ViZDoom, else 1).
         seed: of the game and the policy.
         hold: mean number of frames the sticky policy holds an action.
-        actions: names of the actions to play, in the order of their stored ids (default: all).
+        actions: names of the actions to play, in the order of their stored ids (default: the game's, or all).
         crop: part of the game's picture to keep, in its own pixels: left, top, width, height.
         overwrite: replace the file if it exists.
     """
+    from games.registry import find_by_env
     from tinyworlds.data.record import record as function
 
-    out = out or str(Path("data") / f"{_game_name(env_id)}_frames.h5")
+    spec = find_by_env(env_id)
+    name = spec.name if spec is not None else _game_name(env_id)
+    if spec is not None:  # how the title is meant to be recorded, unless the user says otherwise
+        actions, crop = actions or spec.record_actions, crop or spec.crop
+        frame_skip = frame_skip or spec.frame_skip
+    path = out or (spec.data_file if spec is not None else str(Path("data") / f"{name}_frames.h5"))
     function(
         env_id,
-        out,
+        path,
         frames,
         policy=policy,
-        size=size,
+        size=size or (spec.frame_size if spec is not None else 64),
         frame_skip=frame_skip,
         seed=seed,
         hold=hold,
@@ -100,11 +113,12 @@ def _record(
         crop=crop,
         overwrite=overwrite,
     )
-    print(f"wrote {out}; train a world of it with: tinyworlds train {_game_name(env_id)} --data.files {out}")
+    files = "" if spec is not None and path == spec.data_file else f" --data.files {path}"
+    print(f"wrote {path}; train a world of it with: tinyworlds train {name}{files}")
 
 
 def _game_name(env_id: str) -> str:
-    """Return "pong" for "ALE/Pong-v5"."""
+    """Return "cart_pole" for "CartPole-v1"."""
     name = env_id.rsplit("/", 1)[-1].rsplit("-v", 1)[0]
     return "".join(f"_{c.lower()}" if c.isupper() and i else c.lower() for i, c in enumerate(name))
 

@@ -38,7 +38,7 @@ from tinyworlds.run_logger import CSVRunLogger, tensorboard_logger, wandb_logger
 from tinyworlds.run_settings import RunSettings, default_callbacks, resolve, stage_class
 from tinyworlds.stage_parser import OneLineParser
 from tinyworlds.stages import Stage
-from tinyworlds.strategies import pick_strategy, prepare_windows
+from tinyworlds.strategies import FullySharded, pick_strategy, prepare_windows
 
 TRAINER_DEFAULTS: dict[str, Any] = {
     "max_epochs": -1,
@@ -52,6 +52,8 @@ TRAINER_DEFAULTS: dict[str, Any] = {
     "limit_val_batches": 16,
 }
 """What a Trainer does unless a config says otherwise; steps count, epochs do not."""
+
+STRATEGY_SETTINGS = ("strategy", "accelerator", "devices", "num_nodes")
 
 
 class StageCLI(LightningCLI):
@@ -82,6 +84,7 @@ class StageCLI(LightningCLI):
         parser.add_argument(
             "--wandb", action="store_true", help="log to Weights & Biases too, offline if logged out"
         )
+        parser.add_argument("--compile", action="store_true", help="short for --model.compile true")
         parser.add_argument("--tensorboard", action="store_true", help="log to TensorBoard too")
         parser.add_argument(
             "--pictures", type=bool, default=True, help="draw pictures and measure code usage while training"
@@ -92,6 +95,8 @@ class StageCLI(LightningCLI):
     def before_instantiate_classes(self) -> None:
         """Fill in what depends on the data, the run folder and the machine."""
         config = self.config[self.subcommand]
+        if config.compile:
+            config.model.init_args.compile = True
         self.settings = resolve(config, self.subcommand)
         self._fit_to_machine(config.trainer)
 
@@ -111,9 +116,6 @@ class StageCLI(LightningCLI):
         if trainer.precision is None:
             half = "bf16-mixed" if on_cuda and torch.cuda.is_bf16_supported() else "16-mixed"
             trainer.precision = half if on_cuda else "32-true"
-        trainer.strategy = pick_strategy(
-            trainer.strategy, trainer.accelerator, trainer.devices, trainer.num_nodes
-        )
         interval = trainer.val_check_interval
         if isinstance(interval, int) and trainer.max_steps > 0:
             batches = trainer.max_steps * trainer.accumulate_grad_batches
@@ -127,8 +129,12 @@ class StageCLI(LightningCLI):
             kwargs["logger"] = self._loggers(own)
         if config.get("default_root_dir") is None:
             kwargs["default_root_dir"] = str(self.settings.run)
+        kwargs["strategy"] = pick_strategy(*(config.get(key) for key in STRATEGY_SETTINGS))
         kwargs["plugins"] = [*_as_list(config.get("plugins")), AtomicCheckpointIO()]
-        kwargs["callbacks"] = [*_as_list(config.get("callbacks")), *self._callbacks(own, config)]
+        kwargs["callbacks"] = [
+            *_as_list(config.get("callbacks")),
+            *self._callbacks(own, {**config, **kwargs}),
+        ]
         try:
             return super().instantiate_trainer(**kwargs)
         except (ValueError, TypeError) as error:  # its own checks of its own settings
@@ -158,7 +164,8 @@ class StageCLI(LightningCLI):
             if trainer.get("enable_checkpointing") is not False:
                 yield best_checkpoint()
                 yield StepCheckpoint(**own.checkpoint.as_dict())
-        if own.pictures:
+        if own.pictures and not isinstance(trainer.get("strategy"), FullySharded):
+            # with sharded weights every process would have to draw along
             yield from default_callbacks(self.settings.stage, self.subcommand)
         if self.subcommand == "predict" and self.settings.stage == "dynamics":
             options = RolloutOptions(**own.rollout.as_dict())

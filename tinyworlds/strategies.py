@@ -11,24 +11,54 @@ import sys
 from typing import Any
 
 import torch
-from lightning.pytorch.strategies import DDPStrategy, StrategyRegistry
-
-from tinyworlds.errors import ConfigError
+from lightning.pytorch.strategies import DDPStrategy, ModelParallelStrategy, StrategyRegistry
+from torch import nn
+from torch.distributed.device_mesh import DeviceMesh
+from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
 
 GLOO = "ddp_gloo"
+FSDP = "fsdp"
 _DDP = ("ddp", "ddp_find_unused_parameters_true")
 
 
+class FullySharded(ModelParallelStrategy):
+    """FSDP over all processes: weights, gradients and optimizer states are split, checkpoints are not.
+
+    The second generation (``torch.distributed.fsdp.fully_shard``), which also runs on CPUs; the stage says
+    what is sharded, in ``configure_model``.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(tensor_parallel_size=1, save_distributed_checkpoint=False)
+
+    def setup_environment(self) -> None:
+        """Shard over every process there is."""
+        self._data_parallel_size = self.num_nodes * self.num_processes
+        super().setup_environment()
+
+
 def register() -> None:
-    """Make ``--trainer.strategy ddp_gloo`` known to Lightning (safe to call again)."""
-    if GLOO not in StrategyRegistry.available_strategies():
+    """Make our strategies known to Lightning (safe to call again)."""
+    known = StrategyRegistry.available_strategies()
+    if GLOO not in known:
         StrategyRegistry.register(
             GLOO,
             DDPStrategy,
             description="DDP over gloo: for machines without NCCL (Windows)",
             process_group_backend="gloo",
-            find_unused_parameters=False,
         )
+
+
+def shard(network: nn.Module, mesh: DeviceMesh) -> None:
+    """Split the parameters of `network` over the processes of `mesh`, in place.
+
+    Training calls ``loss``, ``encode``, ``decode`` and ``logits``, so these gather the weights as
+    ``forward`` does.
+    """
+    fully_shard(network, mesh=mesh)
+    for method in ("loss", "encode", "decode", "logits"):
+        if hasattr(network, method):
+            register_fsdp_forward_method(network, method)
 
 
 def prepare_windows() -> None:
@@ -56,18 +86,13 @@ def pick_strategy(strategy: Any, accelerator: Any, devices: Any, num_nodes: int 
         devices: the Trainer's argument.
         num_nodes: the Trainer's argument.
 
-    Raises:
-        ConfigError: FSDP was asked for without a CUDA device.
     """
     register()
     if not isinstance(strategy, str):
         return strategy
     on_cuda = uses_cuda(accelerator)
-    if strategy.startswith("fsdp") and not on_cuda:
-        raise ConfigError(
-            f"--trainer.strategy {strategy} needs a CUDA GPU and none is in use (accelerator {accelerator}); "
-            "use ddp, or leave the option out"
-        )
+    if strategy == FSDP:
+        return FullySharded()
     several = num_nodes > 1 or str(devices) not in ("1", "auto", "[0]") or _counts_several(devices, on_cuda)
     wants_nccl = strategy in _DDP or (strategy == "auto" and several)
     if on_cuda and wants_nccl and not torch.distributed.is_nccl_available():

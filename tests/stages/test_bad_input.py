@@ -67,7 +67,7 @@ def test_wrong_values(fit: Fail) -> None:
     assert "learning_rate" in fit("--model.learning_rate=-1", code=2)
     assert "Did you mean 'muon'?" in fit("--model.optimizer=muonn", code=2)
     assert "power of two" in fit("--model.num_actions=5", stage="latent_actions", code=2)
-    assert "needs a CUDA GPU" in fit("--trainer.strategy=fsdp", code=2)
+    assert "ddpp" in fit("--trainer.strategy=ddpp", code=2)
     assert "contradicts" in fit("--model.frame_size=32", "--data.frame_size=16", code=2)
 
 

@@ -1,13 +1,14 @@
 """Optimizer, schedule, compiling, progress, loggers, checkpoint files: each on its own."""
 
 import csv
+import warnings
 from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
-from tinyworlds import load_network
+from tinyworlds import VideoTokenizer, load_network
 from tinyworlds.checkpoint_io import atomic_save
 from tinyworlds.checkpoints import find_checkpoint, fingerprint
 from tinyworlds.errors import CheckpointError, ConfigError, MissingFileError
@@ -67,7 +68,7 @@ def test_muon_steps_resumes_and_follows_the_schedule() -> None:
 def test_muon_refuses_the_state_of_adamw() -> None:
     net = Net()
     state = build_optimizer(net, "adamw", 1e-2, 0.1).state_dict()
-    with pytest.raises(ConfigError, match="--model[.]optimizer adamw"):
+    with pytest.raises(ConfigError, match=r"--model\.optimizer adamw"):
         build_optimizer(net, "muon", 1e-2, 0.1).load_state_dict(state)
 
 
@@ -94,6 +95,17 @@ def test_a_failing_compiler_costs_one_warning(monkeypatch: pytest.MonkeyPatch) -
     assert torch.equal(expected, net(torch.tensor([1])))
     assert len(caught) == 2, "one for each part: embed and body"
     assert list(net.state_dict()) == keys
+
+
+@pytest.mark.slow
+def test_compiled_parts_agree_with_eager() -> None:
+    tokenizer = VideoTokenizer(16, 4, 16, 2, 16, 1)
+    frames = torch.rand(2, 2, 3, 16, 16) * 2 - 1
+    expected = tokenizer(frames)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # where there is no compiler, this test is about falling back
+        compile_network(tokenizer)
+        assert torch.allclose(tokenizer(frames), expected, atol=1e-4)
 
 
 def test_seconds() -> None:

@@ -23,6 +23,7 @@ from tinyworlds.models.base import Network
 from tinyworlds.optim import build_optimizer, check_optimizer, cosine_with_warmup
 from tinyworlds.run_layout import game_of
 from tinyworlds.stages.compiling import compile_network
+from tinyworlds.strategies import shard
 
 Batch = dict[str, torch.Tensor]
 Losses = dict[str, torch.Tensor]
@@ -77,6 +78,7 @@ class Stage(LightningModule):
         self.optimizer = optimizer
         self.ema_decay = ema_decay
         self.compile_network = compile
+        self._sharded = False
 
     def losses(self, batch: Batch) -> Losses:
         """Return scalars by name; "loss" is what is minimised, the others are logged."""
@@ -186,6 +188,12 @@ class Stage(LightningModule):
         if self.compile_network:
             compile_network(self.network)
 
+    def configure_model(self) -> None:
+        """Shard the network, where the strategy is FSDP."""
+        if self.device_mesh is not None and not self._sharded:
+            shard(self.network, self.device_mesh["data_parallel"])
+            self._sharded = True
+
     # ---- checkpoints
 
     def checkpoint_meta(self) -> dict[str, Any]:
@@ -207,7 +215,8 @@ class Stage(LightningModule):
         """Refuse a checkpoint of another stage or another network, in plain words."""
         info = info_of(checkpoint, "the checkpoint")
         check_stage("the checkpoint", info.stage, self.name)
-        check_weights("the checkpoint", network_weights(checkpoint))
+        if "state_dict" in checkpoint:  # FSDP has taken it out already
+            check_weights("the checkpoint", network_weights(checkpoint))
         unlike = {
             key: (value, self.network.config.get(key))
             for key, value in info.config.items()
