@@ -93,7 +93,7 @@ def rollout_figures(result: RolloutResult, options: RolloutOptions) -> dict[str,
     if not result.truth.shape[1]:
         return figures
     prediction, truth = result.counted, result.truth
-    error = (prediction - truth).square().mean(dim=(0, 2, 3, 4))
+    error = metrics.mse(prediction, truth).mean(0)
     mask = metrics.motion_mask(torch.cat([result.context, truth], dim=1))[:, -truth.shape[1] :]
     by_step = {
         "psnr_by_step": metrics.psnr(prediction, truth).mean(0),

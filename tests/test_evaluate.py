@@ -14,6 +14,7 @@ from tinyworlds.held_out import Clips, held_out_clips
 from tinyworlds.models.world import World
 from tinyworlds.models.world_info import WorldInfo
 from tinyworlds.report import Bar
+from tinyworlds.report_pictures import typical
 
 NAMES = ("stay", "right", "left", "down")
 
@@ -54,6 +55,7 @@ def test_a_perfect_world_gets_perfect_figures():
     assert report.horizon_psnr[7] > 58 > 30 > report.repeat_psnr[7]
     assert report.value("last_step_gain") == pytest.approx(report.horizon_gain[7].mean)
     assert report.value("rollout_motion_gain") > 20
+    assert report.value("one_step_gain_pooled") > 20
     assert report.settings["num_clips"] == 24
 
 
@@ -144,6 +146,14 @@ def test_a_failing_codec_costs_only_the_clip(tmp_path, monkeypatch, caplog):
     assert not (tmp_path / "open_loop.mp4").exists()
     assert "open_loop.mp4" not in (tmp_path / "report.md").read_text()
     assert "No video encoder" in caplog.text
+
+
+def test_pictures_show_clips_that_move_but_not_the_wildest():
+    frames = torch.zeros(20, 3, 3, 4, 4)
+    for clip in range(20):
+        frames[clip, 1] = clip / 20
+    assert typical(frames, 4) == [11, 13, 15, 17]
+    assert typical(frames[:2], 6) == [1]
 
 
 def test_a_bar_may_ask_for_the_interval():

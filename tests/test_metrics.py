@@ -101,6 +101,16 @@ def test_horizon_psnr_keeps_steps_apart():
     )
 
 
+def test_pooled_gain_is_not_swayed_by_still_frames():
+    errors, baseline = torch.full((40,), 0.01), torch.full((40,), 0.04)
+    baseline[::2] = 0.0  # half of the frames do not change: repeating is exact there
+    gain = metrics.pooled_gain(errors, baseline)
+    assert gain.mean == pytest.approx(10 * math.log10(2), abs=0.01)
+    assert metrics.mse_to_psnr(errors).mean() < metrics.mse_to_psnr(baseline).mean()
+    assert 0.5 < gain.half_width < 3
+    assert metrics.pooled_gain(errors, errors * 2).half_width == pytest.approx(0, abs=1e-6)
+
+
 def test_estimate_narrows_with_more_values():
     few, many = metrics.estimate(torch.randn(20)), metrics.estimate(torch.randn(2000))
     assert many.half_width < few.half_width

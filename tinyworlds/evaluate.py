@@ -6,7 +6,9 @@ figures down, :mod:`tinyworlds.report_pictures` draws them.
 
 What the figures are:
 
-- one step: PSNR of the predicted next frame against the PSNR of repeating the last true frame, per frame.
+- one step: PSNR of the predicted next frame against that of repeating the last true frame, per frame, then
+  averaged. "Pooled" averages the squared errors first, so that still frames, which repeating gets right to
+  the last bit, do not outweigh all others.
 - delta-t (Genie, arXiv 2402.15391, section 3): rollouts of t frames from one context, once with the actions
   inferred from the truth, once with uniformly random ones; the difference of the PSNR of frame t.
 - horizon: PSNR of the 1st, 2nd, ... frame of a free rollout with inferred actions.
@@ -101,6 +103,7 @@ def evaluate_world(
             "fps": clips.fps,
             "seed": seed,
             "actions": world.info.actions,
+            "precision": "bf16" if world._bf16 else "32",
             "num_actions": world.num_actions,
         },
         seconds=time.perf_counter() - started,
@@ -156,6 +159,8 @@ class _Judge:
             "rollout": metrics.psnr(free.prediction, free.truth),
             "repeat": metrics.psnr(free.repeated, free.truth),
             "rollout_ssim": metrics.ssim(free.prediction, free.truth).mean(1),
+            "one_step_errors": _errors(one_step, before, frames[:, span]),
+            "last_step_errors": _errors(free.prediction[:, -1:], free.repeated[:, -1:], free.truth[:, -1:]),
             **self._motion(frames, rebuilt, one_step, free.prediction),
         }
         if self.kind != "none" and horizon >= DELTA_T:
@@ -191,6 +196,7 @@ class _Judge:
             top_k=world.top_k,
             top_p=world.top_p,
             feedback=world.feedback,
+            bf16=world._bf16,
         )
 
     def _one_step(self, frames: Tensor, known: Tensor | None, free: RolloutResult) -> Tensor:
@@ -265,7 +271,16 @@ def _figures(values: dict[str, Tensor]) -> dict[str, Estimate]:
         "rollout_gain": gain.mean(1),
         "last_step_gain": gain[:, -1],
     }
-    return {name: metrics.estimate(value) for name, value in one_value_a_clip.items()}
+    pooled = {
+        f"{name}_gain_pooled": metrics.pooled_gain(*values[f"{name}_errors"].unbind(1))
+        for name in ("one_step", "last_step")
+    }
+    return {**{name: metrics.estimate(value) for name, value in one_value_a_clip.items()}, **pooled}
+
+
+def _errors(prediction: Tensor, baseline: Tensor, truth: Tensor) -> Tensor:
+    """Squared errors of a prediction and of a baseline [B, n, C, H, W], a mean a clip: [B, 2]."""
+    return torch.stack([metrics.mse(prediction, truth).mean(1), metrics.mse(baseline, truth).mean(1)], dim=1)
 
 
 def _exact(value: float) -> Estimate:

@@ -36,6 +36,7 @@ def evaluate(
     horizon: int = 8,
     num_steps: int | None = None,
     device: str = "auto",
+    precision: str = "auto",
     seed: int = 0,
     bars: dict[str, Bar] | None = None,
     data_settings: dict[str, Any] | None = None,
@@ -50,6 +51,7 @@ def evaluate(
         horizon: frames of the free rollouts.
         num_steps: decoding steps a frame; default as the world plays.
         device: where it runs.
+        precision: "32", "bf16" or "auto", as in :class:`tinyworlds.models.world.World`.
         seed: of random actions.
         bars: what the figures must reach; the report then says whether they do.
         data_settings: arguments of H5DataModule, when they are known better than from `path`.
@@ -65,7 +67,7 @@ def evaluate(
     from tinyworlds.models.world import World
 
     path = Path(path)
-    world = World.load(path, device)
+    world = World.load(path, device, precision=precision)
     settings = dict(data_settings or settings_of(path, world.info.provenance))
     if data is not None:
         if not settings:
@@ -100,21 +102,20 @@ def write_report(folder: Path, found: Evaluation, world: Any, bars: dict[str, Ba
 
     report, clips = found.report, found.clips
     frames, _ = clips.batch(0, len(clips))
-    lively = draw.liveliest(frames, 6)
-    still = draw.liveliest(frames, 8)
+    shown, many = draw.typical(frames, 6), draw.typical(frames, 8)
     names = list(world.action_names) if world.info.actions != "latent" else report.latent_names()
-    rebuilt = found.reconstruction[still, -1]
+    rebuilt = found.reconstruction[many, -1]
     draw.tokenizer_picture(
         folder / "tokenizer.png",
-        frames[still, found.reconstruction.shape[1] - 1],
+        frames[many, found.reconstruction.shape[1] - 1],
         rebuilt,
         f"Tokenizer on held-out frames: {report.value('tokenizer_psnr'):.1f} dB PSNR",
     )
     gain = report.value("rollout_gain")
     title = f"Free rollouts on held-out clips; gain over repeating the last given frame: {gain:+.1f} dB"
-    draw.open_loop_picture(folder / "open_loop.png", found.rollout, lively[:3], title)
-    draw.open_loop_video(folder / "open_loop.mp4", found.rollout, lively, clips.fps)
-    draw.action_sheet(folder / "action_sheet.png", world, frames[lively[0]], names)
+    draw.open_loop_picture(folder / "open_loop.png", found.rollout, shown[::2], title)
+    draw.open_loop_video(folder / "open_loop.mp4", found.rollout, shown, clips.fps)
+    draw.action_sheet(folder / "action_sheet.png", world, frames[shown[0]], names)
     draw.horizon_plot(folder / "horizon.png", report)
     if report.action_shares:
         draw.actions_plot(folder / "actions.png", report)
@@ -153,6 +154,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--horizon", type=whole, default=8, help="frames of the rollouts (default: %(default)s)")
     add("--num_steps", type=whole, help="decoding steps a frame (default: as the world plays)")
     add("--device", default="auto", help="cpu, cuda, cuda:1, ... (default: a GPU if there is one)")
+    add("--precision", choices=("auto", "32", "bf16"), default="auto", help="as in tinyworlds play")
     add("--seed", type=int, default=0, help="of the random actions (default: %(default)s)")
     args = vars(parser.parse_args(argv))
     report = evaluate(**args)

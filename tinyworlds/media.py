@@ -132,13 +132,6 @@ def save_strip(
     return save_picture(path, strip(rows, labels, columns, title, scale))
 
 
-def side_by_side(captions: Sequence[str], clips: Sequence[np.ndarray], scale: int = 4) -> np.ndarray:
-    """Clips next to each other, a caption above each: uint8 [T, H, W, 3] each -> [T, H', W', 3]."""
-    return np.stack(
-        [strip([list(frames)], [""], columns=captions, scale=scale) for frames in zip(*clips, strict=True)]
-    )
-
-
 def save_video(path: str | Path, frames: np.ndarray, fps: float, scale: int = 1) -> Path:
     """Write a clip that plays in a browser.
 

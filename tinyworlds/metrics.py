@@ -10,6 +10,7 @@ Shapes: B batch, T frames, C channels, H W pixels.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -42,9 +43,14 @@ def mse_to_psnr(mse: Tensor) -> Tensor:
     return 10 * torch.log10(DATA_RANGE**2 / mse.clamp_min(MIN_MSE))
 
 
+def mse(prediction: Tensor, target: Tensor) -> Tensor:
+    """Mean squared error of every frame, in units of [-1, 1]: [..., C, H, W] twice -> [...]."""
+    return (prediction.float() - target.float()).square().mean(dim=(-3, -2, -1))
+
+
 def psnr(prediction: Tensor, target: Tensor) -> Tensor:
     """PSNR of every frame in dB: [..., C, H, W] twice -> [...]. Equal frames count as 58.9 dB."""
-    return mse_to_psnr((prediction.float() - target.float()).square().mean(dim=(-3, -2, -1)))
+    return mse_to_psnr(mse(prediction, target))
 
 
 def ssim(prediction: Tensor, target: Tensor) -> Tensor:
@@ -57,6 +63,19 @@ def ssim(prediction: Tensor, target: Tensor) -> Tensor:
         reduction="none",
     )
     return values.reshape(leading)  # [B, T]
+
+
+def pooled_gain(errors: Tensor, baseline: Tensor) -> Estimate:
+    """PSNR of the mean error above that of a baseline's mean error, in dB; one squared error [N] a clip each.
+
+    Other than a mean of PSNRs, this does not let a few frames in which nothing moves outweigh all others.
+    """
+    errors, baseline = errors.double().clamp_min(MIN_MSE), baseline.double().clamp_min(MIN_MSE)
+    gain = float(10 * torch.log10(baseline.mean() / errors.mean()))
+    # first-order spread of the ratio of two means (delta method)
+    pull = 10 / math.log(10) * (baseline / baseline.mean() - errors / errors.mean())
+    half = estimate(pull).half_width
+    return Estimate(gain, gain - half, gain + half, len(errors))
 
 
 def temporal_median(clip: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from torch import Tensor
 from tinyworlds.action_source import true_actions
 from tinyworlds.atomic import replacing
 from tinyworlds.errors import VideoError
-from tinyworlds.media import error_picture, save_strip, save_video, side_by_side, to_uint8
+from tinyworlds.media import error_picture, save_strip, save_video, strip, to_uint8
 from tinyworlds.report import Report
 from tinyworlds.rollout import Dream, RolloutResult
 
@@ -26,12 +26,16 @@ ERROR_LABEL = "error x2"
 BLANK = 235  # grey of panels without a frame
 
 
-def liveliest(frames: Tensor, count: int) -> list[int]:
-    """Indices of `count` clips [N, T, C, H, W] spread over the livelier half, the liveliest first."""
+def typical(frames: Tensor, count: int) -> list[int]:
+    """Indices of up to `count` clips [N, T, C, H, W] that move, but not more than most.
+
+    Spread over the clips between the 60th and the 90th of 100, ordered by how much moves: the liveliest are
+    all explosions and cuts, the stillest show nothing.
+    """
     motion = (frames[:, 1:] - frames[:, :-1]).abs().mean(dim=(1, 2, 3, 4))
-    ranked = motion.argsort(descending=True).tolist()
-    step = max(len(ranked) // 2 // max(count, 1), 1)
-    return ranked[::step][:count]
+    ranked = motion.argsort().tolist()
+    places = torch.linspace(0.6, 0.9, count) * (len(ranked) - 1)
+    return list(dict.fromkeys(ranked[round(place)] for place in places.tolist()))
 
 
 def tokenizer_picture(path: Path, truth: Tensor, reconstruction: Tensor, title: str = "") -> Path:
@@ -64,25 +68,25 @@ def open_loop_video(path: Path, result: RolloutResult, clips: list[int], fps: fl
     Where a clip has no truth its panel is blank. None, and a warning, where no codec works.
     """
     played = []
-    for clip in clips:
+    for number, clip in enumerate(clips, start=1):
         given = to_uint8(result.context[clip])
         truth, predicted = result.truth[clip], result.prediction[clip]
         error = error_picture(predicted[: len(truth)], truth)
         scale = max(1, round(256 / given.shape[1]))
-        for captions, panels in (
-            (("given", "given", ""), (given, given, np.zeros_like(given))),
-            (
-                ("truth", "prediction", ERROR_LABEL),
-                (
-                    _padded(to_uint8(truth), len(predicted)),
-                    to_uint8(predicted),
-                    _padded(error, len(predicted)),
-                ),
-            ),
-        ):
-            played.append(side_by_side(list(captions), list(panels), scale))
+        name = f"clip {number} of {len(clips)}"
+        for frame in given:
+            played.append(
+                strip([[frame, frame, np.zeros_like(frame)]], [""], [name, "given", ""], scale=scale)
+            )
+        length = len(predicted)
+        panels = zip(
+            _padded(to_uint8(truth), length), to_uint8(predicted), _padded(error, length), strict=True
+        )
+        for step, frames in enumerate(panels, start=1):
+            captions = [f"{name}: truth", f"prediction +{step}", ERROR_LABEL]
+            played.append(strip([frames], [""], captions, scale=scale))
     try:
-        return save_video(path, np.concatenate(played), fps)
+        return save_video(path, np.stack(played), fps)
     except VideoError as error:
         log.warning("%s; the pictures are written all the same.", error)
         return None
@@ -103,6 +107,7 @@ def dream_actions(world: Any, frames: Tensor, actions: Tensor | None, num_steps:
         world.tokenizer,
         world.dynamics,
         world.feedback,
+        world._bf16,
         num_steps=world.num_steps,
         temperature=world.temperature,
         top_k=world.top_k,

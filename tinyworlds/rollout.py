@@ -116,9 +116,15 @@ class Dream:
     """
 
     def __init__(
-        self, tokenizer: nn.Module, dynamics: nn.Module, feedback: str = "codes", **sampling: Any
+        self,
+        tokenizer: nn.Module,
+        dynamics: nn.Module,
+        feedback: str = "codes",
+        bf16: bool = False,
+        **sampling: Any,
     ) -> None:
         self.tokenizer, self.dynamics, self.feedback, self.sampling = tokenizer, dynamics, feedback, sampling
+        self.bf16 = bf16  # not for encoding: rounding would change the codes
 
     def start(self, frames: Tensor, actions: Tensor | None) -> None:
         """Begin with true frames [B, T, C, H, W] and the actions [B, T - 1] between them (None: idle, 0)."""
@@ -131,9 +137,10 @@ class Dream:
     def advance(self, action: Tensor | None) -> Tensor:
         """Generate the frame after `action` [B] (None: unconditioned): [B, C, H, W], not clamped."""
         taken = None if action is None else torch.cat([self.actions, action[:, None]], dim=1)  # [B, T]
-        new = maskgit.decode(self.dynamics, self.ids, taken, horizon=1, **self.sampling)  # [B, 1, P]
-        ids = torch.cat([self.ids, new], dim=1)
-        raw = self.tokenizer.decode(new if self.tokenizer.per_frame else ids)[:, -1]
+        with torch.autocast(self.ids.device.type, torch.bfloat16, enabled=self.bf16):
+            new = maskgit.decode(self.dynamics, self.ids, taken, horizon=1, **self.sampling)  # [B, 1, P]
+            ids = torch.cat([self.ids, new], dim=1)
+            raw = self.tokenizer.decode(new if self.tokenizer.per_frame else ids)[:, -1].float()
         if self.feedback == "pixels":
             self.frames = torch.cat([self.frames, raw[:, None].clamp(-1, 1)], dim=1)[:, -self.length :]
             ids = self.tokenizer.encode(self.frames)
@@ -166,6 +173,7 @@ def open_loop(
     top_k: int | None = None,
     top_p: float | None = None,
     feedback: str = "codes",
+    bf16: bool = False,
     prompt: Prompt = input,
 ) -> RolloutResult:
     """Generate `horizon` frames after the first `context_frames` of every clip.
@@ -187,6 +195,7 @@ def open_loop(
         top_k: of the sampling.
         top_p: of the sampling.
         feedback: what a generated frame becomes for the next ones, ``codes`` or ``pixels``.
+        bf16: compute in bfloat16 where rounding does no harm.
         prompt: asks for an action; for tests.
 
     Raises:
@@ -203,8 +212,8 @@ def open_loop(
     known = true_actions(action_model, frames, action_ids, dynamics.context_frames) if conditioned else None
     source = ActionSource(actions_mode, known, dynamics.num_actions, context, prompt)
     dream = Dream(
-        tokenizer, dynamics, feedback, num_steps=num_steps, temperature=temperature, top_k=top_k, top_p=top_p,
-        generator=generator,
+        tokenizer, dynamics, feedback, bf16,
+        num_steps=num_steps, temperature=temperature, top_k=top_k, top_p=top_p, generator=generator,
     )  # fmt: skip
     actions, raw = [], []
     for step in range(horizon):
