@@ -48,6 +48,7 @@ def quickstart(
     fresh: bool = False,
     play: bool = True,
     seed: int = 0,
+    frames: int | None = None,
     run: str | None = None,
     out: str | None = None,
     settings: list[str] | None = None,
@@ -60,6 +61,7 @@ def quickstart(
         fresh: record and train again, although there is a recording or a run.
         play: open the window at the end where there is a display.
         seed: of the recording and of training.
+        frames: how many to record (default: 16,000 for doom, 12,000 for pong).
         run: folder of the run (default: lightning_logs/GAME).
         out: the world file to write (default: GAME.world).
         settings: further settings of `tinyworlds train`, such as dynamics.trainer.max_steps=500.
@@ -78,7 +80,9 @@ def quickstart(
     started = time.monotonic()
     minutes = PRESETS[game].minutes
     print(f"{game}: a world in about {sum(minutes):.0f} minutes on two CPU cores", flush=True)
-    _record(game, seed, fresh, _heading(1, "record the game", sum(minutes)))
+    _record(
+        game, seed, fresh, frames or PRESETS[game].num_frames, _heading(1, "record the game", sum(minutes))
+    )
     words = [game, "--run", str(folder), "--seed_everything", str(seed), *_machine_words()]
     words += _words_of(game, actions, settings or [])
     code = _train(words, fresh, _heading(2, "train the three stages", sum(minutes[1:])))
@@ -93,18 +97,18 @@ def _heading(number: int, what: str, minutes_left: float) -> Callable[[], None]:
     return lambda: print(f"\n[{number}/3] {what} (about {minutes_left:.0f} min to go)", flush=True)
 
 
-def _record(game: str, seed: int, fresh: bool, announce: Callable[[], None]) -> None:
+def _record(game: str, seed: int, fresh: bool, num_frames: int, announce: Callable[[], None]) -> None:
     from games.registry import get
     from tinyworlds.data.record import record
 
     announce()
-    spec, preset = get(game), PRESETS[game]
+    spec = get(game)
     if Path(spec.data_file).exists() and not fresh:
-        print(f"{spec.data_file} is there already; --fresh true records anew")
+        print(f"{spec.data_file} is there already; --fresh records anew")
         return
     found = record(
-        spec.env_id or "", spec.data_file, preset.num_frames, size=spec.frame_size, frame_skip=spec.frame_skip,
-        actions=spec.record_actions, crop=spec.crop, hold=preset.hold, seed=seed, overwrite=fresh,
+        spec.env_id or "", spec.data_file, num_frames, size=spec.frame_size, frame_skip=spec.frame_skip,
+        actions=spec.record_actions, crop=spec.crop, hold=PRESETS[game].hold, seed=seed, overwrite=fresh,
     )  # fmt: skip
     print(
         f"{found.path}: {found.num_frames:,} frames at {found.fps:g} a second, {found.num_episodes} episodes,"
@@ -158,7 +162,9 @@ def _play(world: Path, play: bool) -> int:
     from tinyworlds.play.window import has_display
 
     print(f"play it:      tinyworlds play {world}")
-    print(f'or a clip:    tinyworlds play {world} --headless --keys "d*20 space*6 a*20" --out {world.stem}.mp4')
+    print(
+        f'or a clip:    tinyworlds play {world} --headless --keys "d*20 space*6 a*20" --out {world.stem}.mp4'
+    )
     if not (play and has_display() and sys.stdin.isatty()):
         return 0
     from tinyworlds.play.cli import main
