@@ -1,7 +1,7 @@
 """The one tree of errors that users meet.
 
-Every message is one line that says what was asked, what was found and what to do. The command line prints it
-and exits with the class's ``exit_code``; from Python, each class is also the built-in that fits (``ValueError``,
+Every message is one line: what was asked, what was found, what to do. The command line prints it
+and exits with its ``exit_code``; from Python, each class is also the built-in that fits (``ValueError``,
 ``FileNotFoundError``), so callers need not know this module.
 """
 

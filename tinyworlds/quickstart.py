@@ -117,7 +117,7 @@ def _record(game: str, seed: int, fresh: bool, num_frames: int, announce: Callab
 
 
 def _machine_words() -> list[str]:
-    """Settings that suit this machine: bfloat16 on CPUs with matrix units, where it is several times faster."""
+    """Settings that suit this machine: bfloat16 on CPUs with matrix units, which are made for it."""
     import torch
 
     on_gpu = torch.cuda.is_available()
