@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tinyworlds.cli import COMMANDS, main
+from tinyworlds.commands import plain_words
 
 
 def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
@@ -52,8 +53,21 @@ def test_console_script_from_another_folder(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", import_all], cwd=tmp_path, check=True)
 
 
-@pytest.mark.parametrize("name", ["record", "inspect", "export", "evaluate", "play"])
+@pytest.mark.parametrize("name", ["quickstart", "record", "inspect", "export", "evaluate", "play"])
 def test_commands_explain_themselves(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="0"):
         main([name, "--help"])
     assert "usage" in capsys.readouterr().out
+
+
+def example(
+    file: str, fresh: bool = False, play: bool = True, num_clips: int = 3, names: list[str] | None = None
+) -> None: ...
+
+
+def test_words_as_people_type_them() -> None:
+    typed = ["a.h5", "--fresh", "--no-play", "--num-clips", "4", "--names", "left", "right"]
+    plain = ["a.h5", "--fresh=true", "--play=false", "--num_clips", "4", '--names=["left", "right"]']
+    assert plain_words(typed, example) == plain
+    assert plain_words(["--fresh", "false"], example) == ["--fresh", "false"]
+    assert plain_words(["--names", "[a]", "--names=[b]"], example) == ["--names", "[a]", "--names=[b]"]

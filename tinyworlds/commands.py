@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import inspect as inspect_module
+import json
+import re
 from collections.abc import Callable
+from inspect import signature
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -31,23 +33,39 @@ def call(function: Callable[..., Any], argv: list[str], name: str) -> Any:
     """Call `function` with the arguments in `argv`: required ones by position, the others as options."""
     parser = CommandParser(prog=f"tinyworlds {name}", description=(function.__doc__ or "").split("\n\n")[0])
     parser.add_function_arguments(function, as_positional=True, fail_untyped=False)
-    flags = [p.name for p in inspect_module.signature(function).parameters.values() if p.default is False]
-    words = [_switched_on(_underscored(word), flags) for word in argv]
-    config = parser.parse_args(words)
+    config = parser.parse_args(plain_words(argv, function))
     return function(**config.as_dict())
 
 
-def _underscored(word: str) -> str:
-    """Take --num-frames for --num_frames."""
-    if not word.startswith("--"):
-        return word
-    option, equals, value = word.partition("=")
-    return "--" + option[2:].replace("-", "_") + equals + value
+def plain_words(argv: list[str], function: Callable[..., Any]) -> list[str]:
+    """Return `argv` as the parser wants it, from what people type.
 
-
-def _switched_on(word: str, flags: list[str]) -> str:
-    """Take --overwrite for --overwrite=true."""
-    return f"{word}=true" if word.removeprefix("--") in flags and word.startswith("--") else word
+    ``--num-clips`` for ``--num_clips``; ``--fresh`` and ``--no-play`` for ``--fresh=true`` and
+    ``--play=false``; ``--actions left right`` for ``--actions=["left", "right"]``.
+    """
+    parameters = signature(function).parameters
+    switches = {name for name, p in parameters.items() if isinstance(p.default, bool)}
+    series = {name for name, p in parameters.items() if re.search(r"\b(list|tuple)\[", str(p.annotation))}
+    words, rest = [], list(argv)
+    while rest:
+        option, equals, value = rest.pop(0).partition("=")
+        if not option.startswith("--"):
+            words.append(option + equals + value)
+            continue
+        name = option[2:].replace("-", "_")
+        followed = bool(rest) and not rest[0].startswith("--")
+        if name in switches and not equals and not (followed and rest[0] in ("true", "false")):
+            words.append(f"--{name}=true")
+        elif name.startswith("no_") and name[3:] in switches:
+            words.append(f"--{name[3:]}=false")
+        elif name in series and not equals and followed and not rest[0].startswith("["):
+            found = []
+            while rest and not rest[0].startswith("--"):
+                found.append(rest.pop(0))
+            words.append(f"--{name}={json.dumps(found)}")
+        else:
+            words.append(f"--{name}{equals}{value}")
+    return words
 
 
 def quickstart(argv: list[str]) -> int:
@@ -59,68 +77,9 @@ def quickstart(argv: list[str]) -> int:
 
 def record(argv: list[str]) -> int:
     """Run ``tinyworlds record ENV_ID``."""
-    call(_record, argv, "record")
-    return 0
+    from tinyworlds.data.record_cli import record_command
 
-
-def _record(
-    env_id: str,
-    frames: int = 20_000,
-    out: str | None = None,
-    policy: str = "sticky",
-    size: int | None = None,
-    frame_skip: int | None = None,
-    seed: int = 0,
-    hold: float = 4.0,
-    actions: list[str] | None = None,
-    crop: tuple[int, int, int, int] | None = None,
-    overwrite: bool = False,
-) -> None:
-    """Record a live game with its true actions into a gameplay file.
-
-    Args:
-        env_id: any gymnasium id, such as ALE/Pong-v5, VizdoomBasic-v1, CartPole-v1.
-        frames: frames to store, over as many episodes as it takes.
-        out: the file to write (default: data/<name>_frames.h5).
-        policy: "sticky" (holds each action for a while) or "random".
-        size: stored height and width in pixels (default: the game's, or 64).
-        frame_skip: game steps per stored frame (default: 4 for Atari and ViZDoom, else 1).
-        seed: of the game and the policy.
-        hold: mean number of frames the sticky policy holds an action.
-        actions: names of the actions to play, in the order of their stored ids (default: the game's, or all).
-        crop: part of the game's picture to keep, in its own pixels: left, top, width, height.
-        overwrite: replace the file if it exists.
-    """
-    from games.registry import find_by_env
-    from tinyworlds.data.record import record as function
-
-    spec = find_by_env(env_id)
-    name = spec.name if spec is not None else _game_name(env_id)
-    if spec is not None:  # how the title is meant to be recorded, unless the user says otherwise
-        actions, crop = actions or spec.record_actions, crop or spec.crop
-        frame_skip = frame_skip or spec.frame_skip
-    path = out or (spec.data_file if spec is not None else str(Path("data") / f"{name}_frames.h5"))
-    function(
-        env_id,
-        path,
-        frames,
-        policy=policy,
-        size=size or (spec.frame_size if spec is not None else 64),
-        frame_skip=frame_skip,
-        seed=seed,
-        hold=hold,
-        actions=actions,
-        crop=crop,
-        overwrite=overwrite,
-    )
-    files = "" if spec is not None and path == spec.data_file else f" --data.files {path}"
-    print(f"wrote {path}; train a world of it with: tinyworlds train {name}{files}")
-
-
-def _game_name(env_id: str) -> str:
-    """Return "cart_pole" for "CartPole-v1"."""
-    name = env_id.rsplit("/", 1)[-1].rsplit("-v", 1)[0]
-    return "".join(f"_{c.lower()}" if c.isupper() and i else c.lower() for i, c in enumerate(name))
+    return call(record_command, argv, "record")
 
 
 def inspect(argv: list[str]) -> int:

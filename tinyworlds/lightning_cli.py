@@ -261,6 +261,7 @@ def _filter_warnings() -> None:
         ".*Starting from v1.9.0, `tensorboardX`.*",
         ".*Cannot dispatch to fused.*",
         ".*callbacks used to create the checkpoint need to be provided.*",
+        ".*WeightAveraging callback with a model that overrides the configure_model.*",  # refused in Stage
     ):
         warnings.filterwarnings("ignore", message=message)
 

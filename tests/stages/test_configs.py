@@ -22,7 +22,8 @@ def path_of(game: str, stage: str) -> Path:
 def test_all_titles_have_all_stages() -> None:
     assert set(TITLES) <= set(GAMES)
     expected = {path_of(game, stage) for game in GAMES for stage in STAGES}
-    assert {*shipped_configs().glob("*.yaml")} == expected
+    overlays = {*shipped_configs().glob("quickstart_*.yaml")}  # for `tinyworlds train`, not for one stage
+    assert {*shipped_configs().glob("*.yaml")} - overlays == expected
 
 
 @pytest.mark.parametrize("game", GAMES)

@@ -114,6 +114,7 @@ def test_a_checkpoint_alone_is_enough(tiny_h5: Path, tmp_path: Path) -> None:
     assert main(["test", "--ckpt_path", str(version / "checkpoints" / "last.ckpt")]) == 0
 
 
+@pytest.mark.slow
 def test_tensorboard_and_wandb_write_offline(
     tiny_h5: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

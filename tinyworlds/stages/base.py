@@ -23,7 +23,7 @@ from tinyworlds.models.base import Network
 from tinyworlds.optim import build_optimizer, check_optimizer, cosine_with_warmup
 from tinyworlds.run_layout import game_of
 from tinyworlds.stages.compiling import compile_network
-from tinyworlds.strategies import shard
+from tinyworlds.strategies import FullySharded, shard
 
 Batch = dict[str, torch.Tensor]
 Losses = dict[str, torch.Tensor]
@@ -180,6 +180,11 @@ class Stage(LightningModule):
     def configure_callbacks(self) -> list[Callback]:
         """Return the averaging of weights, where it was asked for."""
         if self.ema_decay > 0 and self.trainer.state.fn == TrainerFn.FITTING:
+            if isinstance(self.trainer.strategy, FullySharded):
+                raise ConfigError(
+                    f"--model.ema_decay {self.ema_decay:g} excludes --trainer.strategy fsdp: averaged "
+                    "weights are not sharded; use ddp or ema_decay 0"
+                )
             return [EMAWeightAveraging(decay=self.ema_decay)]
         return []
 
