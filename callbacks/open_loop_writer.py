@@ -55,7 +55,7 @@ class OpenLoopWriter(Callback):
         """Write everything; a failing video codec never costs the picture."""
         if not self._results or not trainer.is_global_zero:
             return
-        result = join_results(self._results)
+        result = join_results(self._results).first(self.options.num_clips)
         self._results = []
         default = Path(trainer.log_dir or trainer.default_root_dir) / "predict"
         self.folder = Path(self.options.out) if self.options.out else default

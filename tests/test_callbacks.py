@@ -12,7 +12,7 @@ import callbacks
 from callbacks.code_usage import evenness
 from callbacks.reconstruction_ab import expected_domain, feed
 from tinyworlds.held_out import Clips
-from tinyworlds.rollout import RolloutOptions, RolloutResult, roll_out_batch
+from tinyworlds.rollout import RolloutOptions, RolloutResult
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:The '.*_dataloader' does not have many workers",
@@ -70,7 +70,7 @@ class FakeDynamicsStage(FakeStage):
         return self.tokenizer.encode(batch["frames"]), self.action_model.encode(batch["frames"])
 
     def predict_step(self, batch, batch_idx):
-        return roll_out_batch(self.tokenizer, self.action_model, self.network, batch, self.options)
+        return self.options.run(self.tokenizer, self.action_model, self.network, batch["frames"])
 
 
 @pytest.fixture
@@ -242,6 +242,7 @@ def test_predict_writes_everything(make_trainer, tmp_path, capsys):
         "metrics.json",
     }
     figures = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert figures["num_clips"] == len(figures["actions"]) == 3
     assert figures["psnr"] > 58
     assert figures["repeat_psnr"] < 30
     assert len(figures["psnr_by_step"]) == 3
@@ -257,7 +258,7 @@ def test_predict_without_truth_beyond_the_context(tmp_path):
     frames, _ = walk(2, 3)
     options = RolloutOptions(actions="1,2", horizon=4)
     stage = FakeDynamicsStage()
-    result = roll_out_batch(stage.tokenizer, stage.action_model, stage.network, {"frames": frames}, options)
+    result = options.run(stage.tokenizer, stage.action_model, stage.network, frames)
     figures = write_rollouts(tmp_path, result, options, 10.0)
     assert "psnr" not in figures
     assert figures["actions"] == [[1, 2, 2, 2]] * 2

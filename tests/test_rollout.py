@@ -90,6 +90,14 @@ def test_ask_uses_the_last_action_too():
     assert ask_action(4, 0, lambda _: "3") == 3
 
 
+def test_asking_a_closed_input_is_one_line():
+    def closed(_):
+        raise EOFError
+
+    with pytest.raises(ConfigError, match="generated frame 3"):
+        ask_action(4, 2, closed)
+
+
 def test_actions_of_long_clips_are_inferred_window_by_window():
     frames, actions = walk(length=12)
 
@@ -137,4 +145,6 @@ def test_options_run_is_repeatable():
     first, second = options.run(*NETWORKS, frames), options.run(*NETWORKS, frames)
     assert torch.equal(first.prediction, second.prediction)
     assert options.num_frames(NETWORKS[2]) == 6
+    one = RolloutOptions(horizon=3, num_clips=1).run(*NETWORKS, frames)
+    assert len(one.prediction) == len(one.truth) == len(one.action_ids) == 1
     assert listed_actions("random") is None

@@ -34,10 +34,16 @@ def listed_actions(actions: str) -> list[int] | None:
 
 
 def ask_action(num_actions: int, step: int, prompt: Prompt = input) -> int:
-    """Ask for one action id until a right one comes; a wrong entry asks again, never ends the session."""
+    """Ask for one action id until a right one comes; a wrong entry asks again and never ends the session."""
     question = f"action for generated frame {step + 1} (0-{num_actions - 1}): "
     while True:
-        entry = prompt(question).strip()
+        try:
+            entry = prompt(question).strip()
+        except EOFError:
+            raise ConfigError(
+                f"The input ended before the action for generated frame {step + 1} was typed; type one "
+                "for each frame, or give a list such as actions=0,1,1."
+            ) from None
         if entry.isdecimal() and int(entry) < num_actions:
             return int(entry)
         question = f"'{entry}' is no action; a number from 0 to {num_actions - 1}: "

@@ -12,7 +12,7 @@ Shapes: B batch, T frames, P patches, C channels, H W pixels.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -23,7 +23,7 @@ from tinyworlds.errors import ConfigError
 from tinyworlds.models import maskgit
 from tinyworlds.rollout_result import RolloutResult, join_results
 
-__all__ = ["Dream", "RolloutOptions", "RolloutResult", "join_results", "open_loop", "roll_out_batch"]
+__all__ = ["Dream", "RolloutOptions", "RolloutResult", "join_results", "open_loop"]
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,12 @@ class RolloutOptions:
         generator: torch.Generator | None = None,
         prompt: Prompt = input,
     ) -> RolloutResult:
-        """:func:`open_loop` with these options on clips [B, T, C, H, W]; `generator` overrides the seed."""
+        """:func:`open_loop` with these options on the first `num_clips` of clips [B, T, C, H, W].
+
+        `action_ids` are the true ones of a world trained on labels; `generator` overrides the seed.
+        """
+        frames = frames[: self.num_clips]
+        action_ids = None if action_ids is None else action_ids[: self.num_clips]
         return open_loop(
             tokenizer,
             action_model,
@@ -233,29 +238,3 @@ def open_loop(
         raw_range=raw_range,
         clamped_range=raw_range.clamp(-1, 1),
     )
-
-
-def roll_out_batch(
-    tokenizer: nn.Module,
-    action_model: nn.Module | None,
-    dynamics: nn.Module,
-    batch: dict[str, Tensor],
-    options: RolloutOptions,
-    source: str = "latent",
-) -> RolloutResult:
-    """Roll out a batch of the data module as `options` say.
-
-    Args:
-        tokenizer: of the world.
-        action_model: of the world; None without latent actions.
-        dynamics: of the world.
-        batch: ``frames`` [B, T, C, H, W] in [-1, 1] and, for a world trained on labels, ``actions`` [B, T].
-        options: what to generate.
-        source: what the dynamics were trained on: ``latent``, ``labels`` or ``none``.
-    """
-    frames = batch["frames"][: options.num_clips]
-    if source == "none":
-        options = replace(options, actions="none")
-    labels = batch.get("actions") if action_model is None else None
-    labels = None if labels is None else labels[: options.num_clips]
-    return options.run(tokenizer, action_model, dynamics, frames, labels)

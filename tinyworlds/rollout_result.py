@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
@@ -29,6 +29,11 @@ class RolloutResult:
     def counted(self) -> Tensor:
         """The generated frames that have a truth; shaped like `truth`."""
         return self.prediction[:, : self.truth.shape[1]]
+
+    def first(self, count: int) -> RolloutResult:
+        """The first `count` clips."""
+        parts = {name: getattr(self, name) for name in ("context", "prediction", "truth", "action_ids")}
+        return replace(self, **{name: None if part is None else part[:count] for name, part in parts.items()})
 
     def to(self, device: torch.device | str) -> RolloutResult:
         """The same on another device."""
