@@ -22,7 +22,7 @@ def test_outputs_are_cleared() -> None:
 def test_tour_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("vizdoom")
     monkeypatch.setenv("TMPDIR", str(tmp_path))  # the recording and the checkpoints go there
-    monkeypatch.setenv("MPLBACKEND", "agg")
+    monkeypatch.delenv("MPLBACKEND", raising=False)  # the kernel shows pictures in the notebook by itself
     notebook = nbformat.read(TOUR, as_version=4)
     client = nbclient.NotebookClient(
         notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
