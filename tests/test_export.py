@@ -161,18 +161,18 @@ def gameplay(actions, names):
 
 def test_latent_actions_are_named_by_the_true_ones():
     actions = np.random.default_rng(0).integers(0, 4, (40, 5))
-    known = gameplay(actions, ("noop", "attack", "move_right", "move_left"))
+    known = gameplay(actions, ("noop", "attack", "turn_right", "turn_left"))
     naming = name_actions("doom", "latent", Knowing(), known)
-    assert naming.names == ("attack", "move_left", "noop", "move_right")
+    assert naming.names == ("attack", "turn_left", "noop", "turn_right")
     assert naming.idle == 2
     assert {key: naming.names[a] for key, a in naming.key_map.items()} == {
-        "s": "noop", "space": "attack", "d": "move_right", "a": "move_left",
+        "s": "noop", "space": "attack", "d": "turn_right", "a": "turn_left",
     }  # fmt: skip
 
 
 def test_the_order_of_a_recording_is_respected():
     actions = np.random.default_rng(0).integers(0, 3, (40, 5))
-    naming = name_actions("doom", "labels", None, gameplay(actions, ("move_left", "noop", "attack")))
+    naming = name_actions("doom", "labels", None, gameplay(actions, ("turn_left", "noop", "attack")))
     assert naming.key_map == {"s": 1, "space": 2, "a": 0}
     assert naming.idle == 1
 

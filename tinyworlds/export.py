@@ -151,7 +151,10 @@ def build_world(
         idle_action=naming.idle,
         actions=actions,
         metrics=dict(metrics or {}),
-        provenance=_provenance(infos, networks, gameplay),
+        provenance={
+            **_provenance(infos, networks, gameplay),
+            "data_settings": _shareable_settings(paths["dynamics"], data),
+        },
     )
     world = World(**networks, info=info, device=device, **settings)
     if gameplay:
@@ -200,6 +203,19 @@ def _gameplay(
     except MissingFileError:
         named = settings.get("files") or f"of {settings['game']}"
         raise MissingFileError(f"the gameplay {named} is not here: name it with --data FILE") from None
+
+
+def _shareable_settings(dynamics: Path, data: Sequence[str]) -> dict[str, Any]:
+    """The data and their split, so that a world file can be measured again; no paths of this machine."""
+    version = version_dir_of_checkpoint(dynamics)
+    settings = data_settings(version) if version else {}
+    if data:
+        settings["files"] = list(data)
+    files = settings.pop("files", None)
+    files = [files] if isinstance(files, str) else list(files or ())
+    if files and not any(Path(file).is_absolute() for file in files):
+        settings["files"] = files
+    return settings
 
 
 def _provenance(

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 from tiny_runs import curve, train, words
 
 from tinyworlds.cli import INTERRUPTED, main
@@ -19,7 +20,8 @@ MORE = [f"--trainer.max_steps={STEPS}", "--checkpoint.every_n_steps=10", "--trai
 
 
 def start(argv: list[str]) -> subprocess.Popen[str]:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    # sums of floats depend on how many threads share them
+    environment = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}
     command = [sys.executable, "-m", "tinyworlds", "fit", *argv]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     return subprocess.Popen(command, env=environment, **pipes)

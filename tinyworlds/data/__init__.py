@@ -1,6 +1,6 @@
 """Gameplay at rest and on its way to the networks: files, windows, batches, and recording of live games.
 
-Imported on first use: recording and inspecting need no torch.
+Imported on first use: recording (`tinyworlds.data.record`) and inspecting need no torch.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ _HOMES = {
     "frames_to_input": "tinyworlds.data.pixels",
     "input_to_frames": "tinyworlds.data.pixels",
     "read_info": "tinyworlds.data.schema",
-    "record": "tinyworlds.data.record",
 }
 
 __all__ = sorted(_HOMES)
