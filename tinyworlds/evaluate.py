@@ -10,7 +10,7 @@ What the figures are:
   averaged. "Pooled" averages the squared errors first, so that still frames, which repeating gets right to
   the last bit, do not outweigh all others.
 - delta-t (Genie, arXiv 2402.15391, section 3): rollouts of t frames from one context, once with the actions
-  inferred from the truth, once with uniformly random ones; the difference of the PSNR of frame t.
+  inferred from the truth, once with random ones of those in use; the difference of the PSNR of frame t.
 - horizon: PSNR of the 1st, 2nd, ... frame of a free rollout with inferred actions.
 - NMI: normalised (arithmetic mean) mutual information of the latent actions with the true ones of the data.
 
@@ -164,7 +164,7 @@ class _Judge:
             **self._motion(frames, rebuilt, one_step, free.prediction),
         }
         if self.kind != "none" and horizon >= DELTA_T:
-            random = self._rollout(frames, known, DELTA_T, mode="random").prediction[:, -1]
+            random = self._rollout(frames, self._other_actions(known), DELTA_T).prediction[:, -1]
             truth = free.truth[:, DELTA_T - 1]
             inferred = free.prediction[:, DELTA_T - 1]
             values["delta_t_psnr"] = metrics.psnr(inferred, truth) - metrics.psnr(random, truth)
@@ -176,7 +176,6 @@ class _Judge:
         frames: Tensor,
         known: Tensor | None,
         horizon: int,
-        mode: str = "inferred",
         teacher_forced: bool = False,
     ) -> RolloutResult:
         world = self.world
@@ -185,7 +184,7 @@ class _Judge:
             None,
             world.dynamics,
             frames,
-            "none" if self.kind == "none" else mode,
+            "none" if self.kind == "none" else "inferred",
             horizon,
             world.context_frames,
             self.num_steps,
@@ -198,6 +197,16 @@ class _Judge:
             feedback=world.feedback,
             bf16=world._bf16,
         )
+
+    def _other_actions(self, known: Tensor) -> Tensor:
+        """The true actions [B, T-1] with those after the context drawn anew, uniformly from the ones in use.
+
+        An action that never occurs leads to noise, and noise is no proof that the world listens.
+        """
+        used = known.unique()
+        later = known[:, self.world.context_frames - 1 :]
+        drawn = torch.randint(len(used), later.shape, generator=self.generator, device=self.generator.device)
+        return torch.cat([known[:, : self.world.context_frames - 1], used[drawn.to(used.device)]], dim=1)
 
     def _one_step(self, frames: Tensor, known: Tensor | None, free: RolloutResult) -> Tensor:
         """Frames predicted from true ones, [B, n, C, H, W]; the first is that of the free rollout."""
