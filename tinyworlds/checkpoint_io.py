@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 
+from tinyworlds.checkpoints import first_nonfinite, read_checkpoint
 from tinyworlds.errors import StorageError, TrainingError
 
 
@@ -38,8 +39,6 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         self, path: str | Path, map_location: Any = "cpu", weights_only: bool | None = True
     ) -> dict[str, Any]:
         """Read a checkpoint as plain data, whatever `weights_only` says."""
-        from tinyworlds.checkpoints import read_checkpoint
-
         return read_checkpoint(path, map_location)
 
 
@@ -80,11 +79,3 @@ def _storage_error(path: Path, failure: Exception) -> Exception:
     if "write" in str(failure).lower():
         return StorageError(f"cannot write {path}: {failure}; is the disk full?")
     return failure
-
-
-def first_nonfinite(state_dict: dict[str, Any]) -> str | None:
-    """Return the name of the first tensor that holds NaN or infinity, or None."""
-    for name, value in state_dict.items():
-        if isinstance(value, torch.Tensor) and value.is_floating_point() and not value.isfinite().all():
-            return name
-    return None

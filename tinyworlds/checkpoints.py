@@ -18,7 +18,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from tinyworlds.checkpoint_io import first_nonfinite
 from tinyworlds.errors import CheckpointError, MissingFileError, TinyWorldsError
 from tinyworlds.run_layout import STAGES, version_of, versions
 
@@ -221,3 +220,11 @@ def _age(path: Path) -> tuple[int, int, int]:
         return (-version, 0, 0)
     step = path.stem.removeprefix("step_")
     return (-version, 1, -int(step)) if step.isdigit() else (-version, 2, 0)
+
+
+def first_nonfinite(state_dict: dict[str, Any]) -> str | None:
+    """Return the name of the first tensor that holds NaN or infinity, or None."""
+    for name, value in state_dict.items():
+        if isinstance(value, torch.Tensor) and value.is_floating_point() and not value.isfinite().all():
+            return name
+    return None
