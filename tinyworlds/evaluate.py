@@ -103,7 +103,7 @@ def evaluate_world(
             "fps": clips.fps,
             "seed": seed,
             "actions": world.info.actions,
-            "precision": "bf16" if world._bf16 else "32",
+            "precision": "bf16" if world.bf16 else "32",
             "num_actions": world.num_actions,
         },
         seconds=time.perf_counter() - started,
@@ -195,7 +195,7 @@ class _Judge:
             top_k=world.top_k,
             top_p=world.top_p,
             feedback=world.feedback,
-            bf16=world._bf16,
+            bf16=world.bf16,
         )
 
     def _other_actions(self, known: Tensor) -> Tensor:

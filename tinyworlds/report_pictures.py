@@ -107,7 +107,7 @@ def dream_actions(world: Any, frames: Tensor, actions: Tensor | None, num_steps:
         world.tokenizer,
         world.dynamics,
         world.feedback,
-        world._bf16,
+        world.bf16,
         num_steps=world.num_steps,
         temperature=world.temperature,
         top_k=world.top_k,

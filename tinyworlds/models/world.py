@@ -83,7 +83,7 @@ class World:
         if feedback not in ("codes", "pixels"):
             raise ConfigError(f"feedback is 'codes' or 'pixels', not '{feedback}'")
         self.feedback = feedback
-        self._bf16 = use_bf16(self.device, precision)
+        self.bf16 = use_bf16(self.device, precision)
         self._generator = torch.Generator(self.device)
         self._generator.seed()  # a generator is born with the same seed every time
         self._start_clips = np.random.default_rng()
@@ -294,4 +294,4 @@ class World:
             )
 
     def _autocast(self) -> torch.autocast:
-        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self._bf16)
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bf16)
