@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from tinyworlds.errors import ConfigError, did_you_mean
+from tinyworlds.muon import BatchedMuon
 
 OPTIMIZERS = ("adamw", "muon")
 
@@ -47,7 +48,7 @@ class MuonAdamW(torch.optim.Optimizer):
     reach both.
 
     Args:
-        muon: parameter groups for :class:`torch.optim.Muon` (2-D weights only).
+        muon: parameter groups for `BatchedMuon` (2-D weights only).
         adamw: parameter groups for :class:`torch.optim.AdamW`.
         learning_rate: for both; Muon's updates are scaled to the size of AdamW's.
         weight_decay: for the Muon groups.
@@ -60,7 +61,7 @@ class MuonAdamW(torch.optim.Optimizer):
         learning_rate: float,
         weight_decay: float,
     ) -> None:
-        self.muon = torch.optim.Muon(
+        self.muon = BatchedMuon(
             list(muon),
             lr=learning_rate,
             weight_decay=weight_decay,

@@ -1,11 +1,13 @@
 """Parts of the v2 latent action model: a mixture of possible changes, one per action.
 
-The decoder says, for every action, how the earlier frame would change; the encoder says which action did it.
-The loss is the expectation over the encoder's distribution, computed over all actions instead of sampled or
-rounded, so the gradient has no noise and no code starves (the evidence lower bound of a mixture with equal
-weights). A change is a displacement, chosen cell by cell, plus repainted pixels; it is looked for in frames
-shrunk to `motion_size`, where a turn of the camera is a shift of a few pixels and texture does not distract.
-Errors count relative to how much a frame changes, so that small things that move are heard.
+The decoder says, for every action, how the earlier frame would change. Which action did it is decided by
+these predictions themselves: each pair of frames goes to the action that comes closest, all actions getting
+as many (balanced expectation-maximisation). The encoder learns to name that action from the pair. So no
+action starves, and no gradient has to find its way through a choice.
+
+A change is a displacement, chosen cell by cell, plus repainted pixels; it is looked for in frames shrunk to
+`motion_size`, where a turn of the camera is a shift of a few pixels and texture does not distract. Errors
+count relative to how much a frame changes, so that small things that move are heard.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from torch.nn import functional as F
 
 from tinyworlds.errors import ConfigError
 from tinyworlds.models.latent_actions_v1 import ActionParts
+from tinyworlds.nn.assignment import balanced_assignment
 from tinyworlds.nn.motion import blend_copies, match_costs, num_shifts, shifted_copies
 
 CELL = 2
@@ -27,11 +30,9 @@ CELL = 2
 QUIET_SHARE = 0.25
 """A frame that hardly changes counts as if it changed by this share of the batch's mean change."""
 
-SHARPNESS_WEIGHT = 0.025
-"""Weight of the divergence of a pair's distribution over actions from the uniform one."""
-
-USAGE_WEIGHT = 0.1
-"""Weight of the divergence of the batch's mean distribution over actions from the uniform one."""
+COPY_LOGIT = 8.0
+"""Logit of "no move" in a fresh decoder, 97 % of the mixture of 81 shifts. Most of a frame stands still: a
+decoder that starts with a blur learns for its first hundred updates only to repeat the frame."""
 
 
 class Shrink(nn.Module):
@@ -140,10 +141,10 @@ class ChangeDecoder(nn.Module):
     def _start_near_copy(self) -> None:
         """A fresh decoder nearly repeats the frame, each action leaning to another displacement."""
         with torch.no_grad():
-            for head in (self.to_shift, self.to_paint):
-                head.weight.mul_(0.1)
-                head.bias.zero_()
-            self.to_shift.bias[num_shifts(self.radius) // 2] = 2.0
+            self.to_shift.weight.mul_(0.1)
+            for silent in (self.to_shift.bias, self.to_paint.weight, self.to_paint.bias):
+                silent.zero_()
+            self.to_shift.bias[num_shifts(self.radius) // 2] = COPY_LOGIT
 
     def every_change(self, before: Tensor) -> Tensor:
         """Pictures ``[N, C, h, w]`` after each action: ``[N, num_actions, C, h, w]``."""
@@ -168,26 +169,22 @@ class ChangeDecoder(nn.Module):
         return frames[:, :-1] + change.unflatten(0, (frames.shape[0], -1))
 
 
-class MixtureObjective(nn.Module):
-    """Expected error over the actions, relative to the change, and two divergences that keep codes alive."""
+class BalancedObjective(nn.Module):
+    """Error of the assigned actions, relative to the change, and how well the encoder names them."""
 
     def forward(
         self, encoder: ChangeEncoder, quantizer: OneHot, decoder: ChangeDecoder, frames: Tensor
     ) -> dict[str, Tensor]:
-        """Return `loss`; `reconstruction`, the unexplained share of change; `sharpness`; `usage`."""
+        """Return `loss`; `reconstruction`, the unexplained share of change; `naming`, in nats a pair."""
         before, after = encoder.shrink(frames)
-        log_weights = encoder(frames).flatten(0, 1).log_softmax(dim=-1)  # [N, num_actions]
-        weights = log_weights.exp()
         error = (decoder.every_change(before).float() - after[:, None]).square().mean(dim=(2, 3, 4))
         change = (after - before).square().mean(dim=(1, 2, 3))
         scale = change + QUIET_SHARE * change.mean() + 1e-6  # 1e-6: a clip may stand still
-        reconstruction = (weights * error).sum(dim=1).div(scale).mean()
-        uniform = math.log(quantizer.num_actions)
-        sharpness = (weights * log_weights).sum(dim=1).mean() + uniform
-        mean = weights.mean(dim=0)
-        usage = (mean * mean.clamp(min=1e-6).log()).sum() + uniform
-        loss = reconstruction + SHARPNESS_WEIGHT * sharpness + USAGE_WEIGHT * usage
-        return {"loss": loss, "reconstruction": reconstruction, "sharpness": sharpness, "usage": usage}
+        relative = error / scale[:, None]  # [N, num_actions]
+        assigned = balanced_assignment(relative)
+        reconstruction = (assigned * relative).sum(dim=1).mean()
+        naming = -(assigned * encoder(frames).flatten(0, 1).log_softmax(dim=-1)).sum(dim=1).mean()
+        return {"loss": reconstruction + naming, "reconstruction": reconstruction, "naming": naming}
 
 
 def build(
@@ -214,5 +211,5 @@ def build(
         ChangeEncoder(shrink, motion_radius, sizes, num_actions, num_channels),
         OneHot(num_actions),
         ChangeDecoder(shrink, motion_radius, sizes, num_actions, num_channels, motion_size // CELL),
-        MixtureObjective(),
+        BalancedObjective(),
     )

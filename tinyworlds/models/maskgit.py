@@ -46,11 +46,11 @@ class Rerun:
 
 
 def _exponential(num_tokens: int, num_steps: int) -> list[int]:
-    """Few codes at first, most in the last passes; the rule of the original program."""
+    """Few codes at first, most in the last pass: the rule of the original program. Passes count from 0."""
     counts: list[int] = []
-    for step in range(1, num_steps + 1):
+    for step in range(num_steps):
         share = math.expm1(_STEEPNESS * step / num_steps) / math.expm1(_STEEPNESS)
-        target = num_tokens if step == num_steps else math.ceil(num_tokens * share)
+        target = num_tokens if step == num_steps - 1 else math.ceil(num_tokens * share)
         left = num_tokens - sum(counts)
         wanted = max(target - sum(counts), num_tokens // _LEAST_SHARE, 1)
         counts.append(min(wanted, left))
