@@ -32,4 +32,6 @@ def test_alternatives_without_a_difference_give_finite_shares(errors):
 
 def test_scale_does_not_matter():
     errors = torch.rand(16, 4, generator=torch.Generator().manual_seed(1))
-    torch.testing.assert_close(balanced_assignment(errors), balanced_assignment(1000 * errors), atol=1e-3, rtol=0)
+    torch.testing.assert_close(
+        balanced_assignment(errors), balanced_assignment(1000 * errors), atol=1e-3, rtol=0
+    )

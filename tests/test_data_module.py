@@ -208,6 +208,7 @@ def test_codes_replace_frames_in_training_only(tiny_h5, codes):
     assert batch["ids"][0, :, 0].tolist() == list(range(start, start + 4))
     assert batch["action_ids"][0].tolist() == [i % 16 for i in range(start, start + 3)]
     assert {"frames", "ids", "action_ids"} <= set(next(iter(module.val_dataloader())))
+    assert "ids" not in next(iter(module.test_dataloader()))
 
 
 def test_codes_of_strided_windows(make_h5, codes):

@@ -63,7 +63,7 @@ def test_a_run_becomes_a_world(run, tmp_path, capsys):
     assert main(["export", str(run), str(out), "--num_clips", "5"]) == 0
     assert "tinyworlds play" in capsys.readouterr().out
     world = World.load(out)
-    assert (world.game, world.fps, world.num_steps, world.num_actions) == ("sprite", 15.0, 4, 4)
+    assert (world.game, world.fps, world.sampling.num_steps, world.num_actions) == ("sprite", 15.0, 4, 4)
     assert world.start_frames.shape == (5, world.context_frames, 16, 16, 3)
     assert world.start_actions.shape == (5, world.context_frames - 1)
     assert {"left", "right", "up"} >= set(world.key_map)  # guessed from the names in the file

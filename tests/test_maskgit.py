@@ -1,11 +1,13 @@
 import itertools
 import math
+from functools import partial
 
 import pytest
 import torch
 
 from tinyworlds.errors import ConfigError, DataError
 from tinyworlds.models import DynamicsModel, maskgit
+from tinyworlds.models.continuation import Rerun
 
 
 class Recorder(torch.nn.Module):
@@ -191,8 +193,53 @@ def test_remembering_the_past_changes_nothing(architecture, experts, lead):
         torch.nn.init.normal_(parameter, std=0.3)
     past, new = torch.randint(27, (3, 2, 16)), torch.randint(28, (3, 2, 16))
     for actions in (None, torch.randint(4, (3, 3 + lead))):
-        full = maskgit.Rerun(model, past, actions, 2).logits(new)
-        torch.testing.assert_close(model.begin(past, actions, 2).logits(new), full, rtol=1e-4, atol=1e-4)
+        before, after = (None, None) if actions is None else (actions[:, :-2], actions[:, -2:])
+        guesses = []
+        for begin in (model.begin, partial(Rerun, model)):
+            guess = begin(past, before, 2)
+            guess.expect(after, 2)
+            guesses.append(guess.logits(new))
+        torch.testing.assert_close(*guesses, rtol=1e-4, atol=1e-4)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(("architecture", "limit"), [("v1", 3), ("v1", 8), ("v2", 8)])
+def test_a_clip_that_goes_on_is_remembered_exactly(architecture, limit):
+    """Frame by frame: v1 in a window that slides, v2 while the window still grows."""
+    torch.manual_seed(0)
+    model = DynamicsModel(16, 3, 3, 16, 2, 32, 2, 4, architecture=architecture).eval()
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    ids, actions = torch.randint(27, (2, 7, 16)), torch.randint(4, (2, 6))
+    masked = torch.full((2, 1, 16), model.mask_id)
+    begins = (model.begin, partial(Rerun, model))
+    kept, rerun = (begin(ids[:, :2], actions[:, :1], limit) for begin in begins)
+    for t in range(2, 7):
+        for guess in (kept, rerun):
+            guess.expect(actions[:, t - 1 : t])
+        torch.testing.assert_close(kept.logits(masked), rerun.logits(masked), rtol=1e-4, atol=1e-4)
+        for guess in (kept, rerun):
+            guess.accept(ids[:, t : t + 1])
+
+
+@torch.no_grad()
+def test_a_v2_memory_slides_as_if_the_clip_had_begun_earlier():
+    """With one block, keys depend on their own frame only: forgetting the oldest is the same as not seeing it."""
+    torch.manual_seed(0)
+    model = DynamicsModel(16, 3, 3, 16, 2, 32, 1, 4).eval()
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    ids, actions = torch.randint(27, (2, 9, 16)), torch.randint(4, (2, 8))
+    guess = model.begin(ids[:, :1], actions[:, :0], 3)
+    for t in range(1, 8):
+        guess.expect(actions[:, t - 1 : t])
+        guess.accept(ids[:, t : t + 1])
+    guess.expect(actions[:, 7:])
+    # [B, T] actions: one leads to the window's first frame, too; the frame before it is known as well
+    previous = ids[:, 4:8]
+    new = torch.cat([ids[:, 5:8], torch.full((2, 1, 16), model.mask_id)], dim=1)
+    window = model.logits(new, actions[:, 4:8], previous)[:, -1:]
+    torch.testing.assert_close(guess.logits(new[:, -1:]), window, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("architecture", ["v1", "v2"])

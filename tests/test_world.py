@@ -110,12 +110,34 @@ def test_the_same_seed_dreams_the_same(temperature):
         assert not np.array_equal(play(1), play(2))
 
 
+@pytest.mark.parametrize("architecture", ["v1", "v2"])
+@pytest.mark.parametrize("feedback", ["codes", "pixels"])
+def test_many_sessions_play_as_each_would_alone(architecture, feedback):
+    world = tiny_world(architecture, feedback=feedback)
+    actions = np.array([[0, 1, 2, 3, 1], [3, 3, 0, 0, 2], [1, 0, 1, 0, 1]])
+    first = world.reset_many(world.start_frames)
+    together = np.stack([first, *(world.step_many(taken) for taken in actions.T)], axis=1)
+    for clip, taken, dreamt in zip(world.start_frames, actions, together, strict=True):
+        alone = np.stack([world.reset(clip), *(world.step(int(action)) for action in taken)])
+        assert np.abs(alone.astype(int) - dreamt).max() <= 1
+
+
+def test_stored_clips_start_many_sessions(known_world):
+    world = tiny_world()
+    assert world.reset_many(5, seed=0).shape == (5, 16, 16, 3)
+    assert world.step_many([0, 1, 2, 3, 0]).shape == (5, 16, 16, 3)
+    with pytest.raises(ConfigError, match="5 sessions take as many actions, got 1"):
+        world.step(0)
+    with pytest.raises(DataError, match=r"uint8 frames \[N, T, 16, 16, 3\]"):
+        world.reset_many(np.zeros((3, 16, 16, 3), np.uint8))
+
+
 def test_actions_in_the_context_can_be_given_or_inferred(known_world, clip):
     frames, actions = clip
     known_world.reset(frames[:3])
-    inferred = known_world._actions
+    inferred = known_world._dream.actions
     known_world.reset(frames[:3], action_ids=actions[:2])
-    assert torch.equal(inferred, known_world._actions)
+    assert torch.equal(inferred, known_world._dream.actions)
 
 
 def test_bf16_is_close_to_fp32():
@@ -187,8 +209,8 @@ def test_a_world_survives_its_file(tmp_path, architecture, actions):
     path = save_world(tmp_path / "new" / "tiny.world", world)
     again = World.load(path)
     assert again.info == world.info
-    assert (again.num_steps, again.context_frames) == (3, world.context_frames)
-    assert World.load(str(path), num_steps=2, temperature=0.5).num_steps == 2
+    assert (again.sampling.num_steps, again.context_frames) == (3, world.context_frames)
+    assert World.load(str(path), num_steps=2, temperature=0.5).sampling.num_steps == 2
     assert np.array_equal(again.reset(seed=4), world.reset(seed=4))
     for action in (1, 3, 0):
         assert np.array_equal(again.step(action), world.step(action))

@@ -80,7 +80,7 @@ def evaluate_world(
             f"{len(clips)} of {clips.num_frames}: use a longer file or a larger data.test_fraction."
         )
     started = time.perf_counter()
-    judge = _Judge(world, horizon, num_steps or world.num_steps, seed)
+    judge = _Judge(world, horizon, num_steps or world.sampling.num_steps, seed)
     parts = []
     for start in range(0, len(clips), batch_size):
         parts.append(judge.batch(*clips.batch(start, batch_size, world.device)))
@@ -188,12 +188,12 @@ class _Judge:
             horizon,
             world.context_frames,
             self.num_steps,
-            world.temperature,
+            world.sampling.temperature,
             teacher_forced,
             self.generator,
             action_ids=known,
-            top_k=world.top_k,
-            top_p=world.top_p,
+            top_k=world.sampling.top_k,
+            top_p=world.sampling.top_p,
             feedback=world.feedback,
             bf16=world.bf16,
         )

@@ -17,8 +17,9 @@ from tinyworlds.action_source import true_actions
 from tinyworlds.atomic import replacing
 from tinyworlds.errors import VideoError
 from tinyworlds.media import error_picture, save_strip, save_video, strip, to_uint8
+from tinyworlds.models.dream import Dream
 from tinyworlds.report import Report
-from tinyworlds.rollout import Dream, RolloutResult
+from tinyworlds.rollout import RolloutResult
 
 log = logging.getLogger(__name__)
 
@@ -103,16 +104,9 @@ def dream_actions(world: Any, frames: Tensor, actions: Tensor | None, num_steps:
     """Hold each action from one start: frames [T, C, H, W] -> dreamt [num_actions, num_steps, C, H, W]."""
     count = world.num_actions
     start = frames[None].expand(count, *frames.shape)
+    generator = torch.Generator(frames.device).manual_seed(0)
     dream = Dream(
-        world.tokenizer,
-        world.dynamics,
-        world.feedback,
-        world.bf16,
-        num_steps=world.num_steps,
-        temperature=world.temperature,
-        top_k=world.top_k,
-        top_p=world.top_p,
-        generator=torch.Generator(frames.device).manual_seed(0),
+        world.tokenizer, world.dynamics, world.sampling, None, world.feedback, world.bf16, generator
     )
     between = None if actions is None else actions[None].expand(count, -1)
     dream.start(start, between)

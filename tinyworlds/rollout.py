@@ -13,17 +13,17 @@ Shapes: B batch, T frames, P patches, C channels, H W pixels.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from tinyworlds.action_source import ActionSource, Prompt, listed_actions, true_actions
 from tinyworlds.errors import ConfigError
-from tinyworlds.models import maskgit
+from tinyworlds.models.dream import Dream
+from tinyworlds.models.maskgit import Sampling
 from tinyworlds.rollout_result import RolloutResult, join_results
 
-__all__ = ["Dream", "RolloutOptions", "RolloutResult", "join_results", "open_loop"]
+__all__ = ["RolloutOptions", "RolloutResult", "join_results", "open_loop"]
 
 
 @dataclass(frozen=True)
@@ -114,47 +114,6 @@ class RolloutOptions:
         )
 
 
-class Dream:
-    """Clips being continued: the codes and actions of their last frames, batched.
-
-    The one-clip counterpart for play is :class:`tinyworlds.models.world.World`.
-    """
-
-    def __init__(
-        self,
-        tokenizer: nn.Module,
-        dynamics: nn.Module,
-        feedback: str = "codes",
-        bf16: bool = False,
-        **sampling: Any,
-    ) -> None:
-        self.tokenizer, self.dynamics, self.feedback, self.sampling = tokenizer, dynamics, feedback, sampling
-        self.bf16 = bf16  # not for encoding: rounding would change the codes
-
-    def start(self, frames: Tensor, actions: Tensor | None) -> None:
-        """Begin with true frames [B, T, C, H, W] and the actions [B, T - 1] between them (None: idle, 0)."""
-        self.length = frames.shape[1]
-        self.frames = frames
-        self.ids = self.tokenizer.encode(frames)  # [B, T, P]
-        idle = self.ids.new_zeros(len(frames), self.length - 1)
-        self.actions = idle if actions is None else actions
-
-    def advance(self, action: Tensor | None) -> Tensor:
-        """Generate the frame after `action` [B] (None: unconditioned): [B, C, H, W], not clamped."""
-        taken = None if action is None else torch.cat([self.actions, action[:, None]], dim=1)  # [B, T]
-        with torch.autocast(self.ids.device.type, torch.bfloat16, enabled=self.bf16):
-            new = maskgit.decode(self.dynamics, self.ids, taken, horizon=1, **self.sampling)  # [B, 1, P]
-            ids = torch.cat([self.ids, new], dim=1)
-            raw = self.tokenizer.decode(new if self.tokenizer.per_frame else ids)[:, -1].float()
-        if self.feedback == "pixels":
-            self.frames = torch.cat([self.frames, raw[:, None].clamp(-1, 1)], dim=1)[:, -self.length :]
-            ids = self.tokenizer.encode(self.frames)
-        self.ids = ids[:, -self.length :]
-        if taken is not None:
-            self.actions = taken[:, 1:]
-        return raw
-
-
 def default_context(dynamics: nn.Module) -> int:
     """Frames given before the first generated one; the windows of training hold the predicted one too."""
     return max(dynamics.context_frames - 1, 1)
@@ -216,10 +175,8 @@ def open_loop(
     conditioned = actions_mode != "none"
     known = true_actions(action_model, frames, action_ids, dynamics.context_frames) if conditioned else None
     source = ActionSource(actions_mode, known, dynamics.num_actions, context, prompt)
-    dream = Dream(
-        tokenizer, dynamics, feedback, bf16,
-        num_steps=num_steps, temperature=temperature, top_k=top_k, top_p=top_p, generator=generator,
-    )  # fmt: skip
+    sampling = Sampling(num_steps, temperature, top_k, top_p)
+    dream = Dream(tokenizer, dynamics, sampling, None, feedback, bf16, generator)
     actions, raw = [], []
     for step in range(horizon):
         if step == 0 or teacher_forced:

@@ -28,7 +28,6 @@ from tinyworlds.models.world_info import WorldInfo
 SCHEMA_VERSION = 1
 _KEY = "tinyworlds"
 _NETWORKS = {"tokenizer": VideoTokenizer, "dynamics": DynamicsModel, "latent_actions": LatentActionModel}
-_PLAY_SETTINGS = ("context_frames", "num_steps", "temperature")
 
 
 def save_world(path: str | os.PathLike[str], world: World) -> Path:
@@ -55,7 +54,7 @@ def save_world(path: str | os.PathLike[str], world: World) -> Path:
     header = {
         "schema_version": SCHEMA_VERSION,
         "configs": {name: dict(network.config) for name, network in networks.items()},
-        "play": {name: getattr(world, name) for name in _PLAY_SETTINGS},
+        "play": {"context_frames": world.context_frames, **dataclasses.asdict(world.sampling)},
         **dataclasses.asdict(world.info),
     }
     try:

@@ -1,47 +1,15 @@
-"""What dynamics are trained on: partners, codes from a cache or on the fly, labels."""
+"""What dynamics are trained on: partners and labels; codes are in test_code_cache."""
 
 from pathlib import Path
 
 import pytest
-import torch
-from tiny_runs import curve, train, words
+from tiny_runs import train, words
 
-from tinyworlds import DynamicsModel, H5DataModule, load_network
+from tinyworlds import DynamicsModel, load_network
 from tinyworlds.checkpoints import fingerprint, read_checkpoint
 from tinyworlds.cli import main
-from tinyworlds.data import FrameFile, frames_to_input
-from tinyworlds.stages.code_cache import build_codes, can_cache
 
 TWO = "--trainer.max_steps=2"
-
-
-def test_the_cache_holds_what_the_networks_say(partners: Path, tiny_h5: Path, tmp_path: Path) -> None:
-    tokenizer = load_network(partners / "video_tokenizer" / "version_0" / "checkpoints" / "last.ckpt")
-    action_model = load_network(partners / "latent_actions" / "version_0" / "checkpoints" / "last.ckpt")
-    assert can_cache(tokenizer, action_model)
-    codes = build_codes(FrameFile(tiny_h5), 2, tokenizer, action_model, tmp_path / "codes.h5", progress=False)
-    data = H5DataModule(str(tiny_h5), num_frames=4, fps=7.5, batch_size=8, cache=False)
-    data.setup("fit")
-    assert data.strides == [2]
-    data.use_codes({str(tiny_h5): codes})
-    data.setup("validate")
-    batch = next(iter(data.val_dataloader()))
-    frames = frames_to_input(batch["frames"])
-    assert torch.equal(batch["ids"], tokenizer.encode(frames))
-    assert torch.equal(batch["action_ids"], action_model.encode(frames))
-
-
-def test_cached_training_equals_training_on_the_fly(partners: Path, tiny_h5: Path) -> None:
-    cached = train("dynamics", tiny_h5, partners, "--trainer.max_steps=5")
-    live = train("dynamics", tiny_h5, partners, "--trainer.max_steps=5", "--model.cache_codes=false")
-    assert list((partners / "codes").glob("*.h5"))
-    assert curve(cached) == pytest.approx(curve(live), rel=1e-5)
-
-
-def test_v1_networks_are_not_cached(tiny_h5: Path, tmp_path: Path) -> None:
-    for stage in ("video_tokenizer", "latent_actions", "dynamics"):
-        train(stage, tiny_h5, tmp_path, TWO, "--model.architecture=v1")
-    assert not (tmp_path / "codes").exists()
 
 
 def test_the_checkpoint_names_its_partners(partners: Path, tiny_h5: Path) -> None:

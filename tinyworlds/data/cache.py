@@ -53,13 +53,29 @@ def build_cache(path: str | Path) -> Path | None:
         return None
     try:
         _drop_outdated(copy, info.path)
-        _check_space(info.path, size)
+        check_space(info.path.parent, size, "a copy")
         _unpack(info, copy, show=size > _SHOW_BYTES)
     except OSError as error:
         if reads_slowly(info):
             warnings.warn(f"{info.path} is read as it is, which is slow: {error}", stacklevel=2)
         return None
     return copy
+
+
+def cache_folder(path: Path) -> Path:
+    """The folder for what is made of a gameplay file and may be deleted at any time."""
+    return path.parent / ".cache"
+
+
+def check_space(folder: Path, size: int, what: str) -> None:
+    """Check that `size` bytes of `what` fit on the disk of `folder`, and leave some to spare.
+
+    Raises:
+        StorageError: they do not.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < size + SPARE_BYTES:
+        raise StorageError(f"no room for {what} of {size / 2**30:.1f} GiB, {free / 2**30:.1f} GiB are free")
 
 
 def reads_slowly(info: FileInfo) -> bool:
@@ -72,7 +88,7 @@ def reads_slowly(info: FileInfo) -> bool:
 def _copy_path(path: Path) -> Path:
     stat = path.stat()
     mark = hashlib.sha256(f"{path.name} {stat.st_size} {stat.st_mtime_ns}".encode()).hexdigest()[:12]
-    return path.parent / ".cache" / f"{path.stem}-{mark}.h5"
+    return cache_folder(path) / f"{path.stem}-{mark}.h5"
 
 
 def _drop_outdated(copy: Path, path: Path) -> None:
@@ -80,12 +96,6 @@ def _drop_outdated(copy: Path, path: Path) -> None:
     for old in copy.parent.glob(f"{path.stem}-????????????.h5"):
         with contextlib.suppress(OSError):  # in use by another process on Windows
             old.unlink()
-
-
-def _check_space(path: Path, size: int) -> None:
-    free = shutil.disk_usage(path.parent).free
-    if free < size + SPARE_BYTES:
-        raise StorageError(f"no room for a copy of {size / 2**30:.1f} GiB, {free / 2**30:.1f} GiB are free")
 
 
 def _unpack(info: FileInfo, copy: Path, show: bool) -> None:

@@ -3,40 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from tinyworlds.data.reader import FrameFile, SpanReader
+from tinyworlds.data.codes import CodesFile
+from tinyworlds.data.reader import FrameFile
 from tinyworlds.data.windows import WindowIndex
-from tinyworlds.errors import DataError
 
 Batch = dict[str, Tensor]
-
-
-class CodesFile:
-    """Token and action ids of every frame of one gameplay file, computed once (HDF5 `ids` and `action_ids`).
-
-    Args:
-        path: the codes file: `ids` [N,P], and optionally `action_ids` [N], the latent action of the pair
-            (i, i + stride).
-        num_frames: N of the gameplay file.
-
-    Raises:
-        DataError: it was made for another file.
-    """
-
-    def __init__(self, path: str | Path, num_frames: int) -> None:
-        self.ids = SpanReader(path, "ids")
-        if len(self.ids) != num_frames or len(self.ids.shape) != 2:
-            raise DataError(f"{path}: 'ids' is {list(self.ids.shape)}, not [{num_frames},P]; delete it.")
-        try:
-            self.action_ids: SpanReader | None = SpanReader(path, "action_ids")
-        except DataError:  # tokens alone: the true actions, or none, are used
-            self.action_ids = None
 
 
 class WindowDataset(Dataset):
@@ -114,14 +91,10 @@ class WindowDataset(Dataset):
 
     def _codes(self, places: list[tuple[int, int]]) -> Batch:
         assert self.codes is not None
-        ids, action_ids = [], []
-        for file, start in places:
-            codes, stride = self.codes[file], self.strides[file]
-            ids.append(codes.ids.read(start, self.num_frames, stride))
-            if codes.action_ids is not None and self.num_frames > 1:
-                action_ids.append(codes.action_ids.read(start, self.num_frames - 1, stride))
+        ids = [self.codes[file].ids(start) for file, start in places]
         batch = {"ids": torch.from_numpy(np.stack(ids).astype(np.int64))}
-        if len(action_ids) == len(places):
+        if self.num_frames > 1 and all(codes.has_actions for codes in self.codes):
+            action_ids = [self.codes[file].action_ids(start) for file, start in places]
             batch["action_ids"] = torch.from_numpy(np.stack(action_ids).astype(np.int64))
         return batch
 

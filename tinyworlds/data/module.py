@@ -7,13 +7,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader
 
 from tinyworlds.data.cache import build_cache
+from tinyworlds.data.codes import CodesFile
 from tinyworlds.data.collection import Collection
-from tinyworlds.data.dataset import Batch, CodesFile, WindowDataset, already_a_batch
+from tinyworlds.data.dataset import Batch, WindowDataset, already_a_batch
 from tinyworlds.data.pixels import frames_to_input
 from tinyworlds.data.reader import FrameFile
 from tinyworlds.data.sampler import TrainBatches
@@ -140,6 +142,11 @@ class H5DataModule(LightningDataModule):
         """Return how many windows "train", "val" or "test" offers."""
         return len(self._open().windows(split, num_frames or self.num_frames))
 
+    def window_starts(self, file: int) -> np.ndarray:
+        """First frames of the windows of one file that training and validation draw, int64 [W], ascending."""
+        indices = [self._open().windows(split, self.num_frames) for split in ("train", "val")]
+        return np.union1d(*(index.starts(file) for index in indices))
+
     # ---- Lightning's hooks
 
     def prepare_data(self) -> None:
@@ -162,7 +169,7 @@ class H5DataModule(LightningDataModule):
 
     def train_dataloader(self) -> DataLoader:
         """Batches of training windows, endless in principle; `steps_per_epoch` of them per epoch."""
-        dataset = self._dataset("train", self.num_frames, with_frames=self._codes is None)
+        dataset = self._dataset("train", self.num_frames, self._codes, with_frames=self._codes is None)
         if self.trainer is not None and self.trainer.overfit_batches:
             return self._fixed_loader(dataset)  # the same few batches again and again
         rank, world_size = self._rank()
@@ -176,7 +183,9 @@ class H5DataModule(LightningDataModule):
 
     def val_dataloader(self) -> DataLoader | list:
         """Validation windows, each frame at most once; nothing if `val_fraction` is 0."""
-        return self._fixed_loader(self._dataset("val", self.num_frames)) if self.val_fraction else []
+        if not self.val_fraction:
+            return []
+        return self._fixed_loader(self._dataset("val", self.num_frames, self._codes))
 
     def test_dataloader(self) -> DataLoader:
         """Test windows, each frame at most once."""
@@ -203,22 +212,22 @@ class H5DataModule(LightningDataModule):
     # ---- codes
 
     def use_codes(self, codes: Mapping[str, str | Path]) -> None:
-        """From now on, training batches hold `ids` and `action_ids` instead of frames, other batches both.
+        """From now on, training batches hold `ids` and `action_ids` instead of frames, validation both.
 
         Args:
-            codes: for each of `files` its codes file, see `tinyworlds.data.dataset.CodesFile`.
+            codes: for each of `files` its codes file, see `tinyworlds.data.codes`.
 
         Raises:
             ConfigError: a file has no codes.
-            DataError: codes were made for another file.
+            DataError: codes were made for another file or other windows.
         """
         by_path = {str(Path(path)): codes_path for path, codes_path in codes.items()}
         missing = [path for path in self.files if str(Path(path)) not in by_path]
         if missing:
             raise ConfigError(f"No codes for {', '.join(missing)}; they are there for: {', '.join(by_path)}.")
         self._codes = [
-            CodesFile(by_path[str(Path(path))], len(file))
-            for path, file in zip(self.files, self.frame_files, strict=True)
+            CodesFile(by_path[str(Path(file.info.path))], len(file), self.num_frames, stride)
+            for file, stride in zip(self.frame_files, self.strides, strict=True)
         ]
 
     # ---- inside
@@ -232,13 +241,19 @@ class H5DataModule(LightningDataModule):
             self.frame_size = self._collection.frame_size
         return self._collection
 
-    def _dataset(self, split: str, num_frames: int, with_frames: bool = True) -> WindowDataset:
+    def _dataset(
+        self,
+        split: str,
+        num_frames: int,
+        codes: list[CodesFile] | None = None,
+        with_frames: bool = True,
+    ) -> WindowDataset:
         collection = self._open()
         collection.check_windows(split, num_frames)
         windows = collection.windows(split, num_frames)
         return WindowDataset(
             collection.files, windows, num_frames, collection.strides,
-            self._codes, with_frames, shuffled=split != "train",
+            codes, with_frames, shuffled=split != "train",
         )  # fmt: skip
 
     def _fixed_loader(self, dataset: WindowDataset) -> DataLoader:

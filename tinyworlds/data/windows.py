@@ -136,7 +136,8 @@ class WindowIndex:
             max(0, (len(run) - span) // step + 1)
             for run, span, step in zip(runs, spans, self._steps, strict=True)
         ]
-        self._ends = np.cumsum(counts, dtype=np.int64)
+        self._counts = np.array(counts, np.int64)
+        self._ends = np.cumsum(self._counts)
         self._files = np.array([run.file for run in runs], np.int64)
         self._starts = np.array([run.start for run in runs], np.int64)
 
@@ -150,3 +151,9 @@ class WindowIndex:
         run = int(np.searchsorted(self._ends, number, side="right"))
         within = number - (int(self._ends[run - 1]) if run else 0)
         return int(self._files[run]), int(self._starts[run] + within * self._steps[run])
+
+    def starts(self, file: int) -> np.ndarray:
+        """Return the first frame of every window of one file, int64 [W]."""
+        own = np.flatnonzero(self._files == file)
+        rows = [self._starts[run] + np.arange(self._counts[run]) * self._steps[run] for run in own]
+        return np.concatenate([np.empty(0, np.int64), *rows])

@@ -8,14 +8,13 @@ at once, each from a clean past, and what stands still is easy to copy.
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from tinyworlds.errors import ConfigError, DataError
 from tinyworlds.models.base import Network, check_bins, check_heads, check_positive, pick
+from tinyworlds.models.continuation import Continuation
 from tinyworlds.models.dynamics_parts import build_v1, build_v2
 from tinyworlds.models.masking import IGNORED, shift_frames
-from tinyworlds.nn.attention import TimeMemory
 from tinyworlds.nn.cross_entropy import linear_cross_entropy
 from tinyworlds.nn.fsq import FSQ
 from tinyworlds.nn.moe import balance_loss
@@ -138,15 +137,15 @@ class DynamicsModel(Network):
             terms["loss"] = cross_entropy + BALANCE_WEIGHT * terms["balance"]
         return terms
 
-    def begin(self, past_ids: Tensor, action_ids: Tensor | None, num_new: int) -> Continuation:
-        """Run the past once, to be asked for logits of the `num_new` frames after it many times.
+    def begin(self, past_ids: Tensor, action_ids: Tensor | None, limit: int | None = None) -> Continuation:
+        """Run the past once and remember it, to guess the frames after it.
 
         Args:
             past_ids: ``[B, T, P]``, revealed.
-            action_ids: ``[B, T + num_new - 1]`` or ``[B, T + num_new]``, as in `logits`.
-            num_new: Frames to come.
+            action_ids: ``[B, T-1]`` or ``[B, T]``, as in `logits`.
+            limit: Most frames to remember; by default those given.
         """
-        return Continuation(self, past_ids, action_ids, num_new)
+        return Continuation(self, past_ids, action_ids, limit or past_ids.shape[1])
 
     def check_shapes(self, ids: Tensor, action_ids: Tensor | None) -> None:
         """Raise DataError unless codes and actions fit the network and each other."""
@@ -161,30 +160,6 @@ class DynamicsModel(Network):
                 f"{length} frames take {length - 1} or {length} actions, got {action_ids.shape[1]}:"
                 " pass the actions between the frames."
             )
-
-
-class Continuation:
-    """A past that is remembered, and the frames after it; made by `DynamicsModel.begin`."""
-
-    def __init__(
-        self, network: DynamicsModel, past_ids: Tensor, action_ids: Tensor | None, num_new: int
-    ) -> None:
-        blank = past_ids.new_full((len(past_ids), num_new, past_ids.shape[2]), network.mask_id)
-        canvas = torch.cat([past_ids, blank], dim=1)
-        network.check_shapes(canvas, action_ids)
-        condition = network.conditioning(action_ids, canvas)
-        self.network = network
-        self.last_ids = past_ids[:, -1:]
-        self.condition = None if condition is None else condition[:, -num_new:]
-        self.memory = TimeMemory()
-        past = network.token_input(past_ids, shift_frames(past_ids, network.mask_id))
-        network.transformer(past, None if condition is None else condition[:, :-num_new], self.memory)
-        self.memory.freeze(past_ids.shape[1])
-
-    def logits(self, ids: Tensor) -> Tensor:
-        """Logits ``[B, num_new, P, K]`` of the new frames ``[B, num_new, P]``, masked or revealed."""
-        x = self.network.token_input(ids, torch.cat([self.last_ids, ids[:, :-1]], dim=1))
-        return self.network.output(self.network.transformer(x, self.condition, self.memory))
 
 
 def _check_choices(num_patches: int, num_bins: int, num_actions: int, num_experts: int, top_k: int) -> None:

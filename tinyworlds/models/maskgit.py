@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Protocol
 
@@ -17,13 +18,14 @@ from torch import Tensor
 
 from tinyworlds.errors import ConfigError, DataError
 from tinyworlds.models.base import pick
+from tinyworlds.models.continuation import Guesser, Rerun
 
 _STEEPNESS = 5.0  # of the exponential schedule
 _LEAST_SHARE = 16  # each of its passes reveals at least one code in this many
 
 
 class Dynamics(Protocol):
-    """What decoding needs of a dynamics network."""
+    """What decoding needs of a dynamics network; `begin` as in `DynamicsModel` is used where there is one."""
 
     mask_id: int
     context_frames: int
@@ -31,18 +33,6 @@ class Dynamics(Protocol):
 
     def logits(self, ids: Tensor, action_ids: Tensor | None = None) -> Tensor:
         """See `tinyworlds.models.DynamicsModel.logits`."""
-
-
-class Rerun:
-    """Guesses by running all frames in every pass, for a network that cannot `begin` (remember the past)."""
-
-    def __init__(self, dynamics: Dynamics, past_ids: Tensor, action_ids: Tensor | None, num_new: int) -> None:
-        self._dynamics, self._past_ids, self._action_ids = dynamics, past_ids, action_ids
-
-    def logits(self, ids: Tensor) -> Tensor:
-        """Logits ``[B, num_new, P, K]`` of the new frames ``[B, num_new, P]``."""
-        canvas = torch.cat([self._past_ids, ids], dim=1)
-        return self._dynamics.logits(canvas, self._action_ids)[:, self._past_ids.shape[1] :]
 
 
 def _exponential(num_tokens: int, num_steps: int) -> list[int]:
@@ -165,13 +155,37 @@ def _draw(weights: Tensor, generator: torch.Generator | None) -> Tensor:
     return (weights / waiting).argmax(dim=-1)
 
 
-def _check_sampling(temperature: float, top_k: int | None, top_p: float | None) -> None:
-    if temperature < 0:
-        raise ConfigError(f"temperature must be 0 or above, got {temperature}.")
-    if top_k is not None and top_k < 1:
-        raise ConfigError(f"top_k must be at least 1, got {top_k}: leave it out to draw from all codes.")
-    if top_p is not None and not 0 < top_p <= 1:
-        raise ConfigError(f"top_p must lie in (0, 1], got {top_p}.")
+@dataclass(frozen=True)
+class Sampling:
+    """How a frame is decoded.
+
+    Args:
+        num_steps: Passes a frame.
+        temperature: See `sample_tokens`; so for `top_k` and `top_p`.
+        top_k: See there.
+        top_p: See there.
+        schedule: One of `SCHEDULES`.
+
+    Raises:
+        ConfigError: A setting is out of range.
+    """
+
+    num_steps: int = 10
+    temperature: float = 0.0
+    top_k: int | None = None
+    top_p: float | None = None
+    schedule: str = "exponential"
+
+    def __post_init__(self) -> None:
+        schedule(self.schedule, 1, self.num_steps)
+        if self.temperature < 0:
+            raise ConfigError(f"temperature must be 0 or above, got {self.temperature}.")
+        if self.top_k is not None and self.top_k < 1:
+            raise ConfigError(
+                f"top_k must be at least 1, got {self.top_k}: leave it out to draw from all codes."
+            )
+        if self.top_p is not None and not 0 < self.top_p <= 1:
+            raise ConfigError(f"top_p must lie in (0, 1], got {self.top_p}.")
 
 
 @torch.no_grad()
@@ -213,19 +227,28 @@ def decode(
         ConfigError: A setting is out of range.
         DataError: The number of actions does not fit.
     """
-    _check_sampling(temperature, top_k, top_p)
     if horizon < 1:
         raise ConfigError(f"horizon must be at least 1, got {horizon}.")
     first, total = ids.shape[1], ids.shape[1] + horizon
     lead = _leading_actions(action_ids, total)
-    sample = partial(sample_tokens, temperature=temperature, top_k=top_k, top_p=top_p, generator=generator)
-    per_fill = horizon if dynamics.joint_horizon else 1
-    for end in range(first + per_fill, total + 1, per_fill):
-        start = 0 if dynamics.joint_horizon else max(end - max(dynamics.context_frames, 2), 0)
-        actions = None if action_ids is None else action_ids[:, start : end - 1 + lead]
-        new = _fill(dynamics, ids[:, start:], actions, per_fill, num_steps, schedule, sample)
-        ids = torch.cat([ids, new], dim=1)
-    return ids[:, first:]
+    sampling = Sampling(num_steps, temperature, top_k, top_p, schedule)
+    joint = dynamics.joint_horizon
+    limit = first if joint else max(dynamics.context_frames - 1, 1)
+    past_actions = None if action_ids is None else action_ids[:, : first - 1 + lead]
+    guess = begin(dynamics, ids, past_actions, limit)
+    count = horizon if joint else 1  # frames to a fill
+    blank = ids.new_full((len(ids), count, ids.shape[2]), dynamics.mask_id)
+    new = []
+    for start in range(first - 1 + lead, total - 1 + lead, count):
+        guess.expect(None if action_ids is None else action_ids[:, start : start + count], count)
+        new.append(fill(guess, blank, sampling, generator))
+        guess.accept(new[-1])
+    return torch.cat(new, dim=1)
+
+
+def begin(dynamics: Dynamics, past_ids: Tensor, action_ids: Tensor | None, limit: int) -> Guesser:
+    """Remember a past ``[B, T, P]`` and the actions between its frames, to guess what comes after it."""
+    return getattr(dynamics, "begin", partial(Rerun, dynamics))(past_ids, action_ids, limit)
 
 
 def _leading_actions(action_ids: Tensor | None, num_frames: int) -> int:
@@ -239,27 +262,34 @@ def _leading_actions(action_ids: Tensor | None, num_frames: int) -> int:
     return lead
 
 
-def _fill(
-    dynamics: Dynamics,
-    past: Tensor,
-    action_ids: Tensor | None,
-    num_new: int,
-    num_steps: int,
-    name: str,
-    sample: partial[tuple[Tensor, Tensor]],
+@torch.no_grad()
+def fill(
+    guess: Guesser, blank: Tensor, sampling: Sampling, generator: torch.Generator | None = None
 ) -> Tensor:
-    """Reveal `num_new` frames after `past`: ``[B, num_new, P]``."""
-    batch, _, patches = past.shape
-    begin = getattr(dynamics, "begin", partial(Rerun, dynamics))
-    guess = begin(past, action_ids, num_new)
-    new = past.new_full((batch, num_new * patches), dynamics.mask_id)
-    order = _fixed_order(name, num_new * patches, patches, past.device)
-    for count in schedule(name, num_new * patches, num_steps):
-        tokens, confidence = sample(guess.logits(new.view(batch, num_new, patches)).flatten(1, 2))
+    """Reveal the frames that `guess` expects.
+
+    Args:
+        guess: Gives the logits.
+        blank: ``[B, num_new, P]`` int64, all masked.
+        sampling: How.
+        generator: Random numbers, on the device of `blank`.
+
+    Returns:
+        ``[B, num_new, P]``, all revealed.
+    """
+    batch, num_new, patches = blank.shape
+    new = blank.flatten(1)
+    hidden = torch.ones_like(new, dtype=torch.bool)
+    order = _fixed_order(sampling.schedule, num_new * patches, patches, blank.device)
+    for count in schedule(sampling.schedule, num_new * patches, sampling.num_steps):
+        logits = guess.logits(new.view(batch, num_new, patches)).flatten(1, 2)
+        tokens, confidence = sample_tokens(
+            logits, sampling.temperature, sampling.top_k, sampling.top_p, generator
+        )
         priority = confidence if order is None else order.expand_as(confidence)
-        hidden = new == dynamics.mask_id
         chosen = priority.masked_fill(~hidden, -1.0).topk(count, dim=1).indices
         new = new.scatter(1, chosen, tokens.gather(1, chosen))
+        hidden = hidden.scatter(1, chosen, False)
     return new.view(batch, num_new, patches)
 
 

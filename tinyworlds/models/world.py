@@ -4,8 +4,8 @@
     frame = world.reset(seed=0)          # uint8 [H, W, 3]
     frame = world.step(action_id=3)
 
-A world remembers the code ids of its last frames and predicts the codes of the next one; pixels are only
-made to be shown. `tinyworlds.models.maskgit` tells how (Genie, section 2.1: dynamics model).
+A world goes on from the codes of its last frames, pixels are only made to be shown (`models.dream`;
+Genie, section 2.1: dynamics model). `reset_many` and `step_many` play many sessions at once.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ import torch
 from tinyworlds.data.pixels import frames_to_input, input_to_frames
 from tinyworlds.devices import Precision, pick_device, use_bf16
 from tinyworlds.errors import ConfigError, DataError
-from tinyworlds.models import maskgit
+from tinyworlds.models.dream import Dream
+from tinyworlds.models.maskgit import Sampling
 from tinyworlds.models.world_info import WorldInfo
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class World:
         temperature: 0 takes the likeliest code, above 0 samples.
         top_k: sample only among the k likeliest codes.
         top_p: sample only among the likeliest codes that together have this probability.
+        schedule: how many codes each decoding step reveals, see `maskgit.SCHEDULES`.
         feedback: ``"codes"`` goes on from the predicted codes, ``"pixels"`` encodes every shown frame again.
         precision: ``"32"``, ``"bf16"`` or ``"auto"`` (bf16 on GPUs that have it); encoding is always in 32
             bit, since rounding would change code ids.
@@ -67,6 +69,7 @@ class World:
         temperature: float = 0.0,
         top_k: int | None = None,
         top_p: float | None = None,
+        schedule: str = "exponential",
         feedback: Feedback = "codes",
         precision: Precision = "auto",
         device: str | torch.device = "cpu",
@@ -79,7 +82,6 @@ class World:
         )
         self.start_frames, self.start_actions = start_frames, start_actions
         self.context_frames = context_frames or max(dynamics.context_frames - 1, 1)
-        self.num_steps, self.temperature, self.top_k, self.top_p = num_steps, temperature, top_k, top_p
         if feedback not in ("codes", "pixels"):
             raise ConfigError(f"feedback is 'codes' or 'pixels', not '{feedback}'")
         self.feedback = feedback
@@ -87,9 +89,10 @@ class World:
         self._generator = torch.Generator(self.device)
         self._generator.seed()  # a generator is born with the same seed every time
         self._start_clips = np.random.default_rng()
-        self._ids: torch.Tensor | None = None  # [1, T, P], T up to context_frames
-        self._actions: torch.Tensor | None = None  # [1, T-1]
-        self._pixels: torch.Tensor | None = None  # [1, T, C, H, W], with feedback="pixels" only
+        sampling = Sampling(num_steps, temperature, top_k, top_p, schedule)
+        self._dream = Dream(
+            self.tokenizer, self.dynamics, sampling, self.context_frames, feedback, self.bf16, self._generator
+        )
 
     @classmethod
     def load(
@@ -162,7 +165,6 @@ class World:
 
     # Playing.
 
-    @torch.inference_mode()
     def reset(
         self,
         frames: np.ndarray | None = None,
@@ -182,48 +184,66 @@ class World:
         Raises:
             DataError: the frames do not fit, or there are none.
         """
+        if frames is None:
+            return self.reset_many(1, seed=seed)[0]
+        self._check_frames(frames)
+        given = None if action_ids is None else np.asarray(action_ids, np.int64)[None]
+        return self.reset_many(frames[None], given, seed)[0]
+
+    @torch.inference_mode()
+    def reset_many(
+        self, start: int | np.ndarray, action_ids: np.ndarray | None = None, seed: int | None = None
+    ) -> np.ndarray:
+        """Start N sessions that `step_many` plays at once.
+
+        Args:
+            start: N to draw stored clips, or frames uint8 [N, T, H, W, 3].
+            action_ids: [N, T-1], the actions between given frames; inferred when missing.
+            seed: of the sampling and of the choice of the stored clips.
+
+        Returns:
+            The last frame of each, as the tokenizer sees it, uint8 [N, H, W, 3].
+
+        Raises:
+            DataError: the frames do not fit, or there are none.
+        """
         if seed is not None:
             self._generator.manual_seed(seed)
             self._start_clips = np.random.default_rng(seed)
-        if frames is None:
-            frames, action_ids = self._draw_start_clip()
-        self._check_frames(frames)
-        frames = torch.from_numpy(np.ascontiguousarray(frames[-self.context_frames :]))
-        pixels = frames_to_input(frames[None].to(self.device))  # [1, T, C, H, W]
-        self._ids = self.tokenizer.encode(pixels)
-        self._actions = self._past_actions(pixels, action_ids)
-        self._pixels = pixels if self.feedback == "pixels" else None
-        return input_to_frames(self._decode(self._ids))[0, 0].cpu().numpy()
+        if isinstance(start, int):
+            start, action_ids = self._draw_start_clips(start)
+        self._check_frames(start, many=True)
+        frames = torch.from_numpy(np.ascontiguousarray(start[:, -self.context_frames :]))
+        pixels = frames_to_input(frames.to(self.device))  # [N, T, C, H, W]
+        self._dream.start(pixels, self._past_actions(pixels, action_ids))
+        return self._shown(self._dream.picture(self._dream.ids))
 
-    @torch.inference_mode()
     def step(self, action_id: int) -> np.ndarray:
         """Take an action and return the next frame, uint8 [H, W, 3].
 
         Raises:
             ConfigError: the world has no such action, or `reset` has not been called.
         """
-        if self._ids is None:
+        return self.step_many([action_id])[0]
+
+    @torch.inference_mode()
+    def step_many(self, action_ids: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Take one action in each of the N sessions and return their next frames, uint8 [N, H, W, 3].
+
+        Raises:
+            ConfigError: the world has no such action, there are not N of them, or `reset` was not called.
+        """
+        if self._dream.ids is None:
             raise ConfigError("step() was called before reset(): call world.reset() first")
-        if not 0 <= action_id < self.num_actions:
-            raise ConfigError(f"action {action_id} is not one of this world's: 0 to {self.num_actions - 1}")
-        action = torch.full((1, 1), int(action_id), dtype=torch.int64, device=self.device)
-        actions = torch.cat([self._actions, action], dim=1)  # [1, T]
-        with self._autocast():
-            new = maskgit.decode(
-                self.dynamics,
-                self._ids,
-                None if self.info.actions == "none" else actions,
-                horizon=1,
-                num_steps=self.num_steps,
-                temperature=self.temperature,
-                top_k=self.top_k,
-                top_p=self.top_p,
-                generator=self._generator,
-            )  # [1, 1, P]
-        ids = torch.cat([self._ids, new], dim=1)
-        frame = self._decode(ids)
-        self._remember(ids, actions, frame)
-        return input_to_frames(frame)[0, 0].cpu().numpy()
+        if len(action_ids) != len(self._dream.ids):
+            raise ConfigError(f"{len(self._dream.ids)} sessions take as many actions, got {len(action_ids)}")
+        for action_id in action_ids:
+            if not 0 <= action_id < self.num_actions:
+                raise ConfigError(
+                    f"action {action_id} is not one of this world's: 0 to {self.num_actions - 1}"
+                )
+        taken = torch.as_tensor(np.asarray(action_ids, np.int64), device=self.device)
+        return self._shown(self._dream.advance(None if self.info.actions == "none" else taken))
 
     def rollout(
         self, frames: np.ndarray, action_ids: Sequence[int] | np.ndarray, seed: int | None = None
@@ -248,50 +268,46 @@ class World:
 
         return WorldEnv(self, max_steps=max_steps, render_mode=render_mode)
 
-    # Inside.
+    @property
+    def sampling(self) -> Sampling:
+        """How frames are decoded; may be replaced between two steps."""
+        return self._dream.sampling
 
-    def _decode(self, ids: torch.Tensor) -> torch.Tensor:
-        """Decode the last frame of `ids` [1, T, P] to [1, 1, C, H, W] in [-1, 1]."""
-        if self.tokenizer.per_frame:
-            ids = ids[:, -1:]
-        with self._autocast():
-            return self.tokenizer.decode(ids)[:, -1:].float().clamp(-1, 1)
+    @sampling.setter
+    def sampling(self, sampling: Sampling) -> None:
+        self._dream.sampling = sampling
 
-    def _remember(self, ids: torch.Tensor, actions: torch.Tensor, frame: torch.Tensor) -> None:
-        if self._pixels is not None:
-            self._pixels = torch.cat([self._pixels, frame], dim=1)[:, -self.context_frames :]
-            ids = self.tokenizer.encode(self._pixels)
-        self._ids = ids[:, -self.context_frames :]
-        self._actions = actions[:, actions.shape[1] - (self._ids.shape[1] - 1) :]
+    def _shown(self, frames: torch.Tensor) -> np.ndarray:
+        """Decoded frames [N, C, H, W] as uint8 [N, H, W, 3]."""
+        return input_to_frames(frames.clamp(-1, 1)).cpu().numpy()
 
-    def _past_actions(
-        self, pixels: torch.Tensor, action_ids: Sequence[int] | np.ndarray | None
-    ) -> torch.Tensor:
-        wanted = pixels.shape[1] - 1
+    def _past_actions(self, pixels: torch.Tensor, action_ids: np.ndarray | None) -> torch.Tensor | None:
+        sessions, wanted = len(pixels), pixels.shape[1] - 1
+        if self.info.actions == "none":
+            return None
         if action_ids is not None:
-            given = torch.as_tensor(np.asarray(action_ids, dtype=np.int64).copy(), device=self.device)
-            if given.ndim != 1 or len(given) < wanted:
-                shape = tuple(given.shape)
+            given = torch.as_tensor(np.array(action_ids, np.int64), device=self.device)
+            if given.ndim != 2 or given.shape[1] < wanted:
+                shape = tuple(given.shape[1:])
                 raise DataError(f"{wanted + 1} frames need {wanted} actions between them; got {shape}")
-            return given[len(given) - wanted :][None]
+            return given[:, given.shape[1] - wanted :]
         if wanted and self.info.actions == "latent" and self.latent_actions is not None:
             return self.latent_actions.encode(pixels)
-        return torch.full((1, wanted), self.idle_action, dtype=torch.int64, device=self.device)
+        return torch.full((sessions, wanted), self.idle_action, dtype=torch.int64, device=self.device)
 
-    def _draw_start_clip(self) -> tuple[np.ndarray, np.ndarray | None]:
+    def _draw_start_clips(self, count: int) -> tuple[np.ndarray, np.ndarray | None]:
         if self.start_frames is None or len(self.start_frames) == 0:
             raise DataError("this world stores no start clips: give frames to reset(), uint8 [T, H, W, 3]")
-        index = int(self._start_clips.integers(len(self.start_frames)))
-        return self.start_frames[index], None if self.start_actions is None else self.start_actions[index]
+        drawn = self._start_clips.integers(len(self.start_frames), size=count)
+        actions = None if self.start_actions is None else self.start_actions[drawn]
+        return self.start_frames[drawn], actions
 
-    def _check_frames(self, frames: np.ndarray) -> None:
+    def _check_frames(self, frames: np.ndarray, many: bool = False) -> None:
         shape, dtype = np.shape(frames), getattr(frames, "dtype", type(frames).__name__)
-        if dtype != np.uint8 or len(shape) != 4 or shape[0] < 1 or shape[1:] != self.frame_shape:
+        clip = shape[1:] if many else shape
+        if dtype != np.uint8 or len(clip) != 4 or min(shape[: 1 + many]) < 1 or clip[1:] != self.frame_shape:
             height, width, channels = self.frame_shape
             raise DataError(
-                f"this world starts from uint8 frames [T, {height}, {width}, {channels}]; "
-                f"got {dtype} {list(shape)}: resize or convert them"
+                f"this world starts from uint8 frames {'[N, T' if many else '[T'}, {height}, {width},"
+                f" {channels}]; got {dtype} {list(shape)}: resize or convert them"
             )
-
-    def _autocast(self) -> torch.autocast:
-        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bf16)

@@ -6,12 +6,15 @@ network sees at play time what it saw in training, and the past need run only on
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tinyworlds.nn.norms import head_norm
-from tinyworlds.nn.positions import RotarySpace, RotaryTime
+from tinyworlds.nn.positions import MAX_FRAMES, RotarySpace, RotaryTime
 
 
 def _attend(query: Tensor, key: Tensor, value: Tensor, **mask: bool | Tensor) -> Tensor:
@@ -56,28 +59,59 @@ def _causal(num_queries: int, num_keys: int, device: torch.device) -> dict[str, 
     return {"attn_mask": mask.tril(num_keys - num_queries)}
 
 
+def _unturned(x: Tensor, first_frame: int) -> Tensor:
+    return x
+
+
 class TimeMemory:
     """Keys and values of past frames, so that frames after them need not run the past again.
 
-    A pass over the past with a fresh memory fills it; once `frozen`, passes over later frames read it. Since
-    time is causal, they give what a pass over all frames would give.
+    A pass inside `growing` adds its frames; every other pass only reads, as often as wanted. Since time is
+    causal, a pass over later frames gives what a pass over all frames would give. Beyond `limit` frames the
+    oldest are forgotten; keys are kept as they were before rotation, so that the window can slide.
+
+    Args:
+        limit: Most frames to keep; None keeps all.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int | None = None) -> None:
         self.num_frames = 0
-        self._kept: dict[nn.Module, tuple[Tensor, Tensor]] = {}
+        self._limit = limit
+        self._grows = False
+        self._kept: dict[nn.Module, tuple[Tensor, Tensor, Tensor]] = {}  # keys, turned keys, values
 
-    def freeze(self, num_frames: int) -> None:
-        """Close the memory after a pass over its `num_frames` frames."""
-        self.num_frames = num_frames
+    @contextmanager
+    def growing(self, num_frames: int) -> Iterator[None]:
+        """Remember the `num_frames` frames that pass inside."""
+        self._grows = True
+        yield
+        self._grows = False
+        self.num_frames = min(self.num_frames + num_frames, self._limit or MAX_FRAMES)
 
-    def extend(self, layer: nn.Module, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
-        """Keep a layer's keys and values ``[B, T, P, heads, d]``, or put the kept ones in front of them."""
-        if not self.num_frames:
-            self._kept[layer] = key, value
-            return key, value
-        past_key, past_value = self._kept[layer]
-        return torch.cat([past_key, key], dim=1), torch.cat([past_value, value], dim=1)
+    def extend(
+        self, layer: nn.Module, key: Tensor, value: Tensor, turn: Turn = _unturned
+    ) -> tuple[Tensor, Tensor]:
+        """Put the past in front of a layer's keys and values ``[B, T, P, heads, d]``.
+
+        Args:
+            layer: Whose they are.
+            key: Keys, not rotated.
+            value: Values.
+            turn: Rotates keys, given the index of their first frame.
+
+        Returns:
+            Turned keys and values of all frames.
+        """
+        keys, values = turn(key, self.num_frames), value
+        past = self._kept.get(layer)
+        if past is not None:
+            keys, values = torch.cat([past[1], keys], dim=1), torch.cat([past[2], value], dim=1)
+        if self._grows:
+            kept = key if past is None else torch.cat([past[0], key], dim=1)
+            first = max(kept.shape[1] - (self._limit or MAX_FRAMES), 0)
+            kept = kept[:, first:]
+            self._kept[layer] = kept, turn(kept, 0) if first else keys, values[:, first:]
+        return keys, values
 
 
 class NoMemory:
@@ -85,11 +119,14 @@ class NoMemory:
 
     num_frames = 0
 
-    def extend(self, layer: nn.Module, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
-        """Give back keys and values as they are."""
-        return key, value
+    def extend(
+        self, layer: nn.Module, key: Tensor, value: Tensor, turn: Turn = _unturned
+    ) -> tuple[Tensor, Tensor]:
+        """Give back turned keys, and values as they are."""
+        return turn(key, 0), value
 
 
+Turn = Callable[[Tensor, int], Tensor]
 Memory = TimeMemory | NoMemory
 NO_MEMORY = NoMemory()
 
@@ -173,6 +210,5 @@ class TimeAttention(FusedAttention):
     def forward(self, x: Tensor, memory: Memory = NO_MEMORY) -> Tensor:
         """Mix ``[B, T, P, E]`` along T."""
         query, key, value = self.project(x)
-        key = self.rotary(key, memory.num_frames)
         query = self.rotary(query, memory.num_frames)
-        return self.out(attend_time(query, *memory.extend(self, key, value)))
+        return self.out(attend_time(query, *memory.extend(self, key, value, self.rotary)))

@@ -81,6 +81,11 @@ class Transformer(nn.Module):
         self.blocks = nn.ModuleList(blocks)
         self.final = final
 
+    @property
+    def slides(self) -> bool:
+        """Whether what is remembered of a frame holds wherever in the window that frame stands."""
+        return isinstance(self.entry, NoTimeCode)
+
     def forward(self, x: Tensor, condition: Tensor | None = None, memory: Memory = NO_MEMORY) -> Tensor:
         """Transform ``[B, T, P, E]``, the frames that follow those in `memory`."""
         x = self.entry(x, memory.num_frames)

@@ -1,36 +1,63 @@
-"""Codes of every frame, computed once, so that training dynamics neither reads pixels nor encodes them.
+"""Codes and latent actions computed once, so that training dynamics neither reads pixels nor encodes them.
 
-Possible where a frame's code depends on that frame alone and an action on its two frames alone
-(architecture v2). A codes file holds ``ids`` int16 [N, P] and, with an action model, ``action_ids`` int16
-[N]: the latent action between frame i and frame i + stride. It is named after the weights, the stride and
-the gameplay file's size and time, so a stale one is never read.
+Where a frame's codes depend on that frame alone and an action on its two frames alone (architecture v2),
+every frame is encoded once; elsewhere (v1) every window that training and validation draw. The result lies
+beside the gameplay file, see :mod:`tinyworlds.stages.code_files`.
 """
 
 from __future__ import annotations
 
-import hashlib
-from pathlib import Path
+import time
+import warnings
 
-import h5py
-import numpy as np
 import torch
 from lightning.pytorch import Trainer
+from lightning.pytorch.strategies import Strategy
 from torch import nn
 
-from tinyworlds.atomic import replacing
-from tinyworlds.data.pixels import frames_to_input
-from tinyworlds.data.progress import progress_bar
-from tinyworlds.data.reader import FrameFile
-from tinyworlds.errors import ConfigError
+from tinyworlds.data.module import H5DataModule
+from tinyworlds.stages.code_encoders import CodeEncoder, FrameEncoder, WindowEncoder
+from tinyworlds.stages.code_files import ensure_codes, origin_of
 from tinyworlds.stages.partners import Partner
 
-_BATCH_PIXELS = 2**20
-"""Pixels of a batch while encoding: 256 frames of 64 x 64."""
+_MEET_SECONDS = 60.0
 
 
-def can_cache(tokenizer: nn.Module, action_model: nn.Module | None) -> bool:
-    """Return whether every frame (and pair of frames) can be encoded on its own."""
-    return bool(tokenizer.per_frame) and (action_model is None or _per_pair(action_model))
+def cache_codes(trainer: Trainer, tokenizer: Partner, action_model: Partner | None) -> None:
+    """Encode the files of the trainer's datamodule and hand it the codes; without room only warn.
+
+    The first process of each machine encodes, the others wait: machines may or may not share a disk.
+    """
+    data = trainer.datamodule
+    encoders = code_encoders(data, tokenizer.network, action_model and action_model.network)
+    weights = (tokenizer.fingerprint, action_model and action_model.fingerprint)
+    origins = [origin_of(encoder, *weights) for encoder in encoders]
+    meeting = Meeting(trainer.strategy)
+    if trainer.local_rank == 0:
+        try:
+            for encoder, origin in zip(encoders, origins, strict=True):
+                ensure_codes(encoder, origin, meeting.still_busy)
+        except OSError as error:
+            warnings.warn(f"codes are computed on the fly, which is slower: {error}", stacklevel=2)
+    meeting.finish()
+    files = [encoder.file.info.path for encoder in encoders]
+    paths = [origin.path(file) for origin, file in zip(origins, files, strict=True)]
+    if all(path.exists() for path in paths):
+        data.use_codes(dict(zip(map(str, files), paths, strict=True)))
+
+
+def code_encoders(
+    data: H5DataModule, tokenizer: nn.Module, action_model: nn.Module | None
+) -> list[CodeEncoder]:
+    """Return an encoder for each file of a datamodule, by frames where these networks allow it."""
+    networks = (tokenizer, action_model)
+    files = list(zip(data.frame_files, data.strides, strict=True))
+    if tokenizer.per_frame and (action_model is None or _per_pair(action_model)):
+        return [FrameEncoder(file, stride, *networks) for file, stride in files]
+    return [
+        WindowEncoder(file, data.window_starts(number), data.num_frames, stride, *networks)
+        for number, (file, stride) in enumerate(files)
+    ]
 
 
 @torch.no_grad()
@@ -45,86 +72,23 @@ def _per_pair(action_model: nn.Module) -> bool:
     return torch.allclose(whole, pairs, rtol=1e-3, atol=1e-4)
 
 
-def cache_codes(
-    trainer: Trainer, tokenizer: Partner, action_model: Partner | None, folder: Path
-) -> dict[str, Path]:
-    """Encode the files of the trainer's datamodule (rank 0 does, the others wait) and hand it the codes.
+class Meeting:
+    """Lets processes wait for the long work of others: a single wait fails after minutes (10 with NCCL).
 
-    Returns:
-        The codes file of each gameplay file.
+    All meet every minute until all have finished.
     """
-    data = trainer.datamodule
-    codes = {}
-    for file, stride in zip(data.frame_files, data.strides, strict=True):
-        path = codes_path(file.info.path, stride, tokenizer, action_model, folder)
-        codes[str(file.info.path)] = path
-        if trainer.is_global_zero and not path.exists():
-            build_codes(file, stride, tokenizer.network, action_model and action_model.network, path)
-    trainer.strategy.barrier("codes")
-    data.use_codes(codes)
-    return codes
 
+    def __init__(self, strategy: Strategy) -> None:
+        self._strategy = strategy
+        self._last = time.monotonic()
 
-def codes_path(
-    source: str | Path, stride: int, tokenizer: Partner, action_model: Partner | None, folder: Path
-) -> Path:
-    """Return the name of the codes file of one gameplay file under these weights and this stride."""
-    stat = Path(source).stat()
-    actions = action_model.fingerprint if action_model is not None else "-"
-    made_of = (tokenizer.fingerprint, actions, stride, Path(source).resolve(), stat.st_size, stat.st_mtime_ns)
-    key = " ".join(map(str, made_of))
-    return folder / f"{Path(source).stem}-{hashlib.sha256(key.encode()).hexdigest()[:12]}.h5"
+    def still_busy(self) -> None:
+        """Tell the others from time to time that there is still work to wait for."""
+        if time.monotonic() - self._last >= _MEET_SECONDS:
+            self._strategy.reduce_boolean_decision(False)
+            self._last = time.monotonic()
 
-
-@torch.no_grad()
-def build_codes(
-    file: FrameFile,
-    stride: int,
-    tokenizer: nn.Module,
-    action_model: nn.Module | None,
-    path: Path,
-    progress: bool = True,
-) -> Path:
-    """Encode every frame of a gameplay file into a codes file, whole or not at all.
-
-    Args:
-        file: the gameplay file.
-        stride: frames from one frame of a training window to the next.
-        tokenizer: per-frame tokenizer in eval mode; frames are encoded in float32 on its device.
-        action_model: pairwise action model in eval mode, or None.
-        path: the codes file to write.
-        progress: show a bar with the time left.
-
-    Raises:
-        ConfigError: more codes than 16 bits hold.
-        StorageError: the disk is full.
-    """
-    if tokenizer.num_codes > 2**15:
-        raise ConfigError(
-            f"{tokenizer.num_codes:,} codes are too many for a cache: set --model.cache_codes false"
-        )
-    device = next(tokenizer.parameters()).device
-    count = len(file)
-    batch = max(1, _BATCH_PIXELS // (file.info.height * file.info.width))
-    ids = np.empty((count, tokenizer.num_patches), np.int16)
-    action_ids = np.zeros(count, np.int16)
-    with progress_bar(f"encoding {file.info.path.name}", count, progress) as advance:
-        for start in range(0, count, batch):
-            here = min(batch, count - start)
-            frames = file.frames(start, min(here + stride, count - start))
-            images = frames_to_input(torch.from_numpy(frames).to(device))  # [here + stride, C, H, W]
-            found = tokenizer.encode(images[:here, None])  # [here, 1, P]
-            ids[start : start + here] = found[:, 0].cpu().numpy()
-            pairs = min(here, len(images) - stride)
-            if action_model is not None and pairs > 0:
-                both = torch.stack(
-                    [images[:pairs], images[stride : stride + pairs]], dim=1
-                )  # [pairs, 2, C, H, W]
-                action_ids[start : start + pairs] = action_model.encode(both)[:, 0].cpu().numpy()
-            advance(here)
-    with replacing(path) as part, h5py.File(part, "w") as target:
-        # stored in one piece, so that a window is one plain read
-        target.create_dataset("ids", data=ids)
-        if action_model is not None:
-            target.create_dataset("action_ids", data=action_ids)
-    return path
+    def finish(self) -> None:
+        """Wait until all have finished."""
+        while not self._strategy.reduce_boolean_decision(True):
+            pass

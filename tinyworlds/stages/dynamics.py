@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,7 +11,7 @@ from tinyworlds.errors import ConfigError, DataError
 from tinyworlds.models import DynamicsModel
 from tinyworlds.run_layout import game_of
 from tinyworlds.stages.base import Batch, Losses, Stage
-from tinyworlds.stages.code_cache import cache_codes, can_cache
+from tinyworlds.stages.code_cache import cache_codes
 from tinyworlds.stages.partners import (
     Partner,
     check_action_source,
@@ -35,7 +34,7 @@ class DynamicsStage(Stage):
         latent_dim: must be the tokenizer's.
         num_bins: must be the tokenizer's.
         num_actions: how many actions there are; None takes it from the action model (16 without one).
-        cache_codes: encode the data once and train on the codes, where the tokenizer works frame by frame.
+        cache_codes: encode the data once, into a file beside it, and train on the codes.
         learning_rate: peak learning rate.
         weight_decay: on weight matrices; biases and norms have none.
         warmup_fraction: share of training in which the learning rate rises from 0.
@@ -125,22 +124,15 @@ class DynamicsStage(Stage):
         return self._partners
 
     def setup(self, stage: str) -> None:
-        """Load the partners, check that they fit, and encode the training data once where possible."""
+        """Load the partners, check that they fit, and encode the training data once unless told not to."""
         super().setup(stage)
         tokenizer, action_model = self._loaded()
         check_fit(f"the tokenizer {tokenizer.path}", tokenizer.network.config, self.sizes)
         if action_model is not None:
             wanted = {"num_actions": self.network.config["num_actions"]}
             check_fit(f"the action model {action_model.path}", action_model.network.config, wanted)
-        found = action_model.network if action_model is not None else None
-        wanted = stage == "fit" and self.cache_codes and not self.trainer.fast_dev_run
-        if wanted and can_cache(tokenizer.network, found):
-            cache_codes(self.trainer, tokenizer, action_model, self._cache_folder())
-
-    def _cache_folder(self) -> Path:
-        folder = Path(self.trainer.log_dir or self.trainer.default_root_dir)
-        # <run>/dynamics/version_N: the codes of a run serve all its versions
-        return (folder.parent.parent if folder.parent.name == self.name else folder) / "codes"
+        if stage == "fit" and self.cache_codes and not self.trainer.fast_dev_run:
+            cache_codes(self.trainer, tokenizer, action_model)
 
     def losses(self, batch: Batch) -> Losses:
         """Return the dynamics' losses on the codes of the batch."""

@@ -1,0 +1,90 @@
+"""Clips that go on: true frames in, then one generated frame after another, for any number of clips at once.
+
+`World` plays one (or many) of these; rollouts and reports measure them. Codes are fed back, not pixels, so a
+step neither encodes nor decodes what is not shown.
+
+Shapes: B clips, T frames of context, P patches, C channels, H W pixels.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from tinyworlds.models import maskgit
+from tinyworlds.models.continuation import Guesser
+from tinyworlds.models.maskgit import Sampling
+
+
+class Dream:
+    """Clips being continued: the codes and actions of their last frames, batched.
+
+    Args:
+        tokenizer: Frames to codes and back.
+        dynamics: Guesses the codes of the next frame.
+        sampling: How a frame is decoded.
+        context_frames: Most past frames to go on from; by default as many as `start` is given.
+        feedback: ``"codes"`` goes on from the generated codes, ``"pixels"`` encodes every new frame.
+        bf16: Compute in bfloat16; not for encoding, where rounding would change the codes.
+        generator: Of the sampling, on the networks' device.
+    """
+
+    def __init__(
+        self,
+        tokenizer: nn.Module,
+        dynamics: nn.Module,
+        sampling: Sampling,
+        context_frames: int | None = None,
+        feedback: str = "codes",
+        bf16: bool = False,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        self.tokenizer, self.dynamics, self.sampling = tokenizer, dynamics, sampling
+        self.context_frames = context_frames
+        self.feedback, self.bf16, self.generator = feedback, bf16, generator
+        self.ids: Tensor | None = None  # [B, T, P] once started
+        self.actions: Tensor | None = None  # [B, T-1]
+
+    def start(self, frames: Tensor, actions: Tensor | None) -> None:
+        """Begin with true frames ``[B, T, C, H, W]`` in [-1, 1].
+
+        Args:
+            frames: The context.
+            actions: ``[B, T-1]`` int64, between them; None for a dream without actions.
+        """
+        self._limit = self.context_frames or frames.shape[1]
+        self.actions = None if actions is None else actions[:, max(actions.shape[1] - (self._limit - 1), 0) :]
+        self._restart(frames[:, -self._limit :])
+
+    def _restart(self, frames: Tensor) -> None:
+        self.frames = frames if self.feedback == "pixels" else None
+        self.ids = self.tokenizer.encode(frames)  # [B, T, P]
+        with self._autocast():
+            self._guess: Guesser = maskgit.begin(self.dynamics, self.ids, self.actions, self._limit)
+
+    def advance(self, action: Tensor | None) -> Tensor:
+        """Generate the frame after `action` [B] (None: unconditioned): ``[B, C, H, W]``, not clamped."""
+        taken = None if action is None else action[:, None]
+        blank = torch.full_like(self.ids[:, :1], self.dynamics.mask_id)
+        with self._autocast():
+            self._guess.expect(taken)
+            new = maskgit.fill(self._guess, blank, self.sampling, self.generator)  # [B, 1, P]
+            self._guess.accept(new)
+        ids = torch.cat([self.ids, new], dim=1)
+        frame = self.picture(ids)
+        self.ids = ids[:, -self._limit :]
+        if self.actions is not None and taken is not None:
+            surplus = self.actions.shape[1] + 1 - (self.ids.shape[1] - 1)
+            self.actions = torch.cat([self.actions, taken], dim=1)[:, surplus:]
+        if self.frames is not None:
+            self._restart(torch.cat([self.frames, frame[:, None].clamp(-1, 1)], dim=1)[:, -self._limit :])
+        return frame
+
+    def picture(self, ids: Tensor) -> Tensor:
+        """The last frame of codes ``[B, T, P]`` as float32 ``[B, C, H, W]``, not clamped."""
+        with self._autocast():
+            return self.tokenizer.decode(ids[:, -1:] if self.tokenizer.per_frame else ids)[:, -1].float()
+
+    def _autocast(self) -> torch.autocast:
+        device = next(self.dynamics.parameters()).device
+        return torch.autocast(device.type, dtype=torch.bfloat16, enabled=self.bf16)
