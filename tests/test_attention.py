@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from tinyworlds.nn.attention import SpaceAttention, TimeAttention, attend_space, attend_time
-from tinyworlds.nn.norms import ConditionedNorm, ModulatedResidual
+from tinyworlds.nn.norms import Condition, ConditionedNorm, ModulatedResidual
 from tinyworlds.nn.transformer import v1_transformer, v2_transformer
 
 
@@ -85,7 +85,7 @@ def test_without_temporal_layers_frames_are_strangers():
 def test_fresh_v2_blocks_pass_their_input_through():
     block = v2_transformer(16, 4, 32, 1, grid=3, conditioned=True).blocks[0]
     x = torch.randn(2, 3, 9, 16)
-    torch.testing.assert_close(block(x, torch.randn(2, 3, 16)), x)
+    torch.testing.assert_close(block(x, Condition(torch.randn(2, 3, 16))), x)
 
 
 @pytest.mark.parametrize("name", ["v2", "v2 conditioned", "v2 moe"])
@@ -105,9 +105,9 @@ def test_every_weight_learns(name):
 def test_condition_one_frame_short_leaves_the_first_frame_alone():
     norm = wake(ConditionedNorm(8, 3))
     x, condition = torch.randn(2, 4, 5, 8), torch.randn(2, 3, 3)
-    out = norm(x, condition)
-    torch.testing.assert_close(out[:, :1], norm(x, None)[:, :1])
-    torch.testing.assert_close(out[:, 1:], norm(x[:, 1:], condition))
+    out = norm(x, Condition(condition))
+    torch.testing.assert_close(out[:, :1], norm(x)[:, :1])
+    torch.testing.assert_close(out[:, 1:], norm(x[:, 1:], Condition(condition)))
 
 
 def test_modulation_is_per_frame():
@@ -115,7 +115,7 @@ def test_modulation_is_per_frame():
     x, condition = torch.randn(1, 3, 5, 8), torch.randn(1, 3, 8)
     changed = condition.clone()
     changed[:, 1] += 1
-    moved = (step(x, condition) - step(x, changed)).abs().amax(dim=(0, 2, 3))
+    moved = (step(x, Condition(condition)) - step(x, Condition(changed))).abs().amax(dim=(0, 2, 3))
     assert moved[1] > 1e-4
     assert moved[0] == moved[2] == 0
 

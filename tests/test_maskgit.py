@@ -192,13 +192,14 @@ def test_remembering_the_past_changes_nothing(architecture, experts, lead):
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
     past, new = torch.randint(27, (3, 2, 16)), torch.randint(28, (3, 2, 16))
+    everywhere = torch.arange(32).expand(3, -1)
     for actions in (None, torch.randint(4, (3, 3 + lead))):
         before, after = (None, None) if actions is None else (actions[:, :-2], actions[:, -2:])
         guesses = []
         for begin in (model.begin, partial(Rerun, model)):
             guess = begin(past, before, 2)
             guess.expect(after, 2)
-            guesses.append(guess.logits(new))
+            guesses.append(guess.logits(new, everywhere))
         torch.testing.assert_close(*guesses, rtol=1e-4, atol=1e-4)
 
 
@@ -211,20 +212,22 @@ def test_a_clip_that_goes_on_is_remembered_exactly(architecture, limit):
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
     ids, actions = torch.randint(27, (2, 7, 16)), torch.randint(4, (2, 6))
-    masked = torch.full((2, 1, 16), model.mask_id)
+    masked, everywhere = torch.full((2, 1, 16), model.mask_id), torch.arange(16).expand(2, -1)
     begins = (model.begin, partial(Rerun, model))
     kept, rerun = (begin(ids[:, :2], actions[:, :1], limit) for begin in begins)
     for t in range(2, 7):
         for guess in (kept, rerun):
             guess.expect(actions[:, t - 1 : t])
-        torch.testing.assert_close(kept.logits(masked), rerun.logits(masked), rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(
+            kept.logits(masked, everywhere), rerun.logits(masked, everywhere), rtol=1e-4, atol=1e-4
+        )
         for guess in (kept, rerun):
             guess.accept(ids[:, t : t + 1])
 
 
 @torch.no_grad()
 def test_a_v2_memory_slides_as_if_the_clip_had_begun_earlier():
-    """With one block, keys depend on their own frame only: forgetting the oldest is the same as not seeing it."""
+    """With one block keys depend on their own frame only: what is forgotten was as if never seen."""
     torch.manual_seed(0)
     model = DynamicsModel(16, 3, 3, 16, 2, 32, 1, 4).eval()
     for parameter in model.parameters():
@@ -239,7 +242,9 @@ def test_a_v2_memory_slides_as_if_the_clip_had_begun_earlier():
     previous = ids[:, 4:8]
     new = torch.cat([ids[:, 5:8], torch.full((2, 1, 16), model.mask_id)], dim=1)
     window = model.logits(new, actions[:, 4:8], previous)[:, -1:]
-    torch.testing.assert_close(guess.logits(new[:, -1:]), window, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(
+        guess.logits(new[:, -1:], torch.arange(16).expand(2, -1)), window[:, 0], rtol=1e-4, atol=1e-4
+    )
 
 
 @pytest.mark.parametrize("architecture", ["v1", "v2"])

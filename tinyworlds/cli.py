@@ -39,6 +39,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "evaluate": ("tinyworlds.evaluate_command", "main", "report on a world: numbers, plots, clips"),
     "export": ("tinyworlds.commands", "export", "put a trained run into one .world file"),
     "play": ("tinyworlds.play.cli", "main", "play a world with the keyboard, or headless into a clip"),
+    "bench": ("tinyworlds.bench", "main", "measure this machine beside a plain reference: bench play train"),
 }
 
 

@@ -52,6 +52,7 @@ class MuonAdamW(torch.optim.Optimizer):
         adamw: parameter groups for :class:`torch.optim.AdamW`.
         learning_rate: for both; Muon's updates are scaled to the size of AdamW's.
         weight_decay: for the Muon groups.
+        beta2: AdamW's decay of squared gradients.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class MuonAdamW(torch.optim.Optimizer):
         adamw: list[dict[str, Any]],
         learning_rate: float,
         weight_decay: float,
+        beta2: float = 0.999,
     ) -> None:
         self.muon = BatchedMuon(
             list(muon),
@@ -69,7 +71,7 @@ class MuonAdamW(torch.optim.Optimizer):
             ns_steps=5,
             adjust_lr_fn="match_rms_adamw",
         )
-        self.adamw = torch.optim.AdamW(adamw, lr=learning_rate)
+        self.adamw = torch.optim.AdamW(adamw, lr=learning_rate, betas=(0.9, beta2))
         groups = [*self.muon.param_groups, *self.adamw.param_groups]
         super().__init__(groups, {})
         self._share_groups()
@@ -119,7 +121,7 @@ class MuonAdamW(torch.optim.Optimizer):
 
 
 def build_optimizer(
-    network: nn.Module, name: str, learning_rate: float, weight_decay: float
+    network: nn.Module, name: str, learning_rate: float, weight_decay: float, beta2: float = 0.999
 ) -> torch.optim.Optimizer:
     """Return the optimizer called `name` over the parameters of `network`.
 
@@ -130,9 +132,9 @@ def build_optimizer(
     matrices, decayed, plain = split_parameters(network)
     rest = [{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}]
     if name == "muon" and matrices:
-        return MuonAdamW(matrices, [g for g in rest if g["params"]], learning_rate, weight_decay)
+        return MuonAdamW(matrices, [g for g in rest if g["params"]], learning_rate, weight_decay, beta2)
     rest[0]["params"] = [*matrices, *decayed]
-    return torch.optim.AdamW([group for group in rest if group["params"]], lr=learning_rate)
+    return torch.optim.AdamW([g for g in rest if g["params"]], lr=learning_rate, betas=(0.9, beta2))
 
 
 def check_optimizer(name: str) -> None:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from tinyworlds.models.masking import shift_frames
 from tinyworlds.nn.attention import TimeMemory
+from tinyworlds.nn.norms import Condition
 
 if TYPE_CHECKING:
     from tinyworlds.models.dynamics import DynamicsModel
@@ -24,8 +25,13 @@ class Guesser(Protocol):
     def expect(self, action_ids: Tensor | None, num_new: int = 1) -> None:
         """Say what leads to the next `num_new` frames: actions ``[B, num_new]``, or None."""
 
-    def logits(self, ids: Tensor) -> Tensor:
-        """Logits ``[B, num_new, P, K]`` of the expected frames ``[B, num_new, P]``, masked or revealed."""
+    def logits(self, ids: Tensor, places: Tensor) -> Tensor:
+        """Logits ``[B, n, K]`` at some of the places of the expected frames.
+
+        Args:
+            ids: ``[B, num_new, P]``, masked or revealed.
+            places: ``[B, n]`` in 0..num_new * P - 1.
+        """
 
     def accept(self, ids: Tensor) -> None:
         """Take the expected frames ``[B, num_new, P]``, all revealed, as part of the past."""
@@ -58,6 +64,12 @@ class Past:
             self.action_ids = self.action_ids[:, self.action_ids.shape[1] - kept :]
 
 
+def at(frames: Tensor, places: Tensor) -> Tensor:
+    """Rows ``[B, n, E]`` of ``[B, T, P, E]`` at the places ``[B, n]`` in 0..T * P - 1."""
+    rows = frames.flatten(1, 2)
+    return rows.gather(1, places[..., None].expand(-1, -1, rows.shape[-1]))
+
+
 class Continuation:
     """A `Guesser` that remembers; made by `DynamicsModel.begin`."""
 
@@ -78,11 +90,11 @@ class Continuation:
             self._accepted = None
         self._action_ids = action_ids
         places = self.past.ids[:, :1].expand(-1, num_new, -1)  # only their shape counts
-        self._condition = self.network.conditioning(action_ids, places)
+        self._condition = Condition(self.network.conditioning(action_ids, places))
 
-    def logits(self, ids: Tensor) -> Tensor:
+    def logits(self, ids: Tensor, places: Tensor) -> Tensor:
         """See `Guesser`."""
-        return self.network.output(self._run(ids))
+        return self.network.output(at(self._run(ids), places))
 
     def accept(self, ids: Tensor) -> None:
         """See `Guesser`."""
@@ -124,13 +136,13 @@ class Rerun:
         """See `Guesser`."""
         self._new = action_ids
 
-    def logits(self, ids: Tensor) -> Tensor:
+    def logits(self, ids: Tensor, places: Tensor) -> Tensor:
         """See `Guesser`."""
         canvas = torch.cat([self.past.ids, ids], dim=1)
         actions = None
         if self.past.action_ids is not None and self._new is not None:
             actions = torch.cat([self.past.action_ids, self._new], dim=1)
-        return self.network.logits(canvas, actions)[:, self.past.ids.shape[1] :]
+        return at(self.network.logits(canvas, actions)[:, self.past.ids.shape[1] :], places)
 
     def accept(self, ids: Tensor) -> None:
         """See `Guesser`."""

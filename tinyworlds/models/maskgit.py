@@ -279,18 +279,27 @@ def fill(
     """
     batch, num_new, patches = blank.shape
     new = blank.flatten(1)
-    hidden = torch.ones_like(new, dtype=torch.bool)
+    hidden = torch.arange(num_new * patches, device=blank.device).expand(batch, -1)  # places yet to reveal
     order = _fixed_order(sampling.schedule, num_new * patches, patches, blank.device)
     for count in schedule(sampling.schedule, num_new * patches, sampling.num_steps):
-        logits = guess.logits(new.view(batch, num_new, patches)).flatten(1, 2)
+        logits = guess.logits(new.view(batch, num_new, patches), hidden)
         tokens, confidence = sample_tokens(
             logits, sampling.temperature, sampling.top_k, sampling.top_p, generator
         )
-        priority = confidence if order is None else order.expand_as(confidence)
-        chosen = priority.masked_fill(~hidden, -1.0).topk(count, dim=1).indices
-        new = new.scatter(1, chosen, tokens.gather(1, chosen))
-        hidden = hidden.scatter(1, chosen, False)
-    return new.view(batch, num_new, patches)
+        if count == hidden.shape[1]:
+            return new.scatter(1, hidden, tokens).view(batch, num_new, patches)
+        chosen = (confidence if order is None else order[hidden]).topk(count, dim=1).indices
+        new = new.scatter(1, hidden.gather(1, chosen), tokens.gather(1, chosen))
+        hidden = _without(hidden, chosen)
+    raise AssertionError("a schedule reveals every code")
+
+
+def _without(places: Tensor, chosen: Tensor) -> Tensor:
+    """Drop the entries ``[B, k]`` of ``[B, n]``; the others keep their order."""
+    left = torch.ones_like(places, dtype=torch.bool).scatter(1, chosen, False)
+    # a stable sort puts the dropped ones last; unlike a mask it does not wait for the device
+    kept = left.to(torch.uint8).argsort(dim=1, descending=True, stable=True)
+    return places.gather(1, kept[:, : places.shape[1] - chosen.shape[1]])
 
 
 def _fixed_order(name: str, num_tokens: int, num_patches: int, device: torch.device) -> Tensor | None:

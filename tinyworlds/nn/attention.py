@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tinyworlds.nn.feedforward import joined_linear
 from tinyworlds.nn.norms import head_norm
 from tinyworlds.nn.positions import MAX_FRAMES, RotarySpace, RotaryTime
 
@@ -145,8 +146,8 @@ class SeparateAttention(nn.Module):
 
     def project(self, x: Tensor) -> tuple[Tensor, ...]:
         """Queries, keys and values ``[B, T, P, heads, d]`` of ``[B, T, P, E]``."""
-        maps = (self.q_proj, self.k_proj, self.v_proj)
-        return tuple(linear(x).unflatten(-1, (self.num_heads, -1)) for linear in maps)
+        joined = joined_linear(x, self.q_proj, self.k_proj, self.v_proj)
+        return joined.unflatten(-1, (3, self.num_heads, -1)).unbind(-3)
 
 
 class SeparateSpaceAttention(SeparateAttention):

@@ -6,6 +6,8 @@ v1 conditions by scale and shift after the norm (FiLM, https://arxiv.org/abs/170
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -13,6 +15,29 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 EPS = 1e-5
+
+
+class Condition:
+    """What layers are told of each frame, and what they made of it.
+
+    Every decoding pass of a frame is told the same: each layer's scales and shifts are computed once.
+
+    Args:
+        vectors: ``[B, T, A]``; None for no condition.
+    """
+
+    def __init__(self, vectors: Tensor | None) -> None:
+        self.vectors = vectors
+        self._made: dict[nn.Module, tuple[Tensor, ...]] = {}
+
+    def once(self, layer: nn.Module, make: Callable[[Tensor], tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
+        """Return ``make(vectors)``, which is called once for each layer."""
+        if layer not in self._made:
+            self._made[layer] = make(self.vectors)
+        return self._made[layer]
+
+
+NO_CONDITION = Condition(None)
 
 
 class RMSNorm(nn.Module):
@@ -37,9 +62,17 @@ class PlainNorm(nn.Module):
         super().__init__()
         self.rms = RMSNorm(dim)
 
-    def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, condition: Condition = NO_CONDITION) -> Tensor:
         """Normalise ``[B, T, P, E]``."""
         return self.rms(x)
+
+
+def modulated_norm(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+    """``layer_norm(x) * scale + shift`` of ``[B, T, P, E]``, given ``[B, T, 1, E]``."""
+    if scale.numel() == x.shape[-1]:  # one frame of one clip, as at play: the kernel takes them itself
+        return F.layer_norm(x, x.shape[-1:], scale.flatten().to(x.dtype), shift.flatten().to(x.dtype), EPS)
+    normed = F.layer_norm(x, x.shape[-1:], eps=EPS)
+    return torch.addcmul(shift.to(normed.dtype), normed, scale.to(normed.dtype))
 
 
 class ConditionedNorm(nn.Module):
@@ -49,19 +82,22 @@ class ConditionedNorm(nn.Module):
         super().__init__()
         self.to_gamma_beta = nn.Sequential(nn.SiLU(), nn.Linear(condition_dim, 2 * dim))
 
-    def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, condition: Condition = NO_CONDITION) -> Tensor:
         """Normalise ``[B, T, P, E]`` given ``[B, T or T-1, A]``.
 
         A condition one frame short belongs to frames 1..T-1 (action t acts on frame t+1): the first frame
         then keeps the plain norm, as do all frames without a condition.
         """
-        normed = F.layer_norm(x, x.shape[-1:], eps=EPS)
-        if condition is None:
-            return normed
-        gamma_beta = self.to_gamma_beta(condition)
-        gamma_beta = F.pad(gamma_beta, (0, 0, x.shape[1] - condition.shape[1], 0))  # [B, T, 2E]
-        gamma, beta = gamma_beta[:, :, None].to(normed.dtype).chunk(2, dim=-1)  # each [B, T, 1, E]
-        return torch.addcmul(beta, normed, 1 + gamma)
+        if condition.vectors is None:
+            return F.layer_norm(x, x.shape[-1:], eps=EPS)
+        scale, shift = condition.once(self, partial(self._scale_and_shift, num_frames=x.shape[1]))
+        return modulated_norm(x, scale, shift)
+
+    def _scale_and_shift(self, vectors: Tensor, num_frames: int) -> tuple[Tensor, Tensor]:
+        gamma_beta = self.to_gamma_beta(vectors)
+        gamma_beta = F.pad(gamma_beta, (0, 0, num_frames - vectors.shape[1], 0))  # [B, T, 2E]
+        gamma, beta = gamma_beta[:, :, None].chunk(2, dim=-1)  # each [B, T, 1, E]
+        return 1 + gamma, beta
 
 
 class LayerNorm(nn.Module):
@@ -92,7 +128,7 @@ class Residual(nn.Module):
         self.norm = LayerNorm(dim)
         self.layer = layer
 
-    def forward(self, x: Tensor, condition: Tensor | None = None, *extra: Any) -> Tensor:
+    def forward(self, x: Tensor, condition: Condition = NO_CONDITION, *extra: Any) -> Tensor:
         """Step ``[B, T, P, E]``; `extra` goes to the layer, the condition is ignored."""
         return x + self.layer(self.norm(x), *extra)
 
@@ -112,9 +148,12 @@ class ModulatedResidual(nn.Module):
         nn.init.zeros_(self.to_modulation[1].weight)
         nn.init.zeros_(self.to_modulation[1].bias)
 
-    def forward(self, x: Tensor, condition: Tensor, *extra: Any) -> Tensor:
+    def forward(self, x: Tensor, condition: Condition, *extra: Any) -> Tensor:
         """Step ``[B, T, P, E]`` given ``[B, T, condition_dim]``; `extra` goes to the layer."""
-        shift, scale, gate = self.to_modulation(condition)[:, :, None].chunk(3, dim=-1)  # each [B, T, 1, E]
-        normed = F.layer_norm(x, x.shape[-1:], eps=EPS)
-        change = self.layer(torch.addcmul(shift.to(normed.dtype), normed, 1 + scale.to(normed.dtype)), *extra)
-        return torch.addcmul(x, change.to(x.dtype), 1 + gate.to(x.dtype))
+        scale, shift, gate = condition.once(self, self._modulation)
+        change = self.layer(modulated_norm(x, scale, shift), *extra)
+        return torch.addcmul(x, change.to(x.dtype), gate.to(x.dtype))
+
+    def _modulation(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        shift, scale, gate = self.to_modulation(vectors)[:, :, None].chunk(3, dim=-1)  # each [B, T, 1, E]
+        return 1 + scale, shift, 1 + gate

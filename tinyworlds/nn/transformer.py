@@ -23,7 +23,15 @@ from tinyworlds.nn.attention import (
 )
 from tinyworlds.nn.feedforward import SeparateSwiGLU, SwiGLU
 from tinyworlds.nn.moe import MixtureOfExperts
-from tinyworlds.nn.norms import ConditionedNorm, LayerNorm, ModulatedResidual, PlainNorm, Residual
+from tinyworlds.nn.norms import (
+    NO_CONDITION,
+    Condition,
+    ConditionedNorm,
+    LayerNorm,
+    ModulatedResidual,
+    PlainNorm,
+    Residual,
+)
 from tinyworlds.nn.positions import NoTimeCode, TimeCode
 
 
@@ -36,7 +44,7 @@ class PostNormBlock(nn.Module):
         self.temporal_attn = temporal_attn
         self.ffn = ffn
 
-    def forward(self, x: Tensor, condition: Tensor | None = None, memory: Memory = NO_MEMORY) -> Tensor:
+    def forward(self, x: Tensor, condition: Condition = NO_CONDITION, memory: Memory = NO_MEMORY) -> Tensor:
         """Step ``[B, T, P, E]``."""
         x = self.spatial_attn.norm(x + self.spatial_attn(x), condition)
         x = self.temporal_attn.norm(x + self.temporal_attn(x, memory), condition)
@@ -52,7 +60,7 @@ class PreNormBlock(nn.Module):
         self.time = time
         self.ffn = ffn
 
-    def forward(self, x: Tensor, condition: Tensor | None = None, memory: Memory = NO_MEMORY) -> Tensor:
+    def forward(self, x: Tensor, condition: Condition = NO_CONDITION, memory: Memory = NO_MEMORY) -> Tensor:
         """Step ``[B, T, P, E]``."""
         x = self.space(x, condition)
         x = self.time(x, condition, memory)
@@ -67,7 +75,7 @@ class SpaceBlock(nn.Module):
         self.space = space
         self.ffn = ffn
 
-    def forward(self, x: Tensor, condition: Tensor | None = None, memory: Memory = NO_MEMORY) -> Tensor:
+    def forward(self, x: Tensor, condition: Condition = NO_CONDITION, memory: Memory = NO_MEMORY) -> Tensor:
         """Step ``[B, T, P, E]``; there is nothing to remember."""
         return self.ffn(self.space(x, condition), condition)
 
@@ -86,8 +94,15 @@ class Transformer(nn.Module):
         """Whether what is remembered of a frame holds wherever in the window that frame stands."""
         return isinstance(self.entry, NoTimeCode)
 
-    def forward(self, x: Tensor, condition: Tensor | None = None, memory: Memory = NO_MEMORY) -> Tensor:
-        """Transform ``[B, T, P, E]``, the frames that follow those in `memory`."""
+    def forward(
+        self, x: Tensor, condition: Condition | Tensor | None = None, memory: Memory = NO_MEMORY
+    ) -> Tensor:
+        """Transform ``[B, T, P, E]``, the frames that follow those in `memory`.
+
+        A `Condition` may be passed again and again; a tensor serves this pass only.
+        """
+        if not isinstance(condition, Condition):
+            condition = Condition(condition)
         x = self.entry(x, memory.num_frames)
         for block in self.blocks:
             x = block(x, condition, memory)

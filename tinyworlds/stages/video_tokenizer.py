@@ -19,6 +19,7 @@ class VideoTokenizerStage(Stage):
         warmup_fraction: share of training in which the learning rate rises from 0.
         final_fraction: learning rate at the end, as a share of the peak.
         optimizer: "adamw" or "muon".
+        beta2: AdamW's decay of squared gradients; 0.95 learns faster in runs of a few hundred updates.
         ema_decay: decay of the averaged weights that are validated and saved; 0 switches averaging off.
         compile: compile the parts of the network with torch.compile.
         network: arguments of the network.
@@ -33,6 +34,7 @@ class VideoTokenizerStage(Stage):
         warmup_fraction: float = 0.05,
         final_fraction: float = 0.01,
         optimizer: str = "adamw",
+        beta2: float = 0.999,
         ema_decay: float = 0.0,
         compile: bool = False,
         **network: Any,
@@ -44,6 +46,7 @@ class VideoTokenizerStage(Stage):
             warmup_fraction,
             final_fraction,
             optimizer,
+            beta2,
             ema_decay,
             compile,
         )

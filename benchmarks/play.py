@@ -1,0 +1,205 @@
+"""What a frame of play costs: `World.step` against the plain reference, with the same weights, in turn.
+
+Before anything is timed, worlds that go on from codes must decode the codes that the reference decodes at
+temperature 0. The reference that is timed goes on from pixels, as the original plays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from inspect import signature
+from itertools import cycle
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.pairing import Pairing, in_units, pair
+from benchmarks.reference import ReferenceWorld
+from benchmarks.report import Table, in_digits, pairings_to_dict, ratio_cell, time_cells
+from benchmarks.sizes import Size, references, same_weights, v2_networks
+from benchmarks.worlds import (
+    CodeMatch,
+    actions_of,
+    compare_codes,
+    our_world,
+    players,
+    reference_codes,
+    reference_world,
+    start,
+)
+from tinyworlds.models.world import World
+
+REFERENCE = "reference"
+OURS = "ours"
+
+
+@dataclass(frozen=True)
+class StepFigures:
+    """A step of play at one size.
+
+    Attributes:
+        size: what was played.
+        times: seconds a frame.
+        matches: for each world that goes on from codes with v1 weights, whether they are the reference's.
+        notes: what could not be measured.
+    """
+
+    size: Size
+    times: Pairing
+    matches: Mapping[str, CodeMatch]
+    notes: tuple[str, ...] = ()
+
+    def tables(self) -> list[Table]:
+        """One."""
+        rows = []
+        for name in self.times.seconds:
+            fps = in_digits(1 / self.times.timing(name).median)
+            faster = ratio_cell(self.times, REFERENCE, name)
+            codes = str(self.matches.get(name, ""))
+            rows.append((name, *time_cells(self.times, name), fps, faster, codes))
+        size, known = self.size, max(match.num_codes for match in self.matches.values())
+        title = (
+            f"World.step, {size.name}: {size.frame_size} px, patch {size.patch_size}, context "
+            f"{size.play_context}, {size.num_steps} decoding steps ({self.times.rounds} rounds in turn)"
+        )
+        columns = ("", "a frame", "10-90 %", "frames/s", "times faster", "codes at temperature 0")
+        told = (
+            f"the reference goes on from pixels; codes are compared where it does not: {known} different ones"
+        )
+        return [Table(title, columns, tuple(rows), (told, *self.notes))]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Seconds a frame."""
+        codes = {name: asdict(match) | {"equal": match.equal} for name, match in self.matches.items()}
+        settings = self.size.config | {
+            "play_context": self.size.play_context,
+            "num_steps": self.size.num_steps,
+        }
+        times = self.times.to_dict(against=REFERENCE)
+        return {"size": self.size.name} | settings | times | {"codes": codes, "notes": list(self.notes)}
+
+
+@dataclass(frozen=True)
+class ContextFigures:
+    """How a frame's cost grows with the number of past frames: times by context."""
+
+    size: Size
+    by_context: Mapping[int, Pairing]
+
+    def tables(self) -> list[Table]:
+        """One."""
+        rows = []
+        for context, times in self.by_context.items():
+            costs = [in_units(times.timing(name).median) for name in (REFERENCE, OURS)]
+            rows.append((str(context), *costs, ratio_cell(times, REFERENCE, OURS)))
+        columns = ("past frames", REFERENCE, OURS, "times faster")
+        return [Table(f"A frame by context, {self.size.name}", columns, tuple(rows))]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Seconds a frame by context."""
+        return {"size": self.size.name, "by_context": pairings_to_dict(self.by_context, REFERENCE)}
+
+
+@dataclass(frozen=True)
+class SessionFigures:
+    """Many sessions at once: seconds of a step of all of them, by their number."""
+
+    size: Size
+    times: Pairing
+
+    def tables(self) -> list[Table]:
+        """One."""
+        rows = []
+        for count in self.times.seconds:
+            median = self.times.timing(count).median
+            rows.append((count, *time_cells(self.times, count), in_digits(int(count) / median)))
+        columns = ("sessions", "a step of all", "10-90 %", "frames/s in all")
+        return [Table(f"Sessions played at once, {self.size.name}", columns, tuple(rows))]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Seconds of a step by number of sessions."""
+        return {"size": self.size.name, "by_sessions": self.times.to_dict()}
+
+
+def measure_step(
+    size: Size, device: torch.device, rounds: int, seconds: float, num_compared: int, compiled: bool = True
+) -> StepFigures:
+    """Compare codes over `num_compared` frames, then time a step of each contestant."""
+    theirs = {stage: network.to(device) for stage, network in references(size, lively=True).items()}
+    truth = reference_codes(theirs, size, num_compared)
+    contestants: dict[str, Callable[[], object]] = {REFERENCE: _play(reference_world(theirs, size), size)}
+    matches, notes = {}, []
+    ours = same_weights(size, theirs)
+    for name, settings in _variants(device, compiled).items():
+        try:
+            world = our_world(ours, size, device, **settings)
+            matches[name] = compare_codes(world, truth, size)
+            contestants[name] = _play(world, size)
+        except Exception as error:  # compilers fail in many ways; the other figures are still of use
+            if not settings.get("compile"):
+                raise
+            notes.append(f"{name} failed: {type(error).__name__}: {' '.join(str(error).split())[:200]}")
+    v2 = v2_networks(size)
+    contestants["v2"] = _play(our_world(v2, size, device), size)
+    contestants["v2 by default"] = _play(World(*players(v2), precision="32", device=device), size)
+    times = pair(contestants, rounds, seconds, warmup=1, synchronize=_synchronize(device))
+    return StepFigures(size, times, matches, (*notes, "v2 has other weights, so other codes; untrained"))
+
+
+def measure_contexts(
+    size: Size, device: torch.device, contexts: Sequence[int], rounds: int, seconds: float
+) -> ContextFigures:
+    """Time a step with more and more past frames."""
+    theirs = {stage: network.to(device) for stage, network in references(size, lively=True).items()}
+    ours, by_context = same_weights(size, theirs), {}
+    for context in contexts:
+        contestants = {
+            REFERENCE: _play(reference_world(theirs, size, context), size, context),
+            OURS: _play(our_world(ours, size, device, context_frames=context), size, context),
+        }
+        by_context[context] = pair(contestants, rounds, seconds, warmup=1, synchronize=_synchronize(device))
+    return ContextFigures(size, by_context)
+
+
+def measure_sessions(
+    size: Size, device: torch.device, counts: Sequence[int], rounds: int, seconds: float
+) -> SessionFigures | None:
+    """Time a step of many sessions; None where `World` plays one at a time."""
+    if not hasattr(World, "step_many"):
+        return None
+    networks, contestants = same_weights(size, references(size, lively=True)), {}
+    frames, past = start(size)
+    for count in counts:
+        world = our_world(networks, size, device)
+        world.reset_many(np.stack([frames] * count), np.stack([past] * count))
+        contestants[str(count)] = _many(world, size, count)
+    return SessionFigures(size, pair(contestants, rounds, seconds, synchronize=_synchronize(device)))
+
+
+def _variants(device: torch.device, compiled: bool) -> dict[str, dict[str, Any]]:
+    """Settings of the worlds that play v1 weights."""
+    variants: dict[str, dict[str, Any]] = {OURS: {}}
+    precisions = ["32", "bf16"] if device.type == "cuda" else ["32"]
+    if compiled and "compile" in signature(World.__init__).parameters:
+        for precision in precisions:
+            name = f"{OURS}, compiled" + (", bf16" if precision == "bf16" else "")
+            variants[name] = {"compile": True, "precision": precision}
+    return variants
+
+
+def _play(world: World | ReferenceWorld, size: Size, context: int = 0) -> Callable[[], object]:
+    """A call that plays one frame on."""
+    world.reset(*start(size, context))
+    actions = cycle(actions_of(size, 64))
+    return lambda: world.step(next(actions))
+
+
+def _many(world: World, size: Size, count: int) -> Callable[[], object]:
+    actions = cycle(actions_of(size, 64))
+    return lambda: world.step_many([next(actions) for _ in range(count)])
+
+
+def _synchronize(device: torch.device) -> Callable[[], object] | None:
+    return torch.cuda.synchronize if device.type == "cuda" else None
