@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -112,8 +111,3 @@ def _cpu_model() -> str:
     lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
     named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return next(named, "") or platform.processor() or platform.machine()
-
-
-def pairings_to_dict(pairings: Mapping[Any, Pairing], against: str | None = None) -> dict[str, Any]:
-    """Several pairings by name, for a JSON file."""
-    return {str(name): pairing.to_dict(against) for name, pairing in pairings.items()}

@@ -21,8 +21,8 @@ from benchmarks import reference
 from benchmarks.pairing import Pairing, pair
 from benchmarks.report import Table, in_digits, ratio_cell, time_cells
 from benchmarks.sizes import OURS, Size, clips, references, same_weights
+from tinyworlds.compiling import compile_network
 from tinyworlds.optim import build_optimizer
-from tinyworlds.stages.compiling import compile_network
 
 REFERENCE = "reference"
 PLAIN = "ours"

@@ -1,7 +1,9 @@
 import pytest
 import torch
 
+from tinyworlds.nn import attention
 from tinyworlds.nn.attention import SpaceAttention, TimeAttention, attend_space, attend_time
+from tinyworlds.nn.narrow_attention import attend_narrow
 from tinyworlds.nn.norms import Condition, ConditionedNorm, ModulatedResidual
 from tinyworlds.nn.transformer import v1_transformer, v2_transformer
 
@@ -133,3 +135,28 @@ def test_queries_and_keys_are_normed():
     query, key, _ = layer.project(torch.randn(1, 1, 9, 16) * 50)
     for part in (query, key):
         torch.testing.assert_close(part.square().mean(dim=-1), torch.ones(1, 1, 9, 2), rtol=1e-3, atol=1e-3)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("strength", [1.0, 30.0])  # the second: scores of hundreds, where exp overflows
+def test_narrow_heads_attend_as_the_fused_kernel_does(strength):
+    query, key, value = torch.randn(3, 6, 1100, 4).unbind()
+    expected = torch.nn.functional.scaled_dot_product_attention(strength * query, key, value)
+    torch.testing.assert_close(attend_narrow(strength * query, key, value).mT, expected, rtol=1e-4, atol=1e-5)
+
+
+@torch.no_grad()
+def test_long_narrow_heads_take_that_path_within_a_frame(monkeypatch):
+    query, key, value = torch.randn(3, 2, 2, 600, 2, 4).unbind()
+    expected = attend_space(query.double(), key.double(), value.double())  # float64: the fused kernel
+    torch.testing.assert_close(attend_space(query, key, value), expected.float(), rtol=1e-4, atol=1e-5)
+    monkeypatch.setattr(attention, "attend_narrow", lambda *parts: 0 / 0)
+    with pytest.raises(ZeroDivisionError):
+        attend_space(query, key, value)
+
+
+@torch.no_grad()
+def test_the_newest_frame_attends_as_in_a_window():
+    query, key, value = torch.randn(3, 2, 4, 9, 2, 4).unbind()
+    window = attend_time(query, key, value)
+    torch.testing.assert_close(attend_time(query[:, -1:], key, value), window[:, -1:], rtol=1e-4, atol=1e-6)

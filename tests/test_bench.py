@@ -92,10 +92,14 @@ def test_a_compiler_that_fails_is_noted(monkeypatch):
     assert "ours, compiled failed: RuntimeError: no compiler here" in figures.notes
 
 
-def test_contexts_and_sessions():
+def test_contexts_and_sessions(monkeypatch):
     contexts = play.measure_contexts(TINY, CPU, (1, 3), rounds=1, seconds=0)
     check(contexts)
     assert list(contexts.by_context) == [1, 3]
+    monkeypatch.setattr(play, "_PATIENCE_S", 0)
+    contexts = play.measure_contexts(TINY, CPU, (1, 3), rounds=1, seconds=0)
+    check(contexts)
+    assert list(contexts.by_context[3].seconds) == ["ours"]
     sessions = play.measure_sessions(TINY, CPU, (1, 2), rounds=1, seconds=0)
     if sessions is None:
         pytest.skip("worlds play one session")

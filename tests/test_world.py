@@ -309,3 +309,15 @@ def test_networks_must_belong_together(tmp_path):
     world.latent_actions = LatentActionModel(**SIZES, num_actions=8)
     with pytest.raises(CheckpointError, match="num_actions"):
         save_world(tmp_path / "bad.world", world)
+
+
+@pytest.mark.slow
+def test_a_compiled_world_shows_the_same_frames():
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=DeprecationWarning)  # the compiler's own
+        plain, compiled = tiny_world(), tiny_world(compile=True)
+        for world in (plain, compiled):
+            world.reset(seed=0)
+        for action in (0, 1, 2, 3):
+            assert np.abs(plain.step(action).astype(int) - compiled.step(action)).max() <= 1
+    assert compiled.dynamics.transformer._compiled_call_impl is not None  # it did not fall back

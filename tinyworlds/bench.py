@@ -18,8 +18,6 @@ from tinyworlds.commands import call
 from tinyworlds.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
-    import torch
-
     from benchmarks.report import Figures
 
 
@@ -34,6 +32,7 @@ class Effort:
         rounds: of every measurement, at least.
         seconds: of every measurement, at least.
         compiled: also compiled worlds.
+        device: "cpu", "cuda", "auto", ...
         folder: where the data part writes; None for the system's temporary folder.
     """
 
@@ -43,7 +42,8 @@ class Effort:
     rounds: int
     seconds: float
     compiled: bool
-    folder: str | None = None
+    device: str
+    folder: str | None
 
 
 def say(text: str) -> None:
@@ -51,12 +51,13 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def play(effort: Effort, device: torch.device) -> Iterator[Figures]:
+def play(effort: Effort) -> Iterator[Figures]:
     """Steps of play."""
     from benchmarks import play as part
     from benchmarks.sizes import find_size
+    from tinyworlds.devices import pick_device
 
-    sizes = [find_size(name) for name in effort.sizes]
+    device, sizes = pick_device(effort.device), [find_size(name) for name in effort.sizes]
     first = sizes[0]
     for size in sizes:
         say(f"play: {size.name}, codes and steps")
@@ -71,12 +72,13 @@ def play(effort: Effort, device: torch.device) -> Iterator[Figures]:
         yield many
 
 
-def train(effort: Effort, device: torch.device) -> Iterator[Figures]:
+def train(effort: Effort) -> Iterator[Figures]:
     """Updates of the three stages."""
     from benchmarks import training as part
     from benchmarks.sizes import find_size
+    from tinyworlds.devices import pick_device
 
-    size = find_size(effort.sizes[0])
+    device, size = pick_device(effort.device), find_size(effort.sizes[0])
     say("train: the largest matrix products this machine can do")
     peaks = part.peak_flops(device)
     for stage in part.STAGES:
@@ -84,7 +86,7 @@ def train(effort: Effort, device: torch.device) -> Iterator[Figures]:
         yield part.measure_stage(stage, size, device, effort.batch_size, effort.rounds, effort.seconds, peaks)
 
 
-def data(effort: Effort, device: torch.device) -> Iterator[Figures]:
+def data(effort: Effort) -> Iterator[Figures]:
     """Reading of gameplay files."""
     from benchmarks import data as part
     from benchmarks.sizes import find_size
@@ -95,7 +97,7 @@ def data(effort: Effort, device: torch.device) -> Iterator[Figures]:
     )
 
 
-def startup(effort: Effort, device: torch.device) -> Iterator[Figures]:
+def startup(effort: Effort) -> Iterator[Figures]:
     """Whole commands."""
     from benchmarks import startup as part
 
@@ -103,7 +105,7 @@ def startup(effort: Effort, device: torch.device) -> Iterator[Figures]:
     yield part.measure(effort.rounds)
 
 
-PARTS: dict[str, Callable[[Effort, Any], Iterator[Figures]]] = {
+PARTS: dict[str, Callable[[Effort], Iterator[Figures]]] = {
     "play": play,
     "train": train,
     "data": data,
@@ -146,18 +148,18 @@ def bench(
         rounds=(2 if quick else 3) if rounds is None else rounds,
         seconds=(2.0 if quick else 10.0) if seconds is None else seconds,
         compiled=compile and not quick,
+        device=device,
         folder=folder,
     )
     _check(parts or [], effort)
     from benchmarks.report import this_machine
-    from tinyworlds.devices import pick_device
 
-    chosen, machine = pick_device(device), this_machine()
-    report: dict[str, Any] = {"date": _now(), "device": str(chosen), "machine": asdict(machine)}
+    machine = this_machine()
+    report: dict[str, Any] = {"date": _now(), "effort": asdict(effort), "machine": asdict(machine)}
     if json != "-":
         print(machine, flush=True)
     for name in parts or PARTS:
-        for figures in PARTS[name](effort, chosen):
+        for figures in PARTS[name](effort):
             report.setdefault(name, []).append(figures.to_dict())
             for table in figures.tables() if json != "-" else ():
                 print(f"\n{table}", flush=True)
@@ -176,7 +178,9 @@ def _check(parts: list[str], effort: Effort) -> None:
     if effort.seconds < 0:
         raise ConfigError(f"--seconds is {effort.seconds}; it must be 0 or above")
     from benchmarks.sizes import find_size
+    from tinyworlds.devices import pick_device
 
+    pick_device(effort.device)
     for name in effort.sizes:
         find_size(name)
 

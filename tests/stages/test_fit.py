@@ -31,7 +31,8 @@ def test_golden_curves_of_20_steps(tiny_h5: Path, tmp_path: Path, architecture: 
     for stage in STAGES:
         # other CPUs sum in another order; codes near a border may then flip
         assert found[stage] == pytest.approx(golden[stage], rel=2e-2), stage
-        assert found[stage][-1] < found[stage][0]
+        if (stage, architecture) != ("latent_actions", "v2"):  # noise has no actions that could be named
+            assert found[stage][-1] < found[stage][0]
 
 
 def test_layout_of_a_run(tiny_h5: Path, tmp_path: Path) -> None:

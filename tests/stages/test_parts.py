@@ -8,15 +8,14 @@ import pytest
 import torch
 from torch import nn
 
-from tinyworlds import VideoTokenizer, load_network
+from tinyworlds import VideoTokenizer, compiling, load_network
 from tinyworlds.checkpoint_io import atomic_save
 from tinyworlds.checkpoints import find_checkpoint, fingerprint
+from tinyworlds.compiling import compile_network
 from tinyworlds.errors import CheckpointError, ConfigError, MissingFileError
 from tinyworlds.optim import MuonAdamW, build_optimizer, cosine_with_warmup, split_parameters
 from tinyworlds.progress import format_seconds
 from tinyworlds.run_logger import CSVRunLogger, SafeTensorBoardLogger
-from tinyworlds.stages import compiling
-from tinyworlds.stages.compiling import compile_network
 
 PARITY = Path(__file__).parents[1] / "fixtures" / "parity"
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tinyworlds.nn.feedforward import joined_linear
+from tinyworlds.nn.narrow_attention import MAX_CHANNELS, MIN_PLACES, attend_narrow
 from tinyworlds.nn.norms import head_norm
 from tinyworlds.nn.positions import MAX_FRAMES, RotarySpace, RotaryTime
 
@@ -30,9 +31,19 @@ def _attend(query: Tensor, key: Tensor, value: Tensor, **mask: bool | Tensor) ->
     return F.scaled_dot_product_attention(query, key, value, **mask)
 
 
+def _is_narrow(query: Tensor) -> bool:
+    plain = query.device.type == "cpu" and query.dtype == torch.float32
+    narrow = query.shape[-1] <= MAX_CHANNELS and query.shape[2] >= MIN_PLACES
+    return plain and narrow and not torch.is_grad_enabled()
+
+
 def attend_space(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """All patches of a frame see each other: three times ``[B, T, P, heads, d] -> [B, T, P, E]``."""
     batch, length, patches, heads, dim = query.shape
+    if _is_narrow(query):
+        parts = (part.transpose(2, 3).flatten(0, 2) for part in (query, key, value))  # [B * T * heads, P, d]
+        mixed = attend_narrow(*parts).view(batch, length, heads * dim, patches)
+        return mixed.transpose(2, 3).contiguous()
     parts = (part.flatten(0, 1).transpose(1, 2) for part in (query, key, value))  # [B * T, heads, P, d]
     mixed = _attend(*parts)
     return mixed.transpose(1, 2).reshape(batch, length, patches, heads * dim)
@@ -45,10 +56,22 @@ def attend_time(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     moved.
     """
     batch, length, patches, heads, dim = query.shape
+    if length == 1 and not torch.is_grad_enabled():
+        return _attend_newest(query, key, value)
     # [B, P * heads, T, d]
     parts = [part.reshape(batch, -1, patches * heads, dim).transpose(1, 2) for part in (query, key, value)]
     mixed = _attend(*parts, **_causal(length, key.shape[1], query.device))
     return mixed.transpose(1, 2).reshape(batch, length, patches, heads * dim)
+
+
+def _attend_newest(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """`attend_time` for a single new frame, which sees all others: ``[B, 1, P, heads, d] -> [B, 1, P, E]``.
+
+    A handful of products per place are no work for a kernel made for long sequences: on two CPU cores written
+    out they take a quarter of its time (docs/performance.md).
+    """
+    scores = (query * key).sum(dim=-1, keepdim=True) * query.shape[-1] ** -0.5  # [B, T, P, heads, 1]
+    return (scores.softmax(dim=1) * value).sum(dim=1, keepdim=True).flatten(-2)
 
 
 def _causal(num_queries: int, num_keys: int, device: torch.device) -> dict[str, bool | Tensor]:

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from tinyworlds.models.world import World
     from tinyworlds.play.session import Session
 
-_WORLD_SETTINGS = ("num_steps", "temperature", "top_k", "top_p", "context_frames", "feedback", "precision")
+_WORLD_SETTINGS = (
+    "num_steps", "temperature", "top_k", "top_p", "schedule", "context_frames", "feedback", "precision",
+    "compile",
+)  # fmt: skip
 _CLIP_PX = 512
 
 
@@ -80,6 +83,17 @@ def _parser(prog: str, description: str) -> OptionParser:
         "--top_p",
         type=positive(float),
         help="sample among the likeliest codes with this probability together",
+    )
+    add(
+        "--schedule",
+        choices=("exponential", "cosine", "linear", "halton"),
+        help="how many codes each decoding step reveals (default: stored, else exponential)",
+    )
+    add(
+        "--compile",
+        action="store_const",
+        const=True,
+        help="compile the world first: a minute of waiting, then more frames a second",
     )
     add("--context_frames", type=positive(int), help="past frames the world sees (default: as trained)")
     add(

@@ -18,11 +18,11 @@ from tinyworlds.checkpoints import (
     info_of,
     network_weights,
 )
+from tinyworlds.compiling import compile_network
 from tinyworlds.errors import CheckpointError, ConfigError, TrainingError
 from tinyworlds.models.base import Network
 from tinyworlds.optim import build_optimizer, check_optimizer, cosine_with_warmup
 from tinyworlds.run_layout import game_of
-from tinyworlds.stages.compiling import compile_network
 from tinyworlds.strategies import FullySharded, shard
 
 Batch = dict[str, torch.Tensor]

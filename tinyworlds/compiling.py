@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Collection
 from typing import Any
 
 import torch
@@ -38,13 +39,14 @@ def _fall_back(module: nn.Module, name: str, failure: Exception) -> None:
     )
 
 
-def compile_network(network: nn.Module) -> None:
-    """Compile every direct child of `network` that has parameters, in place.
+def compile_network(network: nn.Module, only: Collection[str] | None = None) -> None:
+    """Compile every direct child of `network` that has parameters (or those named in `only`), in place.
 
     Children (encoder, decoder, transformer) and not the network itself, because training calls ``loss``,
     ``encode`` and ``decode`` and never the network's ``forward``. State-dict keys do not change. The first
     call of each part takes seconds.
     """
     for name, child in network.named_children():
-        if any(True for _ in child.parameters()):
+        wanted = only is None or name in only
+        if wanted and any(True for _ in child.parameters()):
             child._compiled_call_impl = _CompiledCall(child, name)
