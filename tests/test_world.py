@@ -150,6 +150,20 @@ def test_bf16_is_close_to_fp32():
     assert np.abs(first.astype(int) - second.astype(int)).mean() < 20
 
 
+@pytest.mark.parametrize("architecture", ["v1", "v2"])
+def test_precision_may_change_between_two_steps(architecture):
+    world = tiny_world(architecture)
+    world.bf16 = False  # nothing to remember yet
+    world.reset(seed=0)
+    world.step(1)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Mismatch dtype")  # torch's own, from RMSNorm
+        world.bf16 = True
+        frames = [world.step(1) for _ in range(6)]
+    world.bf16 = False
+    assert world.step(1).shape == frames[0].shape
+
+
 def test_names_and_idle_action():
     world = tiny_world()
     assert world.action_names == ("noop", "left", "action 2", "action 3")

@@ -24,6 +24,13 @@ def pick_device(device: str | torch.device) -> torch.device:
     return chosen
 
 
+def has_fast_bf16(device: torch.device) -> bool:
+    """Whether products are faster in bfloat16: on recent GPUs, and on CPUs with matrix units."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    return device.type == "cpu" and torch.cpu._is_amx_tile_supported()
+
+
 def use_bf16(device: torch.device, precision: Precision) -> bool:
     """Whether to compute in bf16: as `precision` says, and for ``"auto"`` on GPUs that have it."""
     if precision not in ("auto", "32", "bf16"):

@@ -118,11 +118,10 @@ def _record(game: str, seed: int, fresh: bool, num_frames: int, announce: Callab
 
 def _machine_words() -> list[str]:
     """Settings that suit this machine: bfloat16 on CPUs with matrix units, which are made for it."""
-    import torch
+    from tinyworlds.devices import has_fast_bf16, pick_device
 
-    on_gpu = torch.cuda.is_available()
-    matrix_units = not on_gpu and torch.cpu._is_amx_tile_supported()
-    return ["--trainer.precision=bf16-mixed"] if matrix_units else []
+    device = pick_device("auto")
+    return ["--trainer.precision=bf16-mixed"] if device.type == "cpu" and has_fast_bf16(device) else []
 
 
 def _words_of(game: str, actions: str, settings: list[str]) -> list[str]:

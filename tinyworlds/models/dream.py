@@ -59,8 +59,13 @@ class Dream:
     def _restart(self, frames: Tensor) -> None:
         self.frames = frames if self.feedback == "pixels" else None
         self.ids = self.tokenizer.encode(frames)  # [B, T, P]
-        with self._autocast():
-            self._guess: Guesser = maskgit.begin(self.dynamics, self.ids, self.actions, self._limit)
+        self.remember_anew()
+
+    def remember_anew(self) -> None:
+        """Run the past again, as is needed when the number format changes; nothing before `start`."""
+        if self.ids is not None:
+            with self._autocast():
+                self._guess: Guesser = maskgit.begin(self.dynamics, self.ids, self.actions, self._limit)
 
     def advance(self, action: Tensor | None) -> Tensor:
         """Generate the frame after `action` [B] (None: unconditioned): ``[B, C, H, W]``, not clamped."""

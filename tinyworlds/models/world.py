@@ -90,16 +90,15 @@ class World:
         if feedback not in ("codes", "pixels"):
             raise ConfigError(f"feedback is 'codes' or 'pixels', not '{feedback}'")
         self.feedback = feedback
-        self.bf16 = use_bf16(self.device, precision)
         if compile:
-            compile_network(self.dynamics, only=["transformer"])
-            compile_network(self.tokenizer, only=["decoder"])
+            self.compile()
         self._generator = torch.Generator(self.device)
         self._generator.seed()  # a generator is born with the same seed every time
         self._start_clips = np.random.default_rng()
         sampling = Sampling(num_steps, temperature, top_k, top_p, schedule)
+        bf16 = use_bf16(self.device, precision)
         self._dream = Dream(
-            self.tokenizer, self.dynamics, sampling, self.context_frames, feedback, self.bf16, self._generator
+            self.tokenizer, self.dynamics, sampling, self.context_frames, feedback, bf16, self._generator
         )
 
     @classmethod
@@ -284,6 +283,21 @@ class World:
     @sampling.setter
     def sampling(self, sampling: Sampling) -> None:
         self._dream.sampling = sampling
+
+    @property
+    def bf16(self) -> bool:
+        """Whether it computes in bfloat16 (but never while encoding); may be changed between two steps."""
+        return self._dream.bf16
+
+    @bf16.setter
+    def bf16(self, bf16: bool) -> None:
+        self._dream.bf16 = bf16
+        self._dream.remember_anew()
+
+    def compile(self) -> None:
+        """Compile what runs in every step; the next steps take about a minute, those after them less time."""
+        compile_network(self.dynamics, only=["transformer"])
+        compile_network(self.tokenizer, only=["decoder"])
 
     def _shown(self, frames: torch.Tensor) -> np.ndarray:
         """Decoded frames [N, C, H, W] as uint8 [N, H, W, 3]."""

@@ -95,6 +95,12 @@ def _parser(prog: str, description: str) -> OptionParser:
         const=True,
         help="compile the world first: a minute of waiting, then more frames a second",
     )
+    add(
+        "--govern",
+        action="store_true",
+        help="lower decoding steps and precision as far as this machine needs to keep the frame rate"
+        " (with --compile: compile only if needed)",
+    )
     add("--context_frames", type=positive(int), help="past frames the world sees (default: as trained)")
     add(
         "--feedback",
@@ -105,6 +111,7 @@ def _parser(prog: str, description: str) -> OptionParser:
 
 
 def _play(args: argparse.Namespace, path: str | Path) -> int:
+    from tinyworlds.play.governor import govern
     from tinyworlds.play.window import has_display, require_display
 
     script = parse_script(args.keys) if args.keys is not None else None
@@ -112,6 +119,9 @@ def _play(args: argparse.Namespace, path: str | Path) -> int:
     if not args.headless:
         require_display()
     world = _load(path, args)
+    if args.govern:
+        world.reset(seed=args.seed)
+        print(f"governor: {govern(world, args.fps or world.fps, bool(args.compile))}", flush=True)
     print(
         f"{world.game or path}: {world.num_actions} actions, {world.fps:g} frames/s, on {world.device}",
         flush=True,
@@ -138,6 +148,8 @@ def _load(path: str | Path, args: argparse.Namespace) -> World:
     from tinyworlds.models.world import World
 
     settings = {name: getattr(args, name) for name in _WORLD_SETTINGS if getattr(args, name) is not None}
+    if args.govern:
+        settings.pop("compile", None)  # the governor compiles if it must
     return World.load(path, device=args.device, **settings)
 
 
