@@ -72,7 +72,7 @@ def compare_codes(world: World, truth: Sequence[Tensor], size: Size) -> CodeMatc
 
 def _last_codes(world: World) -> Tensor:
     # a world shows pixels; only a comparison asks for the codes behind them
-    return world._dream.ids[0, -1]
+    return world.codes[0, -1]
 
 
 def reference_world(

@@ -37,8 +37,8 @@ class Preset:
 
 
 PRESETS = {
-    "doom": Preset(16_000, hold=5.0, overlay=None, minutes=(0.4, 2.2, 1.0, 4.2, 0.6)),
-    "pong": Preset(12_000, hold=2.0, overlay="quickstart_pong.yaml", minutes=(0.2, 2.2, 1.0, 4.2, 0.6)),
+    "doom": Preset(16_000, hold=5.0, overlay=None, minutes=(0.4, 2.8, 1.4, 4.4, 0.8)),
+    "pong": Preset(12_000, hold=2.0, overlay="quickstart_pong.yaml", minutes=(0.2, 2.7, 2.2, 4.0, 0.9)),
 }
 
 

@@ -285,6 +285,11 @@ class World:
         self._dream.sampling = sampling
 
     @property
+    def codes(self) -> torch.Tensor | None:
+        """What the world remembers: the codes of the last frames, int64 [N, T, P]; None before `reset`."""
+        return self._dream.ids
+
+    @property
     def bf16(self) -> bool:
         """Whether it computes in bfloat16 (but never while encoding); may be changed between two steps."""
         return self._dream.bf16
