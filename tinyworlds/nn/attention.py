@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
@@ -69,19 +68,10 @@ def _attend_newest(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """`attend_time` for a single new frame, which sees all others: ``[B, 1, P, heads, d] -> [B, 1, P, E]``.
 
     A handful of products per place are no work for a kernel made for long sequences: written out they take a
-    quarter of its time on two CPU cores (docs/log.md, 2026-11-21). Sums over a head's few channels, and
-    spreading a weight over them, run as products with small matrices, so that all tensors are rows of E.
+    quarter of its time on two CPU cores (docs/log.md, 2026-11-21).
     """
-    gather, spread = _head_maps(query.shape[-2], query.shape[-1], query.device, query.dtype)
-    weights = ((query * key).flatten(-2) @ gather).softmax(dim=1)  # [B, T, P, heads]
-    return ((weights @ spread) * value.flatten(-2)).sum(dim=1, keepdim=True)
-
-
-@lru_cache(maxsize=16)
-def _head_maps(heads: int, dim: int, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """Two maps, ``[E, heads]`` from channels to their head's scaled score, and ``[heads, E]`` back."""
-    spread = torch.eye(heads, device=device, dtype=dtype).repeat_interleave(dim, dim=1)
-    return spread.T * dim**-0.5, spread
+    scores = (query * key).sum(dim=-1, keepdim=True) * query.shape[-1] ** -0.5  # [B, T, P, heads, 1]
+    return (scores.softmax(dim=1) * value).sum(dim=1, keepdim=True).flatten(-2)
 
 
 def _causal(num_queries: int, num_keys: int, device: torch.device) -> dict[str, bool | Tensor]:
