@@ -155,8 +155,15 @@ def test_long_narrow_heads_take_that_path_within_a_frame(monkeypatch):
         attend_space(query, key, value)
 
 
-@torch.no_grad()
-def test_the_newest_frame_attends_as_in_a_window():
-    query, key, value = torch.randn(3, 2, 4, 9, 2, 4).unbind()
-    window = attend_time(query, key, value)
-    torch.testing.assert_close(attend_time(query[:, -1:], key, value), window[:, -1:], rtol=1e-4, atol=1e-6)
+@pytest.mark.parametrize("num_queries", [1, 2, 5])
+def test_short_windows_attend_as_the_fused_kernel_does(num_queries, monkeypatch):
+    parts = [torch.randn(2, 5, 9, 2, 4, requires_grad=True) for _ in range(3)]
+
+    def result():
+        query, key, value = parts
+        mixed = attend_time(query[:, 5 - num_queries :], key, value)
+        return mixed, *torch.autograd.grad(mixed.square().sum(), parts)
+
+    written_out = result()
+    monkeypatch.setattr(attention, "MAX_FRAMES_SHORT", 0)
+    torch.testing.assert_close(written_out, result(), rtol=1e-4, atol=1e-5)

@@ -14,7 +14,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tinyworlds.nn.feedforward import joined_linear
-from tinyworlds.nn.narrow_attention import MAX_CHANNELS, MIN_PLACES, attend_narrow
+from tinyworlds.nn.narrow_attention import (
+    MAX_CHANNELS,
+    MAX_FRAMES_SHORT,
+    MIN_PLACES,
+    attend_narrow,
+    attend_short,
+)
 from tinyworlds.nn.norms import head_norm
 from tinyworlds.nn.positions import MAX_FRAMES, RotarySpace, RotaryTime
 
@@ -56,22 +62,18 @@ def attend_time(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     moved.
     """
     batch, length, patches, heads, dim = query.shape
-    if length == 1 and not torch.is_grad_enabled():
-        return _attend_newest(query, key, value)
+    if _is_short(query, key):
+        return attend_short(query, key, value)
     # [B, P * heads, T, d]
     parts = [part.reshape(batch, -1, patches * heads, dim).transpose(1, 2) for part in (query, key, value)]
     mixed = _attend(*parts, **_causal(length, key.shape[1], query.device))
     return mixed.transpose(1, 2).reshape(batch, length, patches, heads * dim)
 
 
-def _attend_newest(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """`attend_time` for a single new frame, which sees all others: ``[B, 1, P, heads, d] -> [B, 1, P, E]``.
-
-    A handful of products per place are no work for a kernel made for long sequences: written out they take a
-    quarter of its time on two CPU cores (docs/log.md, 2026-11-21).
-    """
-    scores = (query * key).sum(dim=-1, keepdim=True) * query.shape[-1] ** -0.5  # [B, T, P, heads, 1]
-    return (scores.softmax(dim=1) * value).sum(dim=1, keepdim=True).flatten(-2)
+def _is_short(query: Tensor, key: Tensor) -> bool:
+    # one query over a few frames is no work for the fused kernel, however wide the heads
+    narrow = query.shape[-1] <= MAX_CHANNELS or query.shape[1] == 1
+    return query.device.type == "cpu" and narrow and key.shape[1] <= MAX_FRAMES_SHORT
 
 
 def _causal(num_queries: int, num_keys: int, device: torch.device) -> dict[str, bool | Tensor]:

@@ -1,9 +1,8 @@
-"""Attention for heads of a few channels on a CPU, without gradients.
+"""Attention for heads of a few channels, or over a few frames, on a CPU.
 
-The fused kernel is made for heads of 32 channels and more. With 4 channels, as public weights have, nearly
-all of its time goes into things other than the exponentials. Here scores are kept transposed, so that both
-products are wide, in pieces that stay in the cache, and no maximum is looked for: a bound on each query's
-scores serves as well, and comes with the product. Measured in docs/performance.md.
+The fused kernel is made for long sequences and heads of 32 channels and more. With 4 channels, as public
+weights have, nearly all of its time goes into other things than products and exponentials. What is won here
+is in docs/log.md, 2026-11-21.
 """
 
 from __future__ import annotations
@@ -16,7 +15,10 @@ MAX_CHANNELS = 8
 """Heads wider than this are left to the fused kernel."""
 
 MIN_PLACES = 512
-"""Shorter sequences, too: there the small steps around the products cost more than is won."""
+"""Pictures of fewer places, too: there the small steps around the products cost more than is won."""
+
+MAX_FRAMES_SHORT = 8
+"""Longest window that `attend_short` is faster for."""
 
 _PIECE = 2**19
 """Scores held at once: 2 MB in float32, which two cores keep in their caches."""
@@ -30,7 +32,11 @@ Bounding by |q| |k| is loose, so nothing is lowered that need not be: all scores
 
 
 def attend_narrow(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """Softmax attention: three times ``[N, P, d] -> [N, d, P]`` (transposed), in float32."""
+    """Softmax attention without gradients: three times ``[N, P, d] -> [N, d, P]`` (transposed), in float32.
+
+    Scores are kept transposed, so that both products are wide, in pieces that stay in the cache, and no
+    maximum is looked for: a bound on each query's scores serves as well, and comes with the product.
+    """
     rows, places, dim = query.shape
     scaled = query * dim**-0.5
     bound = scaled.norm(dim=2) * key.norm(dim=2).amax(dim=1, keepdim=True)  # [N, P]
@@ -45,3 +51,30 @@ def attend_narrow(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         pieces.append(torch.bmm(values, weights))
     mixed = pieces[0] if len(pieces) == 1 else torch.cat(pieces, dim=2)
     return mixed[:, :dim] / mixed[:, dim:]
+
+
+def attend_short(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """Causal attention of each place over a few frames, with gradients, always in float32.
+
+    A frame's scores with the earlier ones are products of whole rows of E; small matrices sum a head's
+    channels into its score and spread its weight over them.
+
+    Args:
+        query: ``[B, Tq, P, heads, d]``, the newest of the frames.
+        key: ``[B, T, P, heads, d]``.
+        value: The same.
+
+    Returns:
+        ``[B, Tq, P, heads * d]``.
+    """
+    heads, dim = query.shape[-2:]
+    with torch.autocast("cpu", enabled=False):
+        queries, keys, values = (part.flatten(-2).float() for part in (query, key, value))
+        spread = torch.eye(heads, device=query.device).repeat_interleave(dim, dim=1)  # [heads, E]
+        gather = spread.T * dim**-0.5
+        mixed = []
+        for frame in range(query.shape[1]):
+            seen = slice(0, key.shape[1] - query.shape[1] + frame + 1)
+            scores = (queries[:, frame : frame + 1] * keys[:, seen]) @ gather  # [B, seen, P, heads]
+            mixed.append(((scores.softmax(dim=1) @ spread) * values[:, seen]).sum(dim=1))
+        return torch.stack(mixed, dim=1).to(value.dtype)
