@@ -12,6 +12,7 @@ from callbacks.publishing import harmless, pictures_folder, publish
 from tinyworlds import metrics
 from tinyworlds.errors import DataError
 from tinyworlds.held_out import Clips, held_out_clips
+from tinyworlds.models.maskgit import Sampling
 from tinyworlds.report_pictures import open_loop_picture, open_loop_video
 from tinyworlds.rollout import RolloutResult, default_context, open_loop
 
@@ -73,7 +74,7 @@ class OpenLoopClip(Callback):
                 frames,
                 "none" if stage.actions == "none" else "inferred",
                 self.horizon,
-                num_steps=self.num_steps,
+                sampling=Sampling(self.num_steps),
                 generator=torch.Generator(stage.device).manual_seed(0),
                 action_ids=labels if stage.actions == "labels" else None,
             )

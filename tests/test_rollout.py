@@ -5,6 +5,7 @@ from fake_networks import FakeActions, FakeDynamics, FakeTokenizer, walk
 from tinyworlds import metrics
 from tinyworlds.action_source import ask_action, infer_actions, listed_actions
 from tinyworlds.errors import ConfigError
+from tinyworlds.models import maskgit
 from tinyworlds.rollout import RolloutOptions, open_loop
 
 NETWORKS = (FakeTokenizer(), FakeActions(), FakeDynamics())
@@ -148,3 +149,15 @@ def test_options_run_is_repeatable():
     one = RolloutOptions(horizon=3, num_clips=1).run(*NETWORKS, frames)
     assert len(one.prediction) == len(one.truth) == len(one.action_ids) == 1
     assert listed_actions("random") is None
+
+
+def test_the_schedule_reaches_the_decoder(monkeypatch):
+    seen, fill = [], maskgit.fill
+    monkeypatch.setattr(
+        maskgit,
+        "fill",
+        lambda guess, blank, sampling, rng: seen.append(sampling) or fill(guess, blank, sampling, rng),
+    )
+    options = RolloutOptions(horizon=2, num_steps=3, schedule="cosine")
+    options.run(*NETWORKS, walk()[0])
+    assert seen == [maskgit.Sampling(3, schedule="cosine")] * 2

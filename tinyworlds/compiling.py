@@ -13,10 +13,10 @@ from torch import nn
 class _CompiledCall:
     """The compiled call of one module, replaced by the plain one for good at the first failure."""
 
-    def __init__(self, module: nn.Module, name: str) -> None:
+    def __init__(self, module: nn.Module, name: str, options: dict[str, Any] | None) -> None:
         self.module = module
         self.name = name
-        self.compiled = torch.compile(module._call_impl, dynamic=False)
+        self.compiled = torch.compile(module._call_impl, dynamic=False, options=options)
         self.worked = False
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -39,14 +39,23 @@ def _fall_back(module: nn.Module, name: str, failure: Exception) -> None:
     )
 
 
-def compile_network(network: nn.Module, only: Collection[str] | None = None) -> None:
+def compile_network(network: nn.Module, only: Collection[str] | None = None, constant: bool = False) -> None:
     """Compile every direct child of `network` that has parameters (or those named in `only`), in place.
 
     Children (encoder, decoder, transformer) and not the network itself, because training calls ``loss``,
     ``encode`` and ``decode`` and never the network's ``forward``. State-dict keys do not change. The first
     call of each part takes seconds.
+
+    Args:
+        network: Holds the children.
+        only: Names of those to compile.
+        constant: The weights will not change any more, as at play: they become part of what is compiled.
     """
+    options = None
+    if constant:  # weights are joined and packed once; without them to guard, each call has less to check
+        guards = torch.compiler.skip_guard_on_all_nn_modules_unsafe
+        options = {"freezing": True, "guard_filter_fn": guards}
     for name, child in network.named_children():
         wanted = only is None or name in only
         if wanted and any(True for _ in child.parameters()):
-            child._compiled_call_impl = _CompiledCall(child, name)
+            child._compiled_call_impl = _CompiledCall(child, name, options)

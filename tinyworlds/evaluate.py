@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -32,6 +32,7 @@ from tinyworlds.action_source import true_actions
 from tinyworlds.errors import DataError
 from tinyworlds.estimate import Estimate
 from tinyworlds.held_out import Clips
+from tinyworlds.models.maskgit import Sampling
 from tinyworlds.report import Report
 from tinyworlds.rollout import RolloutResult, join_results, open_loop
 
@@ -80,7 +81,8 @@ def evaluate_world(
             f"{len(clips)} of {clips.num_frames}: use a longer file or a larger data.test_fraction."
         )
     started = time.perf_counter()
-    judge = _Judge(world, horizon, num_steps or world.sampling.num_steps, seed)
+    sampling = replace(world.sampling, num_steps=num_steps or world.sampling.num_steps)
+    judge = _Judge(world, horizon, sampling, seed)
     parts = []
     for start in range(0, len(clips), batch_size):
         parts.append(judge.batch(*clips.batch(start, batch_size, world.device)))
@@ -99,7 +101,8 @@ def evaluate_world(
             "num_clips": len(clips),
             "context_frames": world.context_frames,
             "horizon": horizon,
-            "num_steps": judge.num_steps,
+            "num_steps": sampling.num_steps,
+            "schedule": sampling.schedule,
             "fps": clips.fps,
             "seed": seed,
             "actions": world.info.actions,
@@ -127,8 +130,8 @@ class _Part:
 class _Judge:
     """Runs one world over batches of clips and keeps the counts that need all of them."""
 
-    def __init__(self, world: Any, horizon: int, num_steps: int, seed: int) -> None:
-        self.world, self.horizon, self.num_steps = world, horizon, num_steps
+    def __init__(self, world: Any, horizon: int, sampling: Sampling, seed: int) -> None:
+        self.world, self.horizon, self.sampling = world, horizon, sampling
         self.kind = world.info.actions  # latent, labels or none
         self.generator = torch.Generator(world.device).manual_seed(seed)
         self.codes = usage.CodePerplexity(world.tokenizer.num_codes).to(world.device)
@@ -187,13 +190,10 @@ class _Judge:
             "none" if self.kind == "none" else "inferred",
             horizon,
             world.context_frames,
-            self.num_steps,
-            world.sampling.temperature,
+            self.sampling,
             teacher_forced,
             self.generator,
             action_ids=known,
-            top_k=world.sampling.top_k,
-            top_p=world.sampling.top_p,
             feedback=world.feedback,
             bf16=world.bf16,
         )

@@ -25,6 +25,8 @@ from tinyworlds.rollout_result import RolloutResult, join_results
 
 __all__ = ["RolloutOptions", "RolloutResult", "join_results", "open_loop"]
 
+DEFAULT_SAMPLING = Sampling()
+
 
 @dataclass(frozen=True)
 class RolloutOptions:
@@ -40,6 +42,7 @@ class RolloutOptions:
         temperature: 0 takes the most likely code; higher samples.
         top_k: Sample among the k most likely codes only.
         top_p: Sample among the likeliest codes that hold this much probability only.
+        schedule: How many codes each decoding step reveals: one of `models.maskgit.SCHEDULES`.
         teacher_forced: Give the true frames before each generated one instead of the generated ones.
         feedback: ``codes`` keeps the generated codes as context; ``pixels`` encodes the generated, clamped
             frames again at each step, as the original program did.
@@ -55,6 +58,7 @@ class RolloutOptions:
     temperature: float = 0.0
     top_k: int | None = None
     top_p: float | None = None
+    schedule: str = "exponential"
     teacher_forced: bool = False
     feedback: str = "codes"
     num_clips: int = 8
@@ -66,13 +70,17 @@ class RolloutOptions:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ConfigError(f"{name} must be at least 1, got {value}.")
-        if self.temperature < 0:
-            raise ConfigError(f"temperature must be 0 or above, got {self.temperature}.")
+        _ = self.sampling  # checks its own
         if self.feedback not in ("codes", "pixels"):
             raise ConfigError(f"feedback is 'codes' or 'pixels', got '{self.feedback}'.")
         listed_actions(self.actions)
         if self.teacher_forced and self.actions == "ask":
             raise ConfigError("actions='ask' types one step at a time; it excludes teacher_forced=True.")
+
+    @property
+    def sampling(self) -> Sampling:
+        """How frames are decoded."""
+        return Sampling(self.num_steps, self.temperature, self.top_k, self.top_p, self.schedule)
 
     def num_frames(self, dynamics: nn.Module) -> int:
         """Frames a clip must have for every generated frame to have its truth."""
@@ -102,13 +110,10 @@ class RolloutOptions:
             self.actions,
             self.horizon,
             self.context_frames,
-            self.num_steps,
-            self.temperature,
+            self.sampling,
             self.teacher_forced,
             generator or torch.Generator(frames.device).manual_seed(self.seed),
             action_ids=action_ids,
-            top_k=self.top_k,
-            top_p=self.top_p,
             feedback=self.feedback,
             prompt=prompt,
         )
@@ -128,14 +133,11 @@ def open_loop(
     actions_mode: str = "inferred",
     horizon: int = 8,
     context_frames: int | None = None,
-    num_steps: int = 10,
-    temperature: float = 0.0,
+    sampling: Sampling = DEFAULT_SAMPLING,
     teacher_forced: bool = False,
     generator: torch.Generator | None = None,
     *,
     action_ids: Tensor | None = None,
-    top_k: int | None = None,
-    top_p: float | None = None,
     feedback: str = "codes",
     bf16: bool = False,
     prompt: Prompt = input,
@@ -151,13 +153,10 @@ def open_loop(
         actions_mode: where actions come from; see :class:`RolloutOptions`, as for the other settings.
         horizon: frames to generate.
         context_frames: frames given; default as in the dynamics' training.
-        num_steps: decoding steps a frame.
-        temperature: of the sampling.
+        sampling: how a frame is decoded.
         teacher_forced: every generated frame follows true frames.
         generator: of the sampling and of random actions, on the device of `frames`.
         action_ids: true actions [B, T] or [B, T - 1] of a world trained on labels.
-        top_k: of the sampling.
-        top_p: of the sampling.
         feedback: what a generated frame becomes for the next ones, ``codes`` or ``pixels``.
         bf16: compute in bfloat16 where rounding does no harm.
         prompt: asks for an action; for tests.
@@ -175,7 +174,6 @@ def open_loop(
     conditioned = actions_mode != "none"
     known = true_actions(action_model, frames, action_ids, dynamics.context_frames) if conditioned else None
     source = ActionSource(actions_mode, known, dynamics.num_actions, context, prompt)
-    sampling = Sampling(num_steps, temperature, top_k, top_p)
     dream = Dream(tokenizer, dynamics, sampling, None, feedback, bf16, generator)
     actions, raw = [], []
     for step in range(horizon):

@@ -301,8 +301,8 @@ class World:
 
     def compile(self) -> None:
         """Compile what runs in every step; the next steps take about a minute, those after them less time."""
-        compile_network(self.dynamics, only=["transformer"])
-        compile_network(self.tokenizer, only=["decoder"])
+        compile_network(self.dynamics, only=["transformer"], constant=True)
+        compile_network(self.tokenizer, only=["decoder"], constant=True)
 
     def _shown(self, frames: torch.Tensor) -> np.ndarray:
         """Decoded frames [N, C, H, W] as uint8 [N, H, W, 3]."""

@@ -21,6 +21,7 @@ from tinyworlds.nn.narrow_attention import (
     attend_narrow,
     attend_short,
 )
+from tinyworlds.nn.native_attention import attend_native, is_native
 from tinyworlds.nn.norms import head_norm
 from tinyworlds.nn.positions import MAX_FRAMES, RotarySpace, RotaryTime
 
@@ -46,6 +47,9 @@ def _is_narrow(query: Tensor) -> bool:
 def attend_space(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """All patches of a frame see each other: three times ``[B, T, P, heads, d] -> [B, T, P, E]``."""
     batch, length, patches, heads, dim = query.shape
+    if query.device.type == "cpu" and query.dtype != torch.float64 and is_native(dim):
+        mixed = attend_native(*(part.flatten(0, 1) for part in (query, key, value)))
+        return mixed.view(batch, length, patches, heads * dim)
     if _is_narrow(query):
         parts = (part.transpose(2, 3).flatten(0, 2) for part in (query, key, value))  # [B * T * heads, P, d]
         mixed = attend_narrow(*parts).view(batch, length, heads * dim, patches)

@@ -1,0 +1,234 @@
+// Softmax attention for heads of CHANNELS channels (a constant of the build), forwards and backwards.
+//
+// With so few channels nearly all of the work is exponentials. Sixteen queries lie side by side in a register;
+// one key after another is broadcast to them, and its weight is used at once and never stored. The backward
+// pass computes the weights again, from the logarithm of their sum that the forward pass left.
+// Written in the vector types of GCC and Clang, so that it compiles for any processor.
+
+#include <cmath>
+#include <cstdint>
+#include <vector>
+
+constexpr int64_t LANES = 16;
+typedef float lanes __attribute__((vector_size(4 * LANES)));
+typedef int32_t bits __attribute__((vector_size(4 * LANES)));
+
+// Float32 rows [frames, places, heads, CHANNELS]. Strides count floats; heads and channels are dense.
+struct Rows {
+    float *data;
+    int64_t frame, place;
+    float *at(int64_t f, int64_t p, int64_t head) const { return data + f * frame + p * place + head * CHANNELS; }
+};
+
+struct Sizes {
+    int64_t frames, places, heads;
+    float scale;
+    int32_t threads;
+};
+
+namespace {
+
+constexpr float LOG2_E = 1.44269504f;
+constexpr float SAFE = 50.0f;     // powers of two of this size need not be lowered: sums and ratios fit float32
+constexpr float VANISHED = -100;  // powers below count as zero; far lower ones would be slow, being subnormal
+
+inline lanes all(float x) { return x - lanes{}; }
+
+// 2**x. Adding 1.5 * 2**23 rounds to a whole number and leaves it in the low bits, from where it goes into the
+// exponent; a polynomial of degree 5 (largest relative error 1e-7) does the rest.
+template <bool BOUNDED>
+inline lanes power_of_two(lanes x) {
+    const float shift = 12582912.0f;
+    const lanes whole = x + shift;
+    const lanes f = x - (whole - shift), f2 = f * f;
+    const lanes low = 0.69314698f * f + 1.0f, middle = 0.05550734f * f + 0.24022242f;
+    const lanes high = 0.00132647f * f + 0.00967151f;
+    const lanes y = low + f2 * (middle + f2 * high);
+    const lanes power = (lanes)((bits)y + ((bits)whole << 23));
+    return BOUNDED ? power : (x < VANISHED ? lanes{} : power);
+}
+
+// A few places' channels, place by place in the lanes.
+struct Block {
+    lanes channel[CHANNELS];
+
+    void gather(const Rows &from, int64_t frame, int64_t head, int64_t first, int64_t count, float scale) {
+        for (auto &c : channel) c = lanes{};
+        for (int64_t i = 0; i < count; i++)
+            for (int c = 0; c < CHANNELS; c++) channel[c][i] = from.at(frame, first + i, head)[c] * scale;
+    }
+    void scatter(const Rows &into, int64_t frame, int64_t head, int64_t first, int64_t count, lanes scale) {
+        for (auto &c : channel) c *= scale;
+        for (int64_t i = 0; i < count; i++)
+            for (int c = 0; c < CHANNELS; c++) into.at(frame, first + i, head)[c] = channel[c][i];
+    }
+    lanes dot(const float *with, lanes start) const {
+        for (int c = 0; c < CHANNELS; c++) start += channel[c] * with[c];
+        return start;
+    }
+    void add(lanes weight, const float *what) {
+        for (int c = 0; c < CHANNELS; c++) channel[c] += weight * what[c];
+    }
+    // Squared length of the longest of the lanes' vectors.
+    float longest() const {
+        lanes squares = {};
+        for (auto &c : channel) squares += c * c;
+        float largest = 0;
+        for (int64_t i = 0; i < LANES; i++) largest = std::fmax(largest, squares[i]);
+        return largest;
+    }
+};
+
+// Whether no score, being a product of vectors of these squared lengths, can leave the safe range.
+inline bool bounded(float longest, float other) { return longest * other < SAFE * SAFE; }
+
+// One head of one frame: two of its tensors interleaved, 2 * CHANNELS floats a place, in order of places.
+struct Packed {
+    std::vector<float> pairs;
+    float longest = 0;  // squared length of the longest of the first tensor's vectors
+
+    explicit Packed(int64_t places) : pairs(2 * CHANNELS * places) {}
+    void fill(const Rows &first, const Rows &second, int64_t frame, int64_t head, int64_t places) {
+        longest = 0;
+        for (int64_t p = 0; p < places; p++) {
+            const float *a = first.at(frame, p, head), *b = second.at(frame, p, head);
+            float *into = pairs.data() + 2 * CHANNELS * p, squares = 0;
+            for (int c = 0; c < CHANNELS; c++) into[c] = a[c], into[CHANNELS + c] = b[c], squares += a[c] * a[c];
+            longest = std::fmax(longest, squares);
+        }
+    }
+    const float *first(int64_t place) const { return pairs.data() + 2 * CHANNELS * place; }
+    const float *second(int64_t place) const { return first(place) + CHANNELS; }
+};
+
+// Blocks are passed and returned by value: what a loop adds to stays in registers.
+
+struct Mixed {
+    Block values;
+    lanes log_sum;
+};
+
+template <bool BOUNDED>
+Mixed attend_queries(Block q, const Packed &keys_values, int64_t places) {
+    lanes sum = {}, top = {};
+    Block mixed = {};
+    if (!BOUNDED) {
+        top = q.dot(keys_values.first(0), lanes{});
+        for (int64_t j = 1; j < places; j++) {
+            const lanes score = q.dot(keys_values.first(j), lanes{});
+            top = score > top ? score : top;
+        }
+    }
+    for (int64_t j = 0; j < places; j++) {
+        const lanes weight = power_of_two<BOUNDED>(q.dot(keys_values.first(j), -top));
+        sum += weight;
+        mixed.add(weight, keys_values.second(j));
+    }
+    for (auto &c : mixed.channel) c /= sum;
+    for (int64_t i = 0; i < LANES; i++) top[i] += std::log2(sum[i]);
+    return {mixed, top};
+}
+
+template <bool BOUNDED>
+Block query_grad(Block q, Block out_grad, lanes minus_log, lanes minus_met, const Packed &keys_values, int64_t places) {
+    Block grad = {};
+    for (int64_t j = 0; j < places; j++) {
+        const lanes weight = power_of_two<BOUNDED>(q.dot(keys_values.first(j), minus_log));
+        grad.add(weight * out_grad.dot(keys_values.second(j), minus_met), keys_values.first(j));
+    }
+    return grad;
+}
+
+struct KeyValue {
+    Block key, value;
+};
+
+template <bool BOUNDED>
+KeyValue key_grad(KeyValue of, const float *minus_log, const float *minus_met, const Packed &queries_grads,
+                  int64_t places) {
+    Block key = {}, value = {};
+    for (int64_t i = 0; i < places; i++) {
+        const float *grad = queries_grads.second(i);
+        const lanes weight = power_of_two<BOUNDED>(of.key.dot(queries_grads.first(i), all(minus_log[i])));
+        value.add(weight, grad);
+        key.add(weight * of.value.dot(grad, all(minus_met[i])), queries_grads.first(i));
+    }
+    return {key, value};
+}
+
+inline int64_t lanes_left(int64_t places, int64_t first) { return places - first < LANES ? places - first : LANES; }
+
+}  // namespace
+
+// out = softmax(scale * query key') value; log_sum [frames, heads, places] is the binary logarithm of the sum of
+// powers 2**(scale * log2(e) * query key').
+extern "C" void attend(Rows query, Rows key, Rows value, Rows out, float *log_sum, Sizes n) {
+    // with few heads, as at play, a head is shared among threads
+    const int64_t piece = n.frames * n.heads < 8 * n.threads ? 4 * LANES : n.places;
+#pragma omp parallel num_threads(n.threads)
+    {
+        Packed keys_values(n.places);
+#pragma omp for collapse(3)
+        for (int64_t frame = 0; frame < n.frames; frame++)
+            for (int64_t head = 0; head < n.heads; head++)
+                for (int64_t start = 0; start < n.places; start += piece) {
+                    const int64_t end = start + piece < n.places ? start + piece : n.places;
+                    keys_values.fill(key, value, frame, head, n.places);
+                    for (int64_t first = start; first < end; first += LANES) {
+                        const int64_t count = lanes_left(end, first);
+                        Block q;
+                        q.gather(query, frame, head, first, count, n.scale * LOG2_E);
+                        auto run = bounded(q.longest(), keys_values.longest) ? attend_queries<true> : attend_queries<false>;
+                        Mixed mixed = run(q, keys_values, n.places);
+                        mixed.values.scatter(out, frame, head, first, count, all(1));
+                        float *into = log_sum + (frame * n.heads + head) * n.places + first;
+                        for (int64_t i = 0; i < count; i++) into[i] = mixed.log_sum[i];
+                    }
+                }
+    }
+}
+
+// The gradients of query, key and value from that of out.
+extern "C" void attend_backward(Rows query, Rows key, Rows value, Rows out, Rows out_grad, const float *log_sum,
+                                Rows query_into, Rows key_into, Rows value_into, Sizes n) {
+#pragma omp parallel num_threads(n.threads)
+    {
+        Packed pairs(n.places);
+        // of each query: the logarithm of its sum, and out . out_grad, the part that softmax takes away
+        std::vector<float> minus_log(n.places), minus_met(n.places);
+#pragma omp for collapse(2)
+        for (int64_t frame = 0; frame < n.frames; frame++)
+            for (int64_t head = 0; head < n.heads; head++) {
+                const float *logs = log_sum + (frame * n.heads + head) * n.places;
+                pairs.fill(key, value, frame, head, n.places);
+                for (int64_t first = 0; first < n.places; first += LANES) {
+                    const int64_t count = lanes_left(n.places, first);
+                    Block q, g, mixed;
+                    q.gather(query, frame, head, first, count, n.scale * LOG2_E);
+                    g.gather(out_grad, frame, head, first, count, 1);
+                    mixed.gather(out, frame, head, first, count, 1);
+                    lanes met = {}, log = {};
+                    for (int c = 0; c < CHANNELS; c++) met -= mixed.channel[c] * g.channel[c];
+                    for (int64_t i = 0; i < count; i++) {
+                        minus_met[first + i] = met[i];
+                        minus_log[first + i] = log[i] = -logs[first + i];
+                    }
+                    auto run = bounded(q.longest(), pairs.longest) ? query_grad<true> : query_grad<false>;
+                    run(q, g, log, met, pairs, n.places).scatter(query_into, frame, head, first, count, all(n.scale));
+                }
+                // a query's sum holds all keys: here one bound must serve for the whole head
+                const float longest_key = pairs.longest * n.scale * n.scale * LOG2_E * LOG2_E;
+                pairs.fill(query, out_grad, frame, head, n.places);
+                auto run = bounded(longest_key, pairs.longest) ? key_grad<true> : key_grad<false>;
+                for (int64_t first = 0; first < n.places; first += LANES) {
+                    const int64_t count = lanes_left(n.places, first);
+                    KeyValue of;
+                    of.key.gather(key, frame, head, first, count, n.scale * LOG2_E);
+                    of.value.gather(value, frame, head, first, count, 1);
+                    KeyValue grads = run(of, minus_log.data(), minus_met.data(), pairs, n.places);
+                    grads.key.scatter(key_into, frame, head, first, count, all(n.scale));
+                    grads.value.scatter(value_into, frame, head, first, count, all(1));
+                }
+            }
+    }
+}

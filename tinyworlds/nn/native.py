@@ -1,0 +1,97 @@
+"""Kernels in C++, compiled for this machine at first use, where it has a compiler.
+
+A second's work, kept in the user's cache folder under a name that changes with source, compiler and
+processor. Callers have a way without: no compiler (Windows, mostly) means slower, not broken.
+``TINYWORLDS_NATIVE=0`` turns kernels off.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+
+from tinyworlds.atomic import replacing
+from tinyworlds.errors import StorageError
+
+_COMMON = ("-O3", "-std=c++17", "-shared", "-fPIC", "-fno-math-errno", "-ffp-contract=fast", "-w")
+# Apple's compiler knows no OpenMP, and some know the processor by another word: the first that works is taken
+_CHOICES = (("-march=native", "-fopenmp"), ("-march=native",), ("-mcpu=native",), ())
+_PATIENCE_S = 120.0
+
+
+def find_compiler() -> str | None:
+    """The C++ compiler that kernels are made with; None where there is none that will do.
+
+    Windows has none: its own knows no vector types, and others misalign them on the stack.
+    """
+    if sys.platform == "win32" or os.environ.get("TINYWORLDS_NATIVE") == "0":
+        return None
+    wanted = [os.environ.get("CXX", ""), "g++", "clang++", "c++"]
+    return next((found for name in wanted if name and (found := shutil.which(name))), None)
+
+
+def cache_folder() -> Path:
+    """Where compiled kernels are kept."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "tinyworlds"
+
+
+def load_kernel(source: Path, constants: Mapping[str, int]) -> ctypes.CDLL | None:
+    """Compile a source file, unless that was done before, and load it.
+
+    Args:
+        source: C++ with ``extern "C"`` functions.
+        constants: Of the preprocessor.
+
+    Returns:
+        The library, or None without a compiler or where it fails (with a warning then).
+    """
+    compiler = find_compiler()
+    if compiler is None:
+        return None
+    defined = [f"-D{name}={value}" for name, value in constants.items()]
+    try:
+        library = cache_folder() / f"{source.stem}-{_key(source, compiler, defined)}.so"
+        if not library.exists():
+            _compile([compiler, *_COMMON, *defined], source, library)
+        return ctypes.CDLL(str(library))
+    except (OSError, RuntimeError, StorageError, subprocess.SubprocessError) as error:
+        reason = " ".join(str(error).split())[:300]
+        warnings.warn(f"No kernel from {source.name}, slower code takes its place: {reason}", stacklevel=2)
+        return None
+
+
+def _compile(command: list[str], source: Path, library: Path) -> None:
+    with replacing(library) as temporary:
+        for choice in _CHOICES:
+            words = [*command, *choice, str(source), "-o", str(temporary)]
+            done = subprocess.run(words, capture_output=True, text=True, timeout=_PATIENCE_S, check=False)
+            if done.returncode == 0:
+                return
+        raise RuntimeError(done.stderr)
+
+
+def _key(source: Path, compiler: str, defined: list[str]) -> str:
+    """Names what a library was made from and for: a home folder may be shared by unlike machines."""
+    made_from = [source.read_bytes(), *(word.encode() for word in (*_COMMON, *defined, *sum(_CHOICES, ())))]
+    path = Path(compiler).resolve()
+    made_with = f"{path} {path.stat().st_size} {path.stat().st_mtime_ns}".encode()
+    digest = hashlib.sha256(b"\0".join([*made_from, made_with, _processor().encode()]))
+    return digest.hexdigest()[:16]
+
+
+def _processor() -> str:
+    """The instructions this processor knows, as far as the system tells."""
+    try:
+        told = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return f"{platform.platform()} {platform.processor()}"
+    return next((line for line in told.splitlines() if line.startswith(("flags", "Features"))), told[:1000])
