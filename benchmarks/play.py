@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from inspect import signature
 from itertools import cycle
 from typing import Any
 
 import numpy as np
 import torch
 
-from benchmarks.pairing import Pairing, in_units, pair
+from benchmarks.pairing import Pairing, pair
 from benchmarks.reference import ReferenceWorld
 from benchmarks.report import Table, in_digits, ratio_cell, time_cells
 from benchmarks.sizes import Size, references, same_weights, v2_networks
@@ -33,7 +32,6 @@ from tinyworlds.models.world import World
 
 REFERENCE = "reference"
 OURS = "ours"
-_PATIENCE_S = 8.0  # the reference is given up where a frame takes longer
 
 
 @dataclass(frozen=True)
@@ -83,36 +81,6 @@ class StepFigures:
 
 
 @dataclass(frozen=True)
-class ContextFigures:
-    """How a frame's cost grows with the number of past frames: times by context.
-
-    The reference is missing where it took too long.
-    """
-
-    size: Size
-    by_context: Mapping[int, Pairing]
-
-    def tables(self) -> list[Table]:
-        """One."""
-        rows = []
-        for context, times in self.by_context.items():
-            both = REFERENCE in times.seconds
-            theirs = in_units(times.timing(REFERENCE).median) if both else "too long"
-            ratio = ratio_cell(times, REFERENCE, OURS) if both else ""
-            rows.append((str(context), theirs, in_units(times.timing(OURS).median), ratio))
-        columns = ("past frames", REFERENCE, OURS, "times faster")
-        return [Table(f"A frame by context, {self.size.name}", columns, tuple(rows))]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Seconds a frame by context."""
-        found = {
-            str(context): times.to_dict(against=REFERENCE if REFERENCE in times.seconds else None)
-            for context, times in self.by_context.items()
-        }
-        return {"size": self.size.name, "by_context": found}
-
-
-@dataclass(frozen=True)
 class SessionFigures:
     """Many sessions at once: seconds of a step of all of them, by their number."""
 
@@ -139,70 +107,52 @@ def measure_step(
     """Compare codes over `num_compared` frames, then time a step of each contestant."""
     theirs = {stage: network.to(device) for stage, network in references(size, lively=True).items()}
     truth = reference_codes(theirs, size, num_compared)
-    contestants: dict[str, Callable[[], object]] = {REFERENCE: _play(reference_world(theirs, size), size)}
+    contestants: dict[str, Callable[[], object]] = {REFERENCE: playing(reference_world(theirs, size), size)}
     matches, notes = {}, []
     ours = same_weights(size, theirs)
     for name, settings in _variants(device, compiled).items():
         try:
             world = our_world(ours, size, device, **settings)
             matches[name] = compare_codes(world, truth, size)
-            contestants[name] = _play(world, size)
+            contestants[name] = playing(world, size)
         except Exception as error:  # compilers fail in many ways; the other figures are still of use
             if not settings.get("compile"):
                 raise
             notes.append(f"{name} failed: {type(error).__name__}: {' '.join(str(error).split())[:200]}")
     v2 = v2_networks(size)
-    contestants["v2"] = _play(our_world(v2, size, device), size)
-    contestants["v2 by default"] = _play(World(*players(v2), precision="32", device=device), size)
-    times = pair(contestants, rounds, seconds, warmup=1, synchronize=_synchronize(device))
+    contestants["v2"] = playing(our_world(v2, size, device), size)
+    contestants["v2 by default"] = playing(World(*players(v2), precision="32", device=device), size)
+    times = pair(contestants, rounds, seconds, warmup=1, synchronize=synchronizer(device))
     return StepFigures(size, times, matches, (*notes, "v2 has other weights, so other codes; untrained"))
-
-
-def measure_contexts(
-    size: Size, device: torch.device, contexts: Sequence[int], rounds: int, seconds: float
-) -> ContextFigures:
-    """Time a step with more and more past frames."""
-    theirs = {stage: network.to(device) for stage, network in references(size, lively=True).items()}
-    ours, by_context, patient = same_weights(size, theirs), {}, True
-    for context in contexts:
-        contestants = {OURS: _play(our_world(ours, size, device, context_frames=context), size, context)}
-        if patient:
-            contestants[REFERENCE] = _play(reference_world(theirs, size, context), size, context)
-        times = pair(contestants, rounds, seconds, warmup=1, synchronize=_synchronize(device))
-        patient = patient and times.timing(REFERENCE).median < _PATIENCE_S
-        by_context[context] = times
-    return ContextFigures(size, by_context)
 
 
 def measure_sessions(
     size: Size, device: torch.device, counts: Sequence[int], rounds: int, seconds: float
-) -> SessionFigures | None:
-    """Time a step of many sessions; None where `World` plays one at a time."""
-    if not hasattr(World, "step_many"):
-        return None
+) -> SessionFigures:
+    """Time a step of many sessions."""
     networks, contestants = same_weights(size, references(size, lively=True)), {}
     frames, past = start(size)
     for count in counts:
         world = our_world(networks, size, device)
         world.reset_many(np.stack([frames] * count), np.stack([past] * count))
         contestants[str(count)] = _many(world, size, count)
-    return SessionFigures(size, pair(contestants, rounds, seconds, synchronize=_synchronize(device)))
+    return SessionFigures(size, pair(contestants, rounds, seconds, synchronize=synchronizer(device)))
 
 
 def _variants(device: torch.device, compiled: bool) -> dict[str, dict[str, Any]]:
     """Settings of the worlds that play v1 weights."""
     variants: dict[str, dict[str, Any]] = {OURS: {}}
     precisions = ["32", "bf16"] if device.type == "cuda" else ["32"]
-    if compiled and "compile" in signature(World.__init__).parameters:
+    if compiled:
         for precision in precisions:
             name = f"{OURS}, compiled" + (", bf16" if precision == "bf16" else "")
             variants[name] = {"compile": True, "precision": precision}
     return variants
 
 
-def _play(world: World | ReferenceWorld, size: Size, context: int = 0) -> Callable[[], object]:
+def playing(world: World | ReferenceWorld, size: Size) -> Callable[[], object]:
     """A call that plays one frame on."""
-    world.reset(*start(size, context))
+    world.reset(*start(size))
     actions = cycle(actions_of(size, 64))
     return lambda: world.step(next(actions))
 
@@ -212,5 +162,5 @@ def _many(world: World, size: Size, count: int) -> Callable[[], object]:
     return lambda: world.step_many([next(actions) for _ in range(count)])
 
 
-def _synchronize(device: torch.device) -> Callable[[], object] | None:
+def synchronizer(device: torch.device) -> Callable[[], object] | None:
     return torch.cuda.synchronize if device.type == "cuda" else None

@@ -75,14 +75,12 @@ def _last_codes(world: World) -> Tensor:
     return world.codes[0, -1]
 
 
-def reference_world(
-    networks: Networks, size: Size, context: int = 0, feedback: str = "pixels"
-) -> ReferenceWorld:
+def reference_world(networks: Networks, size: Size, feedback: str = "pixels") -> ReferenceWorld:
     """The reference at play; from pixels, as the original does."""
     return ReferenceWorld(
         networks["video_tokenizer"],
         networks["dynamics"],
-        context or size.play_context,
+        size.play_context,
         size.num_steps,
         feedback,
     )
@@ -93,9 +91,9 @@ def players(networks: Networks) -> list[Any]:
     return [copy.deepcopy(networks[stage]) for stage in ("video_tokenizer", "dynamics")]
 
 
-def start(size: Size, context: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def start(size: Size) -> tuple[np.ndarray, np.ndarray]:
     """Frames uint8 [T, H, W, 3] that fill a context, and the actions between them."""
-    count = max(context or size.play_context, size.context_frames)
+    count = max(size.play_context, size.context_frames)
     return moving_frames(0, count, size.frame_size), np.array(actions_of(size, count - 1))
 
 

@@ -4,17 +4,18 @@ import json
 import math
 import sys
 
+import cv2
 import numpy as np
 import pytest
 import torch
 
-from benchmarks import data, layouts, memory, play, report, startup, training, worlds
+from benchmarks import data, growth, layouts, memory, play, plots, report, startup, training, worlds
 from benchmarks.pairing import Pairing
 from benchmarks.pattern import moving_frames
 from benchmarks.sizes import clips, find_size, references, same_weights
 from tinyworlds.bench import _named
 from tinyworlds.cli import main
-from tinyworlds.errors import ConfigError
+from tinyworlds.errors import ConfigError, DataError
 from tinyworlds.models.world import World
 
 CPU = torch.device("cpu")
@@ -93,18 +94,29 @@ def test_a_compiler_that_fails_is_noted(monkeypatch):
 
 
 def test_contexts_and_sessions(monkeypatch):
-    contexts = play.measure_contexts(TINY, CPU, (1, 3), rounds=1, seconds=0)
+    contexts = growth.measure_contexts(TINY, CPU, (1, 3), rounds=1, seconds=0)
     check(contexts)
-    assert list(contexts.by_context) == [1, 3]
-    monkeypatch.setattr(play, "_PATIENCE_S", 0)
-    contexts = play.measure_contexts(TINY, CPU, (1, 3), rounds=1, seconds=0)
+    assert list(contexts.by_value) == [1, 3]
+    monkeypatch.setattr(growth, "_PATIENCE_S", 0)
+    contexts = growth.measure_contexts(TINY, CPU, (1, 3), rounds=1, seconds=0)
     check(contexts)
-    assert list(contexts.by_context[3].seconds) == ["ours"]
+    assert list(contexts.by_value[3].seconds) == ["ours"]
     sessions = play.measure_sessions(TINY, CPU, (1, 2), rounds=1, seconds=0)
-    if sessions is None:
-        pytest.skip("worlds play one session")
     check(sessions)
     assert list(sessions.times.seconds) == ["1", "2"]
+
+
+def test_growth_is_drawn(tmp_path):
+    figures, picture = tmp_path / "play.json", tmp_path / "growth.png"
+    sizes = growth.measure_frame_sizes(TINY, CPU, (TINY.frame_size, 2 * TINY.frame_size), rounds=1, seconds=0)
+    sessions = play.measure_sessions(TINY, CPU, (1, 2), rounds=1, seconds=0)
+    figures.write_text(json.dumps({"play": [sizes.to_dict(), sessions.to_dict()]}))
+    plots.plot(str(figures), str(picture))
+    height, width, _ = cv2.imread(str(picture)).shape
+    assert width > 1.9 * height  # a panel each
+    figures.write_text("{}")
+    with pytest.raises(DataError, match="holds no figures of play"):
+        plots.plot(str(figures), str(picture))
 
 
 @pytest.mark.parametrize("stage", training.STAGES)

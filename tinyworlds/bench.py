@@ -53,6 +53,7 @@ def say(text: str) -> None:
 
 def play(effort: Effort) -> Iterator[Figures]:
     """Steps of play."""
+    from benchmarks import growth
     from benchmarks import play as part
     from benchmarks.sizes import find_size
     from tinyworlds.devices import pick_device
@@ -65,11 +66,12 @@ def play(effort: Effort) -> Iterator[Figures]:
             size, device, effort.rounds, effort.seconds, num_compared=effort.rounds, compiled=effort.compiled
         )
     say(f"play: {first.name}, longer contexts")
-    yield part.measure_contexts(first, device, (2, 4, 8), effort.rounds, effort.seconds / 2)
+    yield growth.measure_contexts(first, device, (2, 4, 8), effort.rounds, effort.seconds / 2)
+    say(f"play: {first.name}, other frame sizes")
+    pixels = [first.frame_size * quarters // 4 for quarters in (2, 3, 4, 6)]
+    yield growth.measure_frame_sizes(first, device, pixels, effort.rounds, effort.seconds / 2)
     say(f"play: {first.name}, many sessions")
-    many = part.measure_sessions(first, device, (1, 4, 16), effort.rounds, effort.seconds)
-    if many is not None:
-        yield many
+    yield part.measure_sessions(first, device, (1, 4, 16), effort.rounds, effort.seconds)
 
 
 def train(effort: Effort) -> Iterator[Figures]:
