@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 
+from tinyworlds.atomic import move_into_place
 from tinyworlds.checkpoints import first_nonfinite, read_checkpoint
 from tinyworlds.errors import StorageError, TrainingError
 
@@ -56,7 +57,7 @@ def atomic_save(content: Any, path: str | Path) -> None:
             torch.save(content, file)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(part, path)
+        move_into_place(part, path)
     except (OSError, RuntimeError) as failure:
         # torch wraps a failed write into a RuntimeError, with the OSError as its context or not at all
         with contextlib.suppress(OSError):

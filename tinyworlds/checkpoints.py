@@ -1,15 +1,11 @@
-"""Reading checkpoints: any format, plain data only, with errors a person can act on.
+"""Networks out of checkpoints: any format, plain data only, with errors a person can act on.
 
-A checkpoint of ours is a Lightning ``.ckpt`` with one entry of our own, ``tinyworlds``: schema version,
-stage, the network's class and configuration, the game, and which tokenizer and action model it was trained
-with. Nothing in it needs code to be read (``torch.load(weights_only=True)``). Files of the original program
-are read through :mod:`tinyworlds.models.v1_keys`.
+What is in a file is read by :mod:`tinyworlds.checkpoint_formats`; here it becomes a network, or an error.
 """
 
 from __future__ import annotations
 
 import hashlib
-import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,16 +14,17 @@ from typing import Any
 import torch
 from torch import nn
 
-from tinyworlds.errors import CheckpointError, MissingFileError, TinyWorldsError
+from tinyworlds.checkpoint_formats import META_KEY, SCHEMA_VERSION, network_weights, read_checkpoint
+from tinyworlds.errors import CheckpointError, TinyWorldsError
 from tinyworlds.run_layout import STAGES, version_of, versions
 
-META_KEY = "tinyworlds"
-SCHEMA_VERSION = 1
 NETWORKS = {
     "video_tokenizer": "VideoTokenizer",
     "latent_actions": "LatentActionModel",
     "dynamics": "DynamicsModel",
 }
+_LARGEST = 1 << 20
+"""No setting of a network is larger."""
 
 
 @dataclass(frozen=True)
@@ -49,34 +46,6 @@ class CheckpointInfo:
     step: int
 
 
-def read_checkpoint(path: str | Path, map_location: Any = "cpu") -> dict[str, Any]:
-    """Return the dictionary in a checkpoint file, read as plain data.
-
-    Raises:
-        MissingFileError: there is no such file.
-        CheckpointError: it is truncated, no checkpoint, or holds code.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise MissingFileError(f"checkpoint {path} does not exist; check the path, or train the stage first")
-    try:
-        content = torch.load(path, map_location=map_location, weights_only=True)
-    except pickle.UnpicklingError as failure:
-        raise CheckpointError(
-            f"{path} is no checkpoint of plain data (it is damaged or holds code, which is not run); "
-            "use one written by tinyworlds"
-        ) from failure
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as failure:
-        raise CheckpointError(
-            f"{path} is truncated or no checkpoint ({path.stat().st_size:,} bytes); use an earlier one"
-        ) from failure
-    if not isinstance(content, dict):
-        raise CheckpointError(
-            f"{path} holds a {type(content).__name__}, not a checkpoint; use one of tinyworlds"
-        )
-    return content
-
-
 def info_of(checkpoint: dict[str, Any], path: str | Path) -> CheckpointInfo:
     """Return what a checkpoint (as read by :func:`read_checkpoint`) says about itself.
 
@@ -84,38 +53,31 @@ def info_of(checkpoint: dict[str, Any], path: str | Path) -> CheckpointInfo:
         CheckpointError: it is not one of ours, or from a newer version of the program.
     """
     meta = checkpoint.get(META_KEY)
-    if not isinstance(meta, dict) or "stage" not in meta:
+    if (
+        not isinstance(meta, dict)
+        or meta.get("stage") not in STAGES
+        or not isinstance(meta.get("network"), dict)
+    ):
         raise CheckpointError(
             f"{path} was not written by a stage of tinyworlds; use a checkpoint of `tinyworlds fit`"
         )
-    if meta.get("schema_version", 0) > SCHEMA_VERSION:
+    version, step = meta.get("schema_version", 0), checkpoint.get("global_step", 0)
+    if not isinstance(version, int) or version > SCHEMA_VERSION:
         raise CheckpointError(
-            f"{path} has schema version {meta['schema_version']}, this program reads up to {SCHEMA_VERSION}; "
+            f"{path} has schema version {version}, this program reads up to {SCHEMA_VERSION}; "
             "update tinyworlds"
         )
     return CheckpointInfo(
-        Path(path), meta["stage"], meta["network"], meta, int(checkpoint.get("global_step", 0))
+        Path(path), meta["stage"], meta["network"], meta, step if isinstance(step, int) else 0
     )
-
-
-def network_weights(checkpoint: dict[str, Any]) -> dict[str, torch.Tensor]:
-    """Return the network's own state dict out of a stage's checkpoint."""
-    prefix = "network."
-    return {k[len(prefix) :]: v for k, v in checkpoint["state_dict"].items() if k.startswith(prefix)}
-
-
-def build_network(stage: str, config: dict[str, Any]) -> nn.Module:
-    """Return a fresh network of `stage` with constructor arguments `config`."""
-    import tinyworlds.models as models
-
-    return getattr(models, NETWORKS[stage])(**config)
 
 
 def load_network(path: str | Path, device: str | torch.device = "cpu", stage: str | None = None) -> nn.Module:
     """Return the network in a checkpoint of any format, in eval mode on `device`.
 
     Args:
-        path: a ``.ckpt`` of ours, a ``.pth`` file or a directory of the original program.
+        path: a ``.ckpt`` of ours, a ``.pth`` file or a folder of the original program, a ``.safetensors``
+            file, or a ``.world`` file (then with `stage`).
         device: where the network goes.
         stage: the stage it must be of; None takes any.
 
@@ -123,27 +85,66 @@ def load_network(path: str | Path, device: str | torch.device = "cpu", stage: st
         MissingFileError: no such file.
         CheckpointError: unreadable, of another stage, with NaN weights, or not fitting its own configuration.
     """
-    path = Path(path)
-    if path.is_dir() or path.suffix in (".pth", ".pt"):
-        from tinyworlds.v1_files import read_v1
+    return load_stage(path, stage)[1].to(device)
 
-        found, config, weights = read_v1(path)
-    else:
-        checkpoint = read_checkpoint(path)
-        info = info_of(checkpoint, path)
-        found, config, weights = info.stage, info.config, network_weights(checkpoint)
-    check_stage(path, found, stage)
+
+def load_stage(path: str | Path, stage: str | None = None) -> tuple[CheckpointInfo, Any]:
+    """Return what a checkpoint says about itself, and its network on the CPU; see :func:`load_network`."""
+    checkpoint = read_checkpoint(path, stage=stage)
+    info = info_of(checkpoint, path)
+    check_stage(path, info.stage, stage)
+    return info, build_network(path, info.stage, info.config, network_weights(checkpoint))
+
+
+def build_network(
+    path: str | Path, stage: str, config: dict[str, Any], weights: dict[str, torch.Tensor]
+) -> nn.Module:
+    """Return the network of `stage` with constructor arguments `config` and these weights, in eval mode.
+
+    Nothing is allocated before sizes and weights are known to fit: settings of a damaged file may ask for
+    terabytes.
+
+    Raises:
+        CheckpointError: weights are NaN, missing, or do not fit the configuration.
+    """
+    import tinyworlds.models as models
+
     check_weights(path, weights)
-    network = build_network(found, config)
+    network_class = getattr(models, NETWORKS[stage])
     try:
+        _check_counts(config, weights)
+        with torch.device("meta"):
+            _check_shapes(network_class(**config).state_dict(), weights)
+        network = network_class(**config)
         network.load_state_dict(weights, strict=True)
-    except RuntimeError as failure:
-        first = " ".join(str(failure).split())[:150]
+    except Exception as failure:  # settings that anybody may have written make a constructor raise anything
+        reason = " ".join(str(failure).split())[:200]
         raise CheckpointError(
-            f"the weights in {path} do not fit the networks of this version of tinyworlds ({first} ...); "
-            "train the stage again, or use the version that wrote it"
+            f"{path}: the weights of {stage} do not fit its configuration or this version of tinyworlds "
+            f"({reason}); use another file, or the version that wrote it"
         ) from failure
-    return network.to(device).eval().requires_grad_(False)
+    return network.eval().requires_grad_(False)
+
+
+def _check_counts(config: dict[str, Any], weights: dict[str, torch.Tensor]) -> None:
+    """Raise a CheckpointError when there must be more layers than weights, or a size is beyond reason."""
+    layers = int(config.get("num_blocks", 1)) * max(int(config.get("num_experts", 0)), 1)
+    if layers > len(weights):
+        raise CheckpointError(f"{layers:,} layers, but {len(weights)} weights")
+    for name, value in config.items():
+        if isinstance(value, int) and value > _LARGEST:
+            raise CheckpointError(f"{name} is {value:,}")
+
+
+def _check_shapes(wanted: dict[str, torch.Tensor], found: dict[str, torch.Tensor]) -> None:
+    if missing := wanted.keys() - found.keys():
+        raise CheckpointError(f"{len(missing)} weights are missing, such as '{min(missing)}'")
+    if unknown := found.keys() - wanted.keys():
+        raise CheckpointError(f"{len(unknown)} weights are unknown, such as '{min(unknown)}'")
+    for name, value in wanted.items():
+        if value.shape != found[name].shape:
+            shapes = f"{[*found[name].shape]} instead of {[*value.shape]}"
+            raise CheckpointError(f"'{name}' is {shapes}")
 
 
 def check_stage(path: str | Path, found: str, wanted: str | None) -> None:
@@ -155,12 +156,22 @@ def check_stage(path: str | Path, found: str, wanted: str | None) -> None:
 
 
 def check_weights(path: str | Path, weights: dict[str, torch.Tensor]) -> None:
-    """Raise a CheckpointError when there are no weights or one is NaN or infinite."""
+    """Raise a CheckpointError when there are no weights or one is malformed, NaN or infinite."""
     if not weights:
         raise CheckpointError(f"{path} holds no weights; use an earlier checkpoint")
+    for name, value in weights.items():
+        if not _is_plain(value):
+            raise CheckpointError(f"weight '{name}' in {path} is malformed; use another checkpoint")
     broken = first_nonfinite(weights)
     if broken:
         raise CheckpointError(f"weight '{broken}' in {path} holds NaN or infinity; use an earlier checkpoint")
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether it is a dense tensor no larger than its memory (one number can pose as a terabyte)."""
+    if not isinstance(value, torch.Tensor) or value.layout != torch.strided or value.is_quantized:
+        return False
+    return not value.is_meta and value.numel() * value.element_size() <= value.untyped_storage().nbytes()
 
 
 def fingerprint(network: nn.Module) -> str:

@@ -1,11 +1,10 @@
-"""From a trained run to a world: the three networks, clips to start from, keys and names.
-
-The newest valid dynamics decide: the tokenizer and the action model are those it was trained with.
-"""
+"""From checkpoints to a world: the three networks, clips to start from, keys and names."""
 
 from __future__ import annotations
 
 import datetime
+import json
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,23 +14,18 @@ import torch
 
 from tinyworlds import __version__
 from tinyworlds.action_naming import infer_actions, name_actions
-from tinyworlds.checkpoints import (
-    CheckpointInfo,
-    find_checkpoint,
-    fingerprint,
-    info_of,
-    load_network,
-    read_checkpoint,
-)
-from tinyworlds.errors import CheckpointError, ConfigError, MissingFileError, TinyWorldsError
+from tinyworlds.checkpoint_formats import WORLD_PARTS
+from tinyworlds.checkpoints import CheckpointInfo, fingerprint, load_stage
+from tinyworlds.errors import ConfigError, MissingFileError
 from tinyworlds.models.world import World
 from tinyworlds.models.world_info import WorldInfo
 from tinyworlds.run_layout import STAGES, version_dir_of_checkpoint
+from tinyworlds.stage_fit import check_fit
 from tinyworlds.start_clips import Gameplay, data_settings, read_gameplay
-from tinyworlds.world_file import check_fit, save_world
+from tinyworlds.world_file import save_world
+from tinyworlds.world_sources import newest_checkpoints
 
-_ARGUMENTS = {"video_tokenizer": "tokenizer", "latent_actions": "latent_actions", "dynamics": "dynamics"}
-"""Stage to its argument of `World`, which is also what a dynamics checkpoint calls its partners."""
+log = logging.getLogger(__name__)
 
 
 def export_world(
@@ -49,7 +43,7 @@ def export_world(
         out: the file to write.
         data: gameplay files for the start clips; default those the run was trained on.
         num_clips: how many clips to start from, at most.
-        metrics: figures of an evaluation, kept with the world.
+        metrics: figures of an evaluation, kept with the world; default those of the run's last evaluation.
         settings: further arguments of `World` to be stored, such as `num_steps`.
 
     Raises:
@@ -58,55 +52,17 @@ def export_world(
         StorageError: the file cannot be written.
     """
     paths = newest_checkpoints(run)
+    metrics = evaluated_figures(Path(run)) if metrics is None else metrics
     return save_world(out, build_world(paths, data, num_clips, metrics, **settings))
 
 
-def world_from_run(run: str | os.PathLike[str], device: str | torch.device = "cpu", **settings: Any) -> World:
-    """Build a world from the newest valid checkpoints of a run folder; see `world_from_checkpoints`."""
-    return world_from_checkpoints(newest_checkpoints(run), device, **settings)
-
-
-def world_from_checkpoints(
-    paths: Mapping[str, str | os.PathLike[str]], device: str | torch.device = "cpu", **settings: Any
-) -> World:
-    """Build a world from the checkpoints of its stages.
-
-    Without the gameplay it was trained on, such a world has no clips to start from and its actions no names.
-
-    Raises:
-        ConfigError: a stage is missing or unknown.
-        MissingFileError: a checkpoint is not there.
-        CheckpointError: a checkpoint is unreadable, of another stage, or the three do not fit.
-    """
-    paths = {stage: Path(path) for stage, path in paths.items()}
+def evaluated_figures(run: Path) -> dict[str, float]:
+    """Return the mean figures in the report of ``tinyworlds evaluate`` on a run; {} without one."""
     try:
-        return build_world(paths, device=device, **settings)
-    except (MissingFileError, ConfigError):
-        if not all(path.exists() for path in paths.values()) or not {*paths} <= {*STAGES}:
-            raise
-        return build_world(paths, num_clips=0, device=device, **settings)
-
-
-def newest_checkpoints(run: str | os.PathLike[str]) -> dict[str, Path]:
-    """Return the newest valid dynamics of a run and the partners they were trained with, by stage.
-
-    Raises:
-        MissingFileError: there is no such folder.
-        CheckpointError: a stage has no valid checkpoint.
-    """
-    run = Path(run)
-    if not run.is_dir():
-        raise MissingFileError(f"there is no run folder {run}: train one with 'tinyworlds train GAME'")
-    dynamics = find_checkpoint(run, "dynamics")
-    if dynamics is None:
-        raise CheckpointError(f"{run} holds no valid checkpoint of dynamics: train it to the end first")
-    info = info_of(read_checkpoint(dynamics), dynamics)
-    found = {"dynamics": dynamics}
-    for stage in ("video_tokenizer", "latent_actions"):
-        partner = info.meta.get("partners", {}).get(_ARGUMENTS[stage])
-        if partner is not None:
-            found[stage] = _partner(run, stage, partner, dynamics)
-    return found
+        report = json.loads((run / "evaluation" / "metrics.json").read_text(encoding="utf-8"))
+        return {name: float(figure["mean"]) for name, figure in report["figures"].items()}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return {}
 
 
 def build_world(
@@ -128,23 +84,27 @@ def build_world(
         settings: further arguments of `World`.
 
     Raises:
-        ConfigError: a stage is missing, or no gameplay is named anywhere.
+        ConfigError: a stage that is needed is missing, or no gameplay is named anywhere.
         MissingFileError: a file is not there.
         CheckpointError: a checkpoint is unreadable or of another stage, or they do not fit each other.
         DataError: the gameplay is malformed or unlike the networks.
     """
     _check_stages(paths)
-    networks = {_ARGUMENTS[stage]: load_network(path, stage=stage) for stage, path in paths.items()}
+    loaded = {stage: load_stage(path, stage) for stage, path in paths.items()}
+    infos = {stage: info for stage, (info, _) in loaded.items()}
+    networks = {WORLD_PARTS[stage]: network for stage, (_, network) in loaded.items()}
     check_fit(**networks)
-    infos = {stage: info_of(read_checkpoint(path), path) for stage, path in paths.items()}
     meta = infos["dynamics"].meta
-    gameplay = None
-    if num_clips:
-        gameplay = _gameplay(paths["dynamics"], data, networks, num_clips)
-    actions = meta.get("actions", "latent")
-    naming = name_actions(meta.get("game", ""), actions, networks.get("latent_actions"), gameplay)
+    actions = meta.get("actions") or "latent"
+    if actions == "latent" and "latent_actions" not in networks:
+        raise ConfigError(
+            f"{paths['dynamics']} was trained with latent actions: name a checkpoint of latent_actions, too"
+        )
+    _tell_strangers(infos, networks)
+    gameplay = _gameplay(infos["dynamics"], data, networks, num_clips) if num_clips else None
+    naming = name_actions(meta.get("game") or "", actions, networks.get("latent_actions"), gameplay)
     info = WorldInfo(
-        game=meta.get("game", ""),
+        game=meta.get("game") or "",
         fps=float((gameplay.fps if gameplay else meta.get("fps")) or WorldInfo.fps),
         key_map=naming.key_map,
         action_names=naming.names,
@@ -153,7 +113,7 @@ def build_world(
         metrics=dict(metrics or {}),
         provenance={
             **_provenance(infos, networks, gameplay),
-            "data_settings": _shareable_settings(paths["dynamics"], data),
+            "data_settings": _shareable_settings(infos["dynamics"], data),
         },
     )
     world = World(**networks, info=info, device=device, **settings)
@@ -170,33 +130,44 @@ def _check_stages(paths: Mapping[str, Path]) -> None:
         )
 
 
-def _partner(run: Path, stage: str, partner: Mapping[str, str], dynamics: Path) -> Path:
-    """Return the checkpoint of `stage` that the dynamics were trained with: where it was, or in the run."""
-    noted, wanted = Path(partner["path"]), partner["fingerprint"]
-    try:
-        if noted.exists() and fingerprint(load_network(noted, stage=stage)) == wanted:
-            return noted
-    except TinyWorldsError:
-        pass  # damaged since; another file of the run may hold the same weights
-    found = find_checkpoint(run, stage, wanted_fingerprint=wanted)
-    if found is None:
-        raise CheckpointError(
-            f"{dynamics} was trained with {stage} {noted}, which is gone or changed (fingerprint {wanted}): "
-            f"bring it back, or train the dynamics again"
-        )
-    return found
+def _tell_strangers(infos: Mapping[str, CheckpointInfo], networks: Mapping[str, torch.nn.Module]) -> None:
+    """Warn when dynamics meet networks of the right size that they were not trained with."""
+    partners = infos["dynamics"].meta.get("partners") or {}
+    for part, noted in partners.items():
+        if part in networks and fingerprint(networks[part]) != noted["fingerprint"]:
+            stage = next(stage for stage, name in WORLD_PARTS.items() if name == part)
+            log.warning(
+                "%s fits in size, but the dynamics were trained with another %s (%s): its codes may mean "
+                "other things to them", infos[stage].path, stage, noted["path"],
+            )  # fmt: skip
 
 
-def _gameplay(
-    dynamics: Path, data: Sequence[str], networks: Mapping[str, torch.nn.Module], num_clips: int
-) -> Gameplay:
-    """Read clips from `data`, or from the files that the `config.yaml` beside the checkpoint names."""
-    version = version_dir_of_checkpoint(dynamics)
+def _data_settings(dynamics: CheckpointInfo, data: Sequence[str]) -> dict[str, Any]:
+    """Settings of the gameplay: `data`, else of the `config.yaml` beside the checkpoint, else the game's."""
+    version = version_dir_of_checkpoint(dynamics.path)
     settings = data_settings(version) if version else {}
     if data:
         settings["files"] = list(data)
+    if not settings and _has_spec(dynamics.meta.get("game")):
+        settings = {"game": dynamics.meta["game"]}
+    if not version and dynamics.meta.get("fps"):
+        settings["fps"] = float(dynamics.meta["fps"])
+    return settings
+
+
+def _has_spec(game: Any) -> bool:
+    from games.registry import titles
+
+    return game in titles()
+
+
+def _gameplay(
+    dynamics: CheckpointInfo, data: Sequence[str], networks: Mapping[str, torch.nn.Module], num_clips: int
+) -> Gameplay:
+    """Read clips from the gameplay that the dynamics were trained on, or from `data`."""
+    settings = _data_settings(dynamics, data)
     if not settings.get("files") and not settings.get("game"):
-        raise ConfigError(f"{dynamics} does not say what it was trained on: name it with --data FILE")
+        raise ConfigError(f"{dynamics.path} does not say what it was trained on: name it with --data FILE")
     settings["frame_size"] = networks["tokenizer"].config["frame_size"]
     try:
         return read_gameplay(settings, networks["dynamics"].context_frames, num_clips)
@@ -205,12 +176,9 @@ def _gameplay(
         raise MissingFileError(f"the gameplay {named} is not here: name it with --data FILE") from None
 
 
-def _shareable_settings(dynamics: Path, data: Sequence[str]) -> dict[str, Any]:
+def _shareable_settings(dynamics: CheckpointInfo, data: Sequence[str]) -> dict[str, Any]:
     """The data and their split, so that a world file can be measured again; no paths of this machine."""
-    version = version_dir_of_checkpoint(dynamics)
-    settings = data_settings(version) if version else {}
-    if data:
-        settings["files"] = list(data)
+    settings = _data_settings(dynamics, data)
     files = settings.pop("files", None)
     files = [files] if isinstance(files, str) else list(files or ())
     if files and not any(Path(file).is_absolute() for file in files):
@@ -226,7 +194,7 @@ def _provenance(
         stage: {
             "checkpoint": info.path.name,
             "step": info.step,
-            "fingerprint": fingerprint(networks[_ARGUMENTS[stage]]),
+            "fingerprint": fingerprint(networks[WORLD_PARTS[stage]]),
         }
         for stage, info in infos.items()
     }

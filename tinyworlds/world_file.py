@@ -9,25 +9,31 @@ and ``play`` (context, decoding steps, temperature).
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
-from tinyworlds.atomic import replacing
-from tinyworlds.errors import CheckpointError, MissingFileError, StorageError, TinyWorldsError
-from tinyworlds.models import DynamicsModel, LatentActionModel, VideoTokenizer
+from tinyworlds.checkpoint_formats import WORLD_PARTS
+from tinyworlds.checkpoints import build_network, first_nonfinite
+from tinyworlds.errors import CheckpointError, MissingFileError, TinyWorldsError
 from tinyworlds.models.world import World
 from tinyworlds.models.world_info import WorldInfo
+from tinyworlds.stage_file import read_safetensors, write_safetensors
+from tinyworlds.stage_fit import check_fit
 
 SCHEMA_VERSION = 1
-_KEY = "tinyworlds"
-_NETWORKS = {"tokenizer": VideoTokenizer, "dynamics": DynamicsModel, "latent_actions": LatentActionModel}
+_STAGES = {part: stage for stage, part in WORLD_PARTS.items()}  # tokenizer, latent_actions, dynamics
+_PLAY = {
+    "context_frames": int,
+    "num_steps": int,
+    "temperature": (int, float),
+    "top_k": (int, type(None)),
+    "top_p": (int, float, type(None)),
+    "schedule": str,
+}
 
 
 def save_world(path: str | os.PathLike[str], world: World) -> Path:
@@ -38,16 +44,13 @@ def save_world(path: str | os.PathLike[str], world: World) -> Path:
         StorageError: the disk is full or the path cannot be written.
     """
     path = Path(path)
-    networks = {name: getattr(world, name) for name in _NETWORKS if getattr(world, name) is not None}
+    networks = {name: getattr(world, name) for name in _STAGES if getattr(world, name) is not None}
     check_fit(**networks)
     tensors = {}
     for name, network in networks.items():
         weights = network.state_dict()
         _check_finite(path, name, weights)
-        # Copies: safetensors refuses tensors that share memory or are not contiguous.
-        tensors |= {
-            f"{name}.{key}": value.detach().cpu().clone().contiguous() for key, value in weights.items()
-        }
+        tensors |= {f"{name}.{key}": value for key, value in weights.items()}
     for name in ("start_frames", "start_actions"):
         if (clips := getattr(world, name)) is not None:
             tensors[name] = torch.from_numpy(np.ascontiguousarray(clips))
@@ -57,13 +60,7 @@ def save_world(path: str | os.PathLike[str], world: World) -> Path:
         "play": {"context_frames": world.context_frames, **dataclasses.asdict(world.sampling)},
         **dataclasses.asdict(world.info),
     }
-    try:
-        with replacing(path) as temporary:
-            save_file(tensors, temporary, metadata={_KEY: json.dumps(header)})
-    except SafetensorError as error:
-        raise StorageError(
-            f"{path} could not be written ({error}): free some space or choose another folder"
-        ) from None
+    write_safetensors(path, header, tensors)
     return path
 
 
@@ -83,84 +80,81 @@ def load_world(path: str | os.PathLike[str], device: str | torch.device = "cpu",
     header, tensors = _read(path)
     networks = {
         name: _build(path, name, header["configs"][name], _part(tensors, name))
-        for name in _NETWORKS
+        for name in _STAGES
         if name in header["configs"]
     }
+    if not {"tokenizer", "dynamics"} <= {*networks}:
+        raise CheckpointError(f"{path} lacks the tokenizer or the dynamics: export it again")
     try:
         check_fit(**networks)
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from None
-    info = {f.name: header[f.name] for f in dataclasses.fields(WorldInfo) if f.name in header}
-    info["action_names"] = tuple(info.get("action_names", ()))
     clips = {name: tensors[name].numpy() for name in ("start_frames", "start_actions") if name in tensors}
-    settings = {**header.get("play", {}), **settings}
-    return World(**networks, info=WorldInfo(**info), **clips, device=device, **settings)
+    try:
+        stored, info = _play_settings(header), _info(header)
+        _check_clips(clips, networks["dynamics"].num_actions)
+        return World(**networks, info=info, **clips, device=device, **{**stored, **settings})
+    except (TypeError, ValueError, AttributeError) as error:
+        if isinstance(error, TinyWorldsError):
+            raise
+        raise CheckpointError(f"{path}: its settings are damaged ({error}): export it again") from None
+
+
+def _play_settings(header: dict[str, Any]) -> dict[str, Any]:
+    """How the file says it is played; entries of later versions are ignored."""
+    stored = {name: value for name, value in dict(header.get("play", {})).items() if name in _PLAY}
+    for name, value in stored.items():
+        if not isinstance(value, _PLAY[name]) or isinstance(value, bool):
+            raise TypeError(f"{name} is {value!r}")
+    if stored.get("context_frames", 1) < 1:
+        raise ValueError(f"context_frames is {stored['context_frames']}")
+    return stored
+
+
+def _check_clips(clips: dict[str, np.ndarray], num_actions: int) -> None:
+    frames, actions = clips.get("start_frames"), clips.get("start_actions")
+    if frames is not None and (frames.dtype != np.uint8 or frames.ndim != 5):
+        raise ValueError(f"start_frames are {frames.dtype} {frames.shape}")
+    if actions is not None and frames is not None:
+        fitting = actions.shape == (frames.shape[0], frames.shape[1] - 1) and actions.dtype == np.int64
+        if not fitting or ((actions < 0) | (actions >= max(num_actions, 1))).any():
+            raise ValueError(f"start_actions {actions.shape} do not fit {frames.shape[:2]} frames")
+
+
+def _info(header: dict[str, Any]) -> WorldInfo:
+    """What the file says of the world; entries of later versions are ignored."""
+    known = {f.name: header[f.name] for f in dataclasses.fields(WorldInfo) if f.name in header}
+    known["action_names"] = tuple(str(name) for name in known.get("action_names", ()))
+    known["key_map"] = {str(key): int(action) for key, action in known.get("key_map", {}).items()}
+    known |= {"fps": float(known.get("fps", WorldInfo.fps)), "game": str(known.get("game", ""))}
+    if not 0 < known["fps"] < float("inf") or not isinstance(known.get("idle_action", 0), int):
+        raise ValueError(f"fps {known['fps']}, idle_action {known.get('idle_action')}")
+    if known.get("actions", "latent") not in ("latent", "labels", "none"):
+        raise ValueError(f"actions {known['actions']}")
+    return WorldInfo(**known)
 
 
 def read_header(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Return the metadata of a `.world` file without reading its weights; errors as `load_world`."""
-    path = Path(path)
+    return _read(Path(path), header_only=True)[0]
+
+
+def _read(path: Path, header_only: bool = False) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
     if not path.is_file():
         raise MissingFileError(
             f"there is no world file {path}: train a game and 'tinyworlds export' it first"
         )
-    try:
-        with safe_open(path, framework="pt") as file:
-            text = (file.metadata() or {}).get(_KEY)
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(
-            f"{path} is truncated or no .world file ({error}): copy or export it again"
-        ) from None
-    try:
-        header = json.loads(text or "")
-        version, _ = int(header["schema_version"]), dict(header["configs"])
-    except (ValueError, KeyError, TypeError):
+    header, tensors = read_safetensors(path, header_only)
+    if not isinstance(header.get("configs"), dict) or not isinstance(header.get("schema_version"), int):
         raise CheckpointError(
             f"{path} is no TinyWorlds world: make one with 'tinyworlds export RUN OUT.world'"
-        ) from None
-    if version > SCHEMA_VERSION:
+        )
+    if header["schema_version"] > SCHEMA_VERSION:
         raise CheckpointError(
-            f"{path} is of schema {version}, this version reads {SCHEMA_VERSION}: upgrade tinyworlds"
+            f"{path} is of schema {header['schema_version']}, this version reads {SCHEMA_VERSION}: "
+            "upgrade tinyworlds"
         )
-    return header
-
-
-def check_fit(
-    tokenizer: VideoTokenizer, dynamics: DynamicsModel, latent_actions: LatentActionModel | None = None
-) -> None:
-    """Make sure that three networks belong together.
-
-    Raises:
-        CheckpointError: frame sizes, patches, codes or actions differ.
-    """
-    wanted = {"num_patches": tokenizer.num_patches} | {
-        name: tokenizer.config[name] for name in ("latent_dim", "num_bins")
-    }
-    _check_same("tokenizer", wanted, "dynamics", dynamics.config)
-    if latent_actions is not None:
-        _check_same(
-            "tokenizer",
-            {"frame_size": tokenizer.config["frame_size"]},
-            "latent actions",
-            latent_actions.config,
-        )
-        actions = {"num_actions": dynamics.num_actions}
-        _check_same("dynamics", actions, "latent actions", {"num_actions": latent_actions.num_actions})
-
-
-def _check_same(one: str, wanted: dict[str, Any], other: str, found: dict[str, Any]) -> None:
-    for name, value in wanted.items():
-        if found[name] != value:
-            raise CheckpointError(
-                f"{one} and {other} do not belong together: {name} is {value} in the one and {found[name]} "
-                "in the other; use checkpoints of one run"
-            )
-
-
-def _read(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
-    header = read_header(path)
-    with safe_open(path, framework="pt") as file:
-        return header, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    return header, tensors
 
 
 def _part(tensors: dict[str, torch.Tensor], name: str) -> dict[str, torch.Tensor]:
@@ -168,25 +162,16 @@ def _part(tensors: dict[str, torch.Tensor], name: str) -> dict[str, torch.Tensor
     return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
 
 
-def _build(
-    path: Path, name: str, config: dict[str, Any], weights: dict[str, torch.Tensor]
-) -> torch.nn.Module:
+def _build(path: Path, name: str, config: Any, weights: dict[str, torch.Tensor]) -> torch.nn.Module:
     _check_finite(path, name, weights)
-    try:
-        network = _NETWORKS[name](**config)
-        network.load_state_dict(weights)
-    except (RuntimeError, TypeError, TinyWorldsError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise CheckpointError(
-            f"{path}: the weights of {name} do not fit its configuration ({reason})"
-        ) from None
-    return network
+    if not isinstance(config, dict):
+        raise CheckpointError(f"{path}: the configuration of {name} is damaged: export it again")
+    return build_network(path, _STAGES[name], config, weights)
 
 
 def _check_finite(path: Path, name: str, weights: dict[str, torch.Tensor]) -> None:
-    bad = [key for key, value in weights.items() if value.is_floating_point() and not value.isfinite().all()]
-    if bad:
+    if (bad := first_nonfinite(weights)) is not None:
         raise CheckpointError(
-            f"{path}: {len(bad)} weights of {name} are not finite (NaN or infinite, first {bad[0]}): "
+            f"{path}: weights of {name} are not finite (NaN or infinite, first {bad}): "
             "export a checkpoint from before training failed"
         )
