@@ -1,16 +1,42 @@
-"""``python -m games``: list the titles."""
+"""``python -m games``: list the titles; ``python -m games NAME``: play one."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from games.registry import get, titles
 from tinyworlds.errors import TinyWorldsError
 
 
-def main() -> int:
-    """Print one line per title: command, name, size and rate, whether its data are here."""
+def main(argv: Sequence[str] | None = None) -> int:
+    """List the titles, or play the one that is named first.
+
+    Args:
+        argv: the words after ``python -m games``; None takes those of the process.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    if not words:
+        return _list()
+    if words[0] in ("-h", "--help"):
+        print(
+            "usage: python -m games [NAME [OPTIONS]]\n\nWithout a name, lists the titles; with one, plays it."
+        )
+        return 0
+    from tinyworlds.cli import run_guarded
+
+    return run_guarded(lambda: _play(words[0], words[1:]))
+
+
+def _play(name: str, words: list[str]) -> int:
+    from tinyworlds.play.cli import play_game
+
+    return play_game(get(name), words)
+
+
+def _list() -> int:
+    """Print one line per title: name, size and rate, whether its data are here."""
     for name in titles():
         try:
             spec = get(name)
@@ -20,8 +46,10 @@ def main() -> int:
         source = "data here" if Path(spec.data_file).exists() else f"data: {spec.data_file}"
         if spec.env_id and not Path(spec.data_file).exists():
             source = f"record it: tinyworlds record {name}"
+        elif spec.public_file and not Path(spec.data_file).exists():
+            source = f"fetch it: tinyworlds download datasets --pattern {spec.public_file}"
         print(f"{name:<15} {spec.title:<28} {spec.frame_size:>3} px {spec.fps:>5g} fps   {source}")
-    print("Play one: python -m games.<name> [--world FILE]   Train one: tinyworlds train <name>")
+    print("Play one: python -m games NAME [--world FILE]   Train one: tinyworlds train NAME")
     return 0
 
 

@@ -11,6 +11,7 @@ SPEC = GameSpec(
     num_actions=16,
     key_map={"w": 0, "a": 1, "d": 2, "s": 3, "space": 4},
     skip_frames=300,
+    public_file="picodoom_frames.h5",
 )
 
 if __name__ == "__main__":

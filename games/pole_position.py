@@ -10,6 +10,7 @@ SPEC = GameSpec(
     fps=15.0,
     num_actions=16,
     key_map={"w": 0, "a": 1, "d": 2, "s": 3},
+    public_file="pole_position_frames.h5",
 )
 
 if __name__ == "__main__":

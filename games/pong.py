@@ -14,6 +14,7 @@ SPEC = GameSpec(
     env_id="ALE/Pong-v5",
     record_actions=("noop", "right", "left"),
     frame_skip=4,
+    public_file="pong_frames.h5",
 )
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Which titles there are: ours, those of other packages, and those registered by hand.
+"""Which titles there are: ours, those of other packages, those registered by hand, and the user's YAML files.
 
-Other packages add theirs by an entry point in the group ``tinyworlds.games``. A title is imported when it is
-asked for, so a broken package costs only its own title.
+Other packages add theirs by an entry point in the group ``tinyworlds.games``; a YAML file is described in
+`games.own`. A title is read when it is asked for, so a broken package or file costs only its own title.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 from importlib.metadata import entry_points
 
+from games.own import load_own, own_titles
 from games.spec import GameSpec
 from tinyworlds.errors import ConfigError, did_you_mean
 
@@ -31,20 +32,22 @@ def register(spec: GameSpec) -> GameSpec:
 
 def titles() -> list[str]:
     """Return the names of all titles, ours first."""
-    return list(dict.fromkeys([*_BUILT_IN, *sorted(_entry_points()), *_registered]))
+    return list(dict.fromkeys([*_BUILT_IN, *sorted(_entry_points()), *_registered, *own_titles()]))
 
 
 def get(name: str) -> GameSpec:
     """Return the title called `name`.
 
     Raises:
-        ConfigError: there is none, or its package is broken.
+        ConfigError: there is none, or its package or file is broken.
     """
     if name in _registered:
         return _registered[name]
     if name in _BUILT_IN:
         return importlib.import_module(f"games.{name}").SPEC
     plugins = _entry_points()
+    if name not in plugins and name in own_titles():
+        return load_own(name)
     if name not in plugins:
         raise ConfigError(
             f"Unknown game '{name}'; known: {', '.join(titles())}.{did_you_mean(name, titles())}"

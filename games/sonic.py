@@ -11,6 +11,7 @@ SPEC = GameSpec(
     num_actions=16,
     key_map={"a": 0, "d": 1, "s": 2, "w": 3, "space": 3},
     skip_frames=100,
+    public_file="sonic_frames.h5",
 )
 
 if __name__ == "__main__":

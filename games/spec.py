@@ -29,6 +29,7 @@ class GameSpec:
         frame_skip: game steps per recorded frame; None takes the recorder's default.
         crop: part of the game's picture to record, in its pixels: left, top, width, height; None takes all.
         skip_frames: stored frames at the start that show menus.
+        public_file: its gameplay in the public repository that `tinyworlds download datasets` reads, or None.
         docs_url: the page about it.
 
     Raises:
@@ -48,6 +49,7 @@ class GameSpec:
     frame_skip: int | None = None
     crop: tuple[int, int, int, int] | None = None
     skip_frames: int = 0
+    public_file: str | None = None
     docs_url: str = ""
 
     def __post_init__(self) -> None:

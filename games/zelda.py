@@ -11,6 +11,7 @@ SPEC = GameSpec(
     num_actions=16,
     key_map={"w": 0, "a": 1, "s": 2, "d": 3, "space": 4},
     skip_frames=1000,
+    public_file="zelda_frames.h5",
 )
 
 if __name__ == "__main__":

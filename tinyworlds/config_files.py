@@ -10,7 +10,7 @@ import yaml
 
 from tinyworlds.atomic import write_text
 from tinyworlds.errors import ConfigError, did_you_mean
-from tinyworlds.run_layout import STAGES
+from tinyworlds.run_layout import CONFIG_SUFFIXES, STAGES, default_run
 
 
 def shipped_configs() -> Path:
@@ -21,7 +21,9 @@ def shipped_configs() -> Path:
 
 
 def find_config(name: str, needed: bool = False) -> Path | None:
-    """Return ``configs/<name>`` of the working folder, else the shipped one, else None.
+    """Return ``configs/<name>`` of the working folder, else the shipped one, else that of a title, else None.
+
+    A title without configs of its own gets those for a game of one's own, with its rate and its actions.
 
     Raises:
         ConfigError: it is needed and there is none.
@@ -29,9 +31,30 @@ def find_config(name: str, needed: bool = False) -> Path | None:
     for folder in (Path("configs"), shipped_configs()):
         if (folder / name).is_file():
             return folder / name
+    for stage, suffix in CONFIG_SUFFIXES.items():
+        if name.endswith(f"_{suffix}.yaml") and (
+            path := _config_of_title(name.removesuffix(f"_{suffix}.yaml"), stage)
+        ):
+            return path
     if needed:
         raise ConfigError(_missing(name))
     return None
+
+
+def _config_of_title(game: str, stage: str) -> Path | None:
+    """Write the config of a registered title's stage into its run folder; None if there is no such title."""
+    from games.registry import get, titles
+
+    if game not in titles():
+        return None
+    spec = get(game)
+    base = shipped_configs() / f"own_{CONFIG_SUFFIXES[stage]}.yaml"
+    own: dict[str, Any] = {"data": {"game": game, "fps": spec.fps, "skip_frames": spec.skip_frames}}
+    if stage == "latent_actions":
+        own["model"] = {"init_args": {"num_actions": spec.num_actions}}
+    return _write(
+        _merge(yaml.safe_load(base.read_text(encoding="utf-8")), own), "title", stage, default_run(game)
+    )
 
 
 def resolve_config(path: str) -> str:
@@ -76,10 +99,15 @@ def split_overlay(path: str, stage: str, run: Path) -> list[Path]:
     merged = _merge(shared, content.get(stage) or {})
     if not merged:
         return []
-    text = yaml.safe_dump(merged, sort_keys=False)
-    target = run / f"overlay_{stage}_{hashlib.sha256(text.encode()).hexdigest()[:8]}.yaml"
+    return [_write(merged, "overlay", stage, run)]
+
+
+def _write(content: dict[str, Any], kind: str, stage: str, run: Path) -> Path:
+    """Write settings under a name that changes with them, so that a run can tell that they did."""
+    text = yaml.safe_dump(content, sort_keys=False)
+    target = run / f"{kind}_{stage}_{hashlib.sha256(text.encode()).hexdigest()[:8]}.yaml"
     write_text(target, text)
-    return [target]
+    return target
 
 
 def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

@@ -1,15 +1,18 @@
-"""``tinyworlds inspect FILE``: what a gameplay file holds, and whether it is sound."""
+"""``tinyworlds inspect FILE``: what a gameplay file holds, whether it is sound, and a picture of it."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tinyworlds.data.cache import reads_slowly
+from tinyworlds.data.contact_sheet import save_contact_sheet, sheet_path
 from tinyworlds.data.reader import FrameFile
+from tinyworlds.errors import ConfigError, StorageError
 
 _SAMPLES = 64  # runs of two frames looked at
 
@@ -88,20 +91,44 @@ def inspect_file(path: str) -> Inspection:
     )
 
 
-def inspect_command(file: str, as_json: bool = False) -> int:
-    """Show what a gameplay file holds: shape, rate, episodes, actions, statistics.
+def inspect_command(file: str, as_json: bool = False, sheet: str | None = None) -> int:
+    """Show what a gameplay file holds: shape, rate, episodes, actions, statistics, and a picture of it.
 
     Args:
         file: the gameplay file.
         as_json: print JSON for programs instead of text.
+        sheet: where the contact sheet goes; None: beside the file, if that can be written; "none": nowhere.
+
+    Raises:
+        StorageError: `sheet` cannot be written.
     """
     found = inspect_file(file)
+    drawn, note = _draw(file, sheet)
     if as_json:
-        print(json.dumps(found.__dict__))
+        print(json.dumps(found.__dict__ | {"sheet": None if drawn is None else str(drawn)}))
         return 0
     for name, value in _rows(found):
         print(f"{name:<10} {value}")
+    print(f"{'sheet':<10} {drawn or note}")
     return 0
+
+
+def _draw(file: str, sheet: str | None) -> tuple[Path | None, str]:
+    """Draw the contact sheet; return where it is, or why it is not."""
+    if sheet == "none":
+        return None, "not drawn"
+    try:
+        return save_contact_sheet(file, _png(sheet) if sheet else sheet_path(file)), ""
+    except StorageError as error:
+        if sheet is not None:
+            raise
+        return None, f"not drawn: {error} Or name another place with --sheet FILE"
+
+
+def _png(path: str) -> str:
+    if not path.lower().endswith(".png"):
+        raise ConfigError(f"--sheet {path}: the contact sheet is a PNG; call it {path}.png, or none")
+    return path
 
 
 def _rows(found: Inspection) -> list[tuple[str, Any]]:
