@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
-import tempfile
+import sys
+import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 from tinyworlds.errors import StorageError
+
+_WINDOWS_PATIENCE_S = 5.0
 
 
 @contextlib.contextmanager
@@ -22,21 +27,40 @@ def replacing(path: str | Path) -> Iterator[Path]:
         StorageError: the disk is full or the path cannot be written.
     """
     target = Path(path)
+    temporary = target.with_name(f".{target.stem}-{uuid.uuid4().hex[:8]}{target.suffix}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{target.stem}-", suffix=target.suffix, dir=target.parent)
-        os.close(handle)
+        temporary.touch(exist_ok=False)
     except OSError as error:
         raise storage_error(target, error) from error
-    temporary = Path(name)
     try:
         yield temporary
-        temporary.chmod(0o666 & ~_umask())  # mkstemp makes private files; ours are ordinary ones
-        os.replace(temporary, target)
+        move_into_place(temporary, target)
     except OSError as error:
         raise storage_error(target, error) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def move_into_place(temporary: Path, target: Path) -> None:
+    """Rename a complete file to its final name, in place of an older one.
+
+    Windows refuses that while anybody has the older file open. Readers and virus scanners are done in a
+    moment, so there it is tried for some seconds.
+
+    Raises:
+        OSError: it cannot be renamed.
+    """
+    give_up = time.monotonic() + _WINDOWS_PATIENCE_S
+    while True:
+        try:
+            os.replace(temporary, target)
+        except PermissionError:
+            if sys.platform != "win32" or time.monotonic() > give_up:
+                raise
+            time.sleep(0.05)
+        else:
+            return
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -48,10 +72,8 @@ def write_text(path: str | Path, text: str) -> None:
 def storage_error(path: Path, error: OSError) -> StorageError:
     """The one-line error for a file that could not be written."""
     reason = error.strerror or str(error)
-    return StorageError(f"Could not write {path}: {reason}; free some space there or choose another folder.")
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        remedy = "close what has it open, see who may write there, or choose another folder"
+    else:
+        remedy = "free some space there or choose another folder"
+    return StorageError(f"Could not write {path}: {reason}; {remedy}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Literal
 
 import torch
@@ -12,15 +13,27 @@ Precision = Literal["auto", "32", "bf16"]
 
 
 def pick_device(device: str | torch.device) -> torch.device:
-    """Turn ``"auto"`` into the GPU, if there is one, else the CPU; any other name is taken as it is."""
+    """Turn ``"auto"`` into the CUDA GPU, if there is one, else the CPU; other names are taken as they are.
+
+    Apple's GPU (``"mps"``) is taken only when it is named: it was never measured against the CPU, and not
+    every operation exists there.
+
+    Raises:
+        ConfigError: there is no such device, or not on this machine.
+    """
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         chosen = torch.device(device)
     except RuntimeError:
-        raise ConfigError(f"'{device}' is no device: use cpu, cuda, cuda:0 or auto") from None
+        raise ConfigError(f"'{device}' is no device: use cpu, cuda, cuda:0, mps or auto") from None
     if chosen.type == "cuda" and not torch.cuda.is_available():
-        raise ConfigError(f"device '{device}' was asked for, but this PyTorch sees no GPU: use --device cpu")
+        raise ConfigError(
+            f"device '{device}' was asked for, but this PyTorch sees no GPU: use --device cpu, "
+            "and see tinyworlds doctor"
+        )
+    if chosen.type == "mps" and not torch.backends.mps.is_available():
+        raise ConfigError(f"device '{device}' was asked for, but Apple's GPU is not here: use --device cpu")
     return chosen
 
 
@@ -37,3 +50,10 @@ def use_bf16(device: torch.device, precision: Precision) -> bool:
         raise ConfigError(f"precision is 'auto', '32' or 'bf16', not '{precision}'")
     auto = precision == "auto" and device.type == "cuda" and torch.cuda.is_bf16_supported()
     return precision == "bf16" or auto
+
+
+def num_cores() -> int:
+    """How many cores this process may use (fewer than the machine has, in a container or under SLURM)."""
+    if hasattr(os, "sched_getaffinity"):  # Linux
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

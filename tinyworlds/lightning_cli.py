@@ -38,7 +38,7 @@ from tinyworlds.run_logger import CSVRunLogger, tensorboard_logger, wandb_logger
 from tinyworlds.run_settings import RunSettings, default_callbacks, resolve, stage_class
 from tinyworlds.stage_parser import OneLineParser
 from tinyworlds.stages import Stage
-from tinyworlds.strategies import FullySharded, pick_strategy, prepare_windows
+from tinyworlds.strategies import FullySharded, pick_accelerator, pick_strategy, prepare_windows, uses_cuda
 
 TRAINER_DEFAULTS: dict[str, Any] = {
     "max_epochs": -1,
@@ -112,7 +112,7 @@ class StageCLI(LightningCLI):
 
     def _fit_to_machine(self, trainer: Namespace) -> None:
         torch.set_float32_matmul_precision("high")  # TF32 where the GPU has it
-        on_cuda = str(trainer.accelerator) in ("auto", "gpu", "cuda") and torch.cuda.is_available()
+        on_cuda = uses_cuda(trainer.accelerator)
         if trainer.precision is None:
             half = "bf16-mixed" if on_cuda and torch.cuda.is_bf16_supported() else "16-mixed"
             trainer.precision = half if on_cuda else "32-true"
@@ -129,6 +129,7 @@ class StageCLI(LightningCLI):
             kwargs["logger"] = self._loggers(own)
         if config.get("default_root_dir") is None:
             kwargs["default_root_dir"] = str(self.settings.run)
+        kwargs["accelerator"] = pick_accelerator(config.get("accelerator"))
         kwargs["strategy"] = pick_strategy(*(config.get(key) for key in STRATEGY_SETTINGS))
         kwargs["plugins"] = [*_as_list(config.get("plugins")), AtomicCheckpointIO()]
         kwargs["callbacks"] = [

@@ -9,7 +9,7 @@ from pathlib import Path
 from tinyworlds.errors import did_you_mean
 
 _UNKNOWN = (
-    re.compile(r"unrecognized arguments: (?:--?)?([\w.\-]+)"),
+    re.compile(r"[Uu]nrecognized arguments: (?:--?)?([\w.\-]+)"),
     re.compile(r"does not accept option '([^']+)'"),
     re.compile(r"Option '([^']+)' is not accepted"),
     re.compile(r"(?:Key|option) [\"']([^\"']+)[\"'] (?:is not expected|not accepted)"),

@@ -27,7 +27,8 @@ HELP = """usage: tinyworlds train GAME [--run DIR] [--config OVERLAY.yaml] [--fr
 
 Train the tokenizer, the latent actions and the dynamics of a game, in this order. Call it again to go on.
 
-  GAME              a title (python -m games lists them), or any name together with --data.files FILE
+  GAME              a title (python -m games lists them, yours from `tinyworlds ingest` too), or any name
+                    together with --data.files FILE
   --run DIR         run folder (default: lightning_logs/GAME)
   --config FILE     settings over those of configs/GAME_*.yaml; keys video_tokenizer, latent_actions,
   dynamics in it

@@ -16,6 +16,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback, Checkpoint, ModelCheckpoint
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
+from tinyworlds.atomic import move_into_place
 from tinyworlds.errors import ConfigError
 
 
@@ -130,7 +131,7 @@ def _copy_atomically(source: Path, target: Path) -> None:
             os.link(source, part)
         except OSError:
             shutil.copyfile(source, part)
-        os.replace(part, target)
+        move_into_place(part, target)
     finally:
         part.unlink(missing_ok=True)
 

@@ -83,7 +83,7 @@ class CSVRunLogger(CSVLogger):
         """Do nothing: every row is on disk already."""
 
     def _rows(self) -> list[dict[str, Any]]:
-        with self.metrics_file.open(newline="") as file:
+        with self.metrics_file.open(encoding="utf-8", newline="") as file:
             reader = csv.DictReader(file)
             self._columns = list(reader.fieldnames or [])
             return list(reader)
@@ -96,11 +96,11 @@ class CSVRunLogger(CSVLogger):
                 rows = self._rows() if self._columns else []
             self._columns += new
             self._rewrite(rows)
-        with self.metrics_file.open("a", newline="") as file:
+        with self.metrics_file.open("a", encoding="utf-8", newline="") as file:
             csv.DictWriter(file, self._columns).writerow(row)
 
     def _rewrite(self, rows: list[dict[str, Any]]) -> None:
-        with replacing(self.metrics_file) as part, part.open("w", newline="") as file:
+        with replacing(self.metrics_file) as part, part.open("w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, self._columns)
             writer.writeheader()
             writer.writerows(rows)

@@ -1,7 +1,8 @@
 """How processes share the work: NCCL where there is one, gloo where there is none, FSDP on request.
 
 Lightning asks for NCCL on every CUDA machine, which the Windows builds of torch do not have.
-:func:`pick_strategy` replaces such a choice by DDP over gloo, which works everywhere.
+:func:`pick_strategy` replaces such a choice by DDP over gloo, which works everywhere. It also takes Apple's
+GPUs, on which metrics fail that add up in float64; :func:`pick_accelerator` takes the CPU there.
 """
 
 from __future__ import annotations
@@ -11,10 +12,13 @@ import sys
 from typing import Any
 
 import torch
+from lightning.fabric.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
 from lightning.pytorch.strategies import DDPStrategy, ModelParallelStrategy, StrategyRegistry
 from torch import nn
 from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
+
+from tinyworlds.errors import ConfigError
 
 GLOO = "ddp_gloo"
 FSDP = "fsdp"
@@ -72,6 +76,20 @@ def prepare_windows() -> None:
     sys.argv[0] = os.path.abspath(entry.__file__)
 
 
+def pick_accelerator(accelerator: Any) -> Any:
+    """Return `accelerator`, or the CPU where Lightning would choose Apple's GPU by itself.
+
+    Raises:
+        ConfigError: that GPU was named.
+    """
+    if str(accelerator) == "mps":
+        raise ConfigError(
+            "--trainer.accelerator mps: metrics add up in float64, which Apple's GPUs do not have; use cpu"
+        )
+    others = torch.cuda.is_available() or not torch.backends.mps.is_available()
+    return accelerator if others or str(accelerator) not in ("auto", "gpu") else "cpu"
+
+
 def uses_cuda(accelerator: Any) -> bool:
     """Return whether training on `accelerator` (a Trainer argument) means CUDA here."""
     return str(accelerator) in ("auto", "gpu", "cuda") and torch.cuda.is_available()
@@ -86,18 +104,45 @@ def pick_strategy(strategy: Any, accelerator: Any, devices: Any, num_nodes: int 
         devices: the Trainer's argument.
         num_nodes: the Trainer's argument.
 
+    Raises:
+        ConfigError: FSDP where it cannot work, or processes were started that the Trainer is not told of.
     """
     register()
+    on_cuda = uses_cuda(accelerator)
+    _check_launcher(devices, num_nodes, on_cuda)
     if not isinstance(strategy, str):
         return strategy
-    on_cuda = uses_cuda(accelerator)
+    no_nccl = on_cuda and not torch.distributed.is_nccl_available()
     if strategy == FSDP:
+        if no_nccl:
+            raise ConfigError(
+                "--trainer.strategy fsdp needs NCCL, which this PyTorch lacks (Windows has none); use ddp"
+            )
         return FullySharded()
     several = num_nodes > 1 or str(devices) not in ("1", "auto", "[0]") or _counts_several(devices, on_cuda)
     wants_nccl = strategy in _DDP or (strategy == "auto" and several)
-    if on_cuda and wants_nccl and not torch.distributed.is_nccl_available():
-        return GLOO
-    return strategy
+    return GLOO if no_nccl and wants_nccl else strategy
+
+
+def _check_launcher(devices: Any, num_nodes: int, on_cuda: bool) -> None:
+    """Lightning alone would let each process of a launcher train by itself, all into one run."""
+    if TorchElasticEnvironment.detect():
+        launcher, size, here = "torchrun", os.environ["WORLD_SIZE"], os.environ["LOCAL_WORLD_SIZE"]
+    elif "SLURM_NTASKS" in os.environ and SLURMEnvironment.detect():
+        size, nodes = os.environ["SLURM_NTASKS"], os.environ.get("SLURM_NNODES", "1")
+        launcher, here = "srun", str(int(size) // int(nodes))
+    else:
+        return
+    told = torch.cuda.device_count() if on_cuda else 1
+    if str(devices).isdecimal():
+        told = int(devices)
+    elif str(devices) not in ("auto", "-1"):
+        return  # a list; Lightning checks it
+    if told * num_nodes != int(size):
+        raise ConfigError(
+            f"{launcher} started {size} processes, but the trainer is told of {num_nodes} machine(s) with "
+            f"{told} each; add --trainer.num_nodes {int(size) // int(here)} --trainer.devices {here}"
+        )
 
 
 def _counts_several(devices: Any, on_cuda: bool) -> bool:

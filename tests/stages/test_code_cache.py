@@ -2,7 +2,6 @@
 
 import errno
 import os
-import signal
 import subprocess
 import sys
 import textwrap
@@ -195,7 +194,6 @@ SLOW_BUILD = """
 """
 
 
-@pytest.mark.skipif(os.name == "nt", reason="SIGKILL")
 def test_a_killed_build_goes_on(tiny_h5, tmp_path, monkeypatch):
     folder = Path(__file__).parent
     command = [sys.executable, "-c", textwrap.dedent(SLOW_BUILD), tiny_h5, folder, folder.parent]
@@ -205,7 +203,7 @@ def test_a_killed_build_goes_on(tiny_h5, tmp_path, monkeypatch):
             assert process.poll() is None
             assert time.monotonic() < give_up
             time.sleep(0.02)
-        process.send_signal(signal.SIGKILL)
+        process.kill()
     assert not codes_files(tmp_path)
     done = codes_part.rows_done(codes_files(tmp_path, "part")[0])
     begun, encode = [], code_encoders.WindowEncoder.encode

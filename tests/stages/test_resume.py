@@ -40,9 +40,9 @@ def test_sigkill_and_resume_give_the_same_curve(partners: Path, tiny_h5: Path) -
     broken = partners / "dynamics" / "version_1"
     process = start(words("dynamics", tiny_h5, partners, *MORE))
     wait_for_rows(broken, 23, process)
-    process.send_signal(signal.SIGKILL)
+    process.kill()
     process.communicate()
-    assert process.returncode == -signal.SIGKILL
+    assert process.returncode != 0
     assert len(curve(broken)) < STEPS
     assert train("dynamics", tiny_h5, partners, *MORE, "--ckpt_path=last") == broken
     assert curve(broken) == curve(whole)
@@ -91,6 +91,7 @@ def test_resume_with_workers(tiny_h5: Path, tmp_path: Path) -> None:
     assert curve(version) == whole
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGINT cannot be sent to another process there")
 def test_ctrl_c_saves_and_says_how_to_go_on(tiny_h5: Path, tmp_path: Path) -> None:
     argv = words("video_tokenizer", tiny_h5, tmp_path, "--trainer.max_steps=100000")
     process = start(argv)

@@ -15,7 +15,7 @@ from types import TracebackType
 import h5py
 import numpy as np
 
-from tinyworlds.atomic import storage_error
+from tinyworlds.atomic import move_into_place, storage_error
 from tinyworlds.data.schema import SCHEMA_VERSION
 from tinyworlds.errors import DataError
 
@@ -102,7 +102,7 @@ class FrameWriter:
             self._file.close()
             self._target.close()
             self._check_disk()
-            self.partial.replace(self.path)
+            self._move()
         except BaseException:
             self.discard()
             raise
@@ -162,6 +162,12 @@ class FrameWriter:
         self._check_disk()
         self._frames.clear()
         self._labels.clear()
+
+    def _move(self) -> None:
+        try:
+            move_into_place(self.partial, self.path)
+        except OSError as error:
+            raise storage_error(self.path, error) from error
 
     def _check_disk(self) -> None:
         if self._target.error is not None:

@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from tinyworlds.atomic import move_into_place
 from tinyworlds.data.cache import cache_folder, check_space
 from tinyworlds.data.codes_part import CodesPart, rows_done
 from tinyworlds.data.content import content_hash
@@ -107,7 +108,7 @@ def _build(
                 part.append(rows)
                 advance(len(rows["ids"]))
                 busy()
-        os.replace(part_path, path)
+        move_into_place(part_path, path)
     except OSError as error:
         if error.errno == errno.ENOSPC:  # what is left of the disk belongs to the checkpoints
             part_path.unlink(missing_ok=True)

@@ -1,0 +1,132 @@
+"""Free disk space and memory."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from tinyworlds.doctor.findings import Finding, by_level, failure, warning
+
+_GIB = 2**30
+_DISK_LOW, _DISK_LOWEST = 10.0, 1.0
+_MEMORY_LOW, _MEMORY_LOWEST = 4.0, 1.5
+_SHARED_LOW = 0.25
+
+
+def check_disk(data: str, runs: str) -> Iterator[Finding]:
+    """Free space where gameplay and runs go, and whether files can be written there."""
+    seen = set()
+    for name in (data, runs):
+        folder = _nearest_folder(Path(name))
+        if folder in seen:
+            continue
+        seen.add(folder)
+        yield judge_disk(folder, shutil.disk_usage(folder).free / _GIB)
+        if not os.access(folder, os.W_OK):
+            yield failure(
+                f"this user may not write to {folder}", "change its permissions, or work in another folder"
+            )
+
+
+def judge_disk(folder: Path, free_gib: float) -> Finding:
+    """Say whether `free_gib` is enough; below 1 GiB nothing is unpacked and recordings are refused."""
+    text = f"{free_gib:.1f} GiB free in {folder}"
+    remedy = (
+        "free some space, or name a folder on another disk; .cache folders beside the data may be deleted"
+    )
+    return by_level(free_gib, _DISK_LOW, _DISK_LOWEST, text, remedy)
+
+
+def check_memory() -> Iterator[Finding]:
+    """Memory that a program may still take, within the limit of a container."""
+    free, total = available_memory()
+    yield judge_memory(free / _GIB, total / _GIB)
+    shared = Path("/dev/shm")
+    if sys.platform.startswith("linux") and shared.is_dir():
+        size = shutil.disk_usage(shared).total / _GIB
+        if size < _SHARED_LOW:
+            yield warning(
+                f"shared memory is {size * 1024:.0f} MiB, too little for --data.num_workers above 0",
+                "start the container with --shm-size 2g, or leave num_workers at 0",
+            )
+
+
+def judge_memory(free_gib: float, total_gib: float) -> Finding:
+    """Say whether `free_gib` is enough to train or play."""
+    text = f"{free_gib:.1f} of {total_gib:.1f} GiB of memory available"
+    return by_level(
+        free_gib, _MEMORY_LOW, _MEMORY_LOWEST, text, "close other programs, lower --data.batch_size"
+    )
+
+
+def available_memory() -> tuple[int, int]:
+    """Return the bytes still available and all bytes of this machine or its container."""
+    if sys.platform == "win32":
+        return _windows_memory()
+    if sys.platform == "darwin":
+        return _mac_memory()
+    free, total = parse_meminfo(Path("/proc/meminfo").read_text(encoding="ascii"))
+    return _within_container(free, total)
+
+
+def parse_meminfo(text: str) -> tuple[int, int]:
+    """Return available and total bytes out of the text of Linux's ``meminfo``."""
+    found = {
+        name: int(number) * 1024 for name, number in re.findall(r"^(\w+):\s+(\d+) kB", text, re.MULTILINE)
+    }
+    return found.get("MemAvailable", found.get("MemFree", 0)), found["MemTotal"]
+
+
+def _within_container(free: int, total: int, group: Path = Path("/sys/fs/cgroup")) -> tuple[int, int]:
+    try:
+        limit = int((group / "memory.max").read_text(encoding="ascii"))
+        used = int((group / "memory.current").read_text(encoding="ascii"))
+    except (OSError, ValueError):  # no container, or "max"
+        return free, total
+    return min(free, max(0, limit - used)), min(total, limit)
+
+
+def _windows_memory() -> tuple[int, int]:
+    class Status(ctypes.Structure):
+        _fields_ = (
+            ("length", ctypes.c_ulong),
+            ("load", ctypes.c_ulong),
+            *(
+                (name, ctypes.c_ulonglong)
+                for name in ("total", "free", "page", "page_free", "space", "space_free")
+            ),
+            ("extended", ctypes.c_ulonglong),
+        )
+
+    status = Status(length=ctypes.sizeof(Status))
+    if not ctypes.windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(status)):
+        raise OSError("GlobalMemoryStatusEx failed")
+    return status.free, status.total
+
+
+def _mac_memory() -> tuple[int, int]:
+    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    done = subprocess.run(["/usr/bin/vm_stat"], capture_output=True, text=True, check=True)
+    return parse_vm_stat(done.stdout), total
+
+
+def parse_vm_stat(text: str) -> int:
+    """Return the bytes that macOS can give out, from what ``vm_stat`` prints."""
+    page = re.search(r"page size of (\d+) bytes", text)
+    names = ("free", "inactive", "speculative", "purgeable")
+    pages = [re.search(rf"Pages {name}:\s+(\d+)", text) for name in names]
+    return int(page.group(1) if page else 4096) * sum(int(found.group(1)) for found in pages if found)
+
+
+def _nearest_folder(path: Path) -> Path:
+    """Return `path` or the nearest folder above it that exists."""
+    path = path.resolve()
+    while not path.is_dir():
+        path = path.parent
+    return path
