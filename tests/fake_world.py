@@ -16,6 +16,7 @@ class FakeWorld:
         self.device, self.frame_shape = "cpu", (16, 16, 3)
         self.taken: list[int] = []
         self._rng = np.random.default_rng()
+        self.truth = np.stack([np.full((16, 16, 3), number, np.uint8) for number in range(3)])
 
     def reset(self, *, seed: int | None = None) -> np.ndarray:
         if seed is not None:
@@ -27,6 +28,16 @@ class FakeWorld:
         self.taken.append(action_id)
         self.number += 1
         return self._frame(action_id + 1)
+
+    def state(self):
+        return self.start, self.number, self._rng.bit_generator.state
+
+    def restore(self, state) -> None:
+        self.start, self.number, self._rng.bit_generator.state = state
+
+    def reset_near(self, image: np.ndarray) -> np.ndarray:
+        self.start, self.number = int(image[0, 0, 0]), 0
+        return self._frame(0)
 
     def _frame(self, action: int) -> np.ndarray:
         frame = np.full((16, 16, 3), 90, np.uint8)

@@ -1,5 +1,6 @@
 """`tinyworlds play` and `python -m games.<title>` as people type them, with a fake world."""
 
+import time
 import types
 
 import cv2
@@ -8,8 +9,9 @@ from fake_world import FakeWorld
 
 from tinyworlds.errors import ConfigError, DisplayError, MissingFileError
 from tinyworlds.play import cli
+from tinyworlds.play.keys import KeyEvent
 
-PONG = types.SimpleNamespace(name="pong", title="Pong")
+PONG = types.SimpleNamespace(name="pong", title="Pong", public_file="")
 
 
 @pytest.fixture(autouse=True)
@@ -23,7 +25,7 @@ def here(tmp_path, monkeypatch):
 @pytest.fixture
 def world(monkeypatch):
     world = FakeWorld(fps=15)
-    monkeypatch.setattr(cli, "_load", lambda path, args: world)
+    monkeypatch.setattr(cli, "_load", lambda *_: world)
     return world
 
 
@@ -60,7 +62,8 @@ def test_ctrl_c_keeps_what_was_played(world, here, monkeypatch):
     ("options", "words"),
     [
         (["--headless"], "--keys"),
-        (["--keys", "w"], "add --headless"),
+        (["--keys", "w"], "--keys goes with --headless"),
+        (["--headless", "--keys", "w", "--port", "80"], "--port goes with --browser"),
         (["--headless", "--keys", "w*x"], "w*x"),
         (["--headless", "--keys", "w", "--num_step", "3"], "Did you mean '--num_steps'?"),
         (["--headless", "--window"], "not allowed with"),
@@ -76,17 +79,64 @@ def test_options_that_do_not_go_together(world, options, words):
 
 
 @pytest.mark.skipif("sys.platform != 'linux'")
-def test_no_display_is_one_clear_line(world):
-    for options in ([], ["--window"]):
-        with pytest.raises(DisplayError, match="--headless --keys"):
-            cli.main(["fake.world", *options])
+def test_no_display_for_a_window_is_one_clear_line(world):
+    with pytest.raises(DisplayError, match="--headless --keys"):
+        cli.main(["fake.world", "--window"])
 
 
 @pytest.mark.skipif("sys.platform != 'linux'")
 def test_a_display_that_does_not_answer_is_one_clear_line(world, monkeypatch):
     monkeypatch.setenv("DISPLAY", ":987")
     with pytest.raises(DisplayError, match=":987 does not open a window"):
-        cli.main(["fake.world"])
+        cli.main(["fake.world", "--window"])
+
+
+@pytest.mark.skipif("sys.platform != 'linux'")
+def test_without_a_display_the_browser_takes_the_windows_place(world, monkeypatch, capsys):
+    monkeypatch.setattr(cli, "_browser", lambda args, world, session: Leaving())
+    assert cli.main(["fake.world"]) == 0
+    assert "playing in the browser instead" in capsys.readouterr().err
+
+
+class Leaving:
+    """A view whose player quits at once."""
+
+    def poll(self):
+        return [KeyEvent("esc")]
+
+    def show(self, frame):
+        pass
+
+    def wait(self, seconds):
+        time.sleep(seconds)
+
+    def close(self):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (None, "there is no session log"),
+        ("{", "no log of a session"),
+        ('{"format": 1}', "no log of a session"),
+    ],
+)
+def test_what_is_no_log_is_refused_in_one_line(world, here, text, reason):
+    if text is not None:
+        (here / "log.json").write_text(text)
+    with pytest.raises((ConfigError, MissingFileError), match=reason):
+        cli.main(["fake.world", "--replay", "log.json"])
+
+
+def test_record_and_replay(world, here, capsys):
+    keys = "left*5 right*3 space r up*2"
+    assert cli.main(["fake.world", "--headless", "--keys", keys, "--record", "--out", "a.mp4"]) == 0
+    said, written = capsys.readouterr().out, sorted((here / "recordings").iterdir())
+    assert [path.suffix for path in written] == [".gif", ".h5", ".json", ".mp4"]
+    assert all(path.name in said for path in written)
+    assert cli.main(["fake.world", "--replay", str(written[2]), "--out", "b.mp4"]) == 0
+    assert (here / "a.mp4").read_bytes() == (here / "b.mp4").read_bytes()
 
 
 def test_a_game_without_a_world_says_what_to_run(capsys):
@@ -100,7 +150,7 @@ def test_a_game_without_a_world_says_what_to_run(capsys):
 
 def test_a_game_finds_its_newest_world(world, here, monkeypatch, capsys):
     asked = []
-    monkeypatch.setattr(cli, "_load", lambda path, args: asked.append(path) or world)
+    monkeypatch.setattr(cli, "_load", lambda path, *_: asked.append(path) or world)
     (here / "lightning_logs" / "pong").mkdir(parents=True)
     newest = here / "lightning_logs" / "pong" / "pong.world"
     newest.touch()

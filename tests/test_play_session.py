@@ -1,17 +1,15 @@
 """The session without any view, played with posted events, and the headless front end."""
 
 import re
-import time
 
 import numpy as np
 import pytest
 from fake_world import FakeWorld
 
-from tinyworlds.errors import VideoError
-from tinyworlds.play.headless import ScriptedView, play_script
+from tinyworlds.play.headless import play_script
 from tinyworlds.play.keys import KeyEvent, parse_script
-from tinyworlds.play.recorder import Recorder, recording_path
-from tinyworlds.play.session import Session, play
+from tinyworlds.play.recorder import recording_path
+from tinyworlds.play.session import Session
 
 
 def press(session, *keys):
@@ -126,75 +124,5 @@ def test_esc_ends_the_session(session):
     assert not session.running
 
 
-def test_the_rate_is_kept(world):
-    world.fps = 50.0
-
-    class Clock(ScriptedView):
-        waits: list[float] = []  # noqa: RUF012
-
-        def wait(self, seconds):
-            self.waits.append(seconds)
-
-    view = Clock([None] * 5)
-    play(Session(world), view)
-    assert len(view.waits) == 6
-    assert all(wait >= 0 for wait in view.waits)
-    assert max(view.waits) > 0.015
-
-
-def test_recording(world, tmp_path):
-    saved = []
-
-    def save_video(path, frames, fps, scale):
-        saved.append((frames, fps, scale))
-        path.write_bytes(b"clip")
-        return path
-
-    session = Session(world, new_recorder=lambda: Recorder(recording_path("fake", tmp_path / "new"), 15, 2))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tinyworlds.media.save_video", save_video)
-        press(session, "o")
-        frames = [session.tick() for _ in range(4)]
-        press(session, "p")
-        assert session.tick().recording  # a paused world adds nothing
-        press(session, "p", "o")
-        assert not session.tick().recording
-        time.sleep(0.002)
-        press(session, "o")
-        session.tick()  # closing finishes this one
-        paths = session.close()
-    assert [len(frames) for frames, _, _ in saved] == [4, 1]
-    assert saved[0][1:] == (15, 2)
-    assert np.array_equal(saved[0][0], np.stack([frame.image for frame in frames]))
-    assert len(set(paths)) == 2
-    assert all(path.is_file() for path in paths)
-
-
-def test_a_failing_codec_does_not_end_the_game(world, tmp_path, monkeypatch):
-    def save_video(*_):
-        raise VideoError("no codec")
-
-    monkeypatch.setattr("tinyworlds.media.save_video", save_video)
-    session = Session(world, new_recorder=lambda: Recorder(tmp_path / "a.mp4", 15))
-    press(session, "o")
-    session.tick()
-    press(session, "o")
-    assert session.close() == []
-    assert "no codec" in session.tick().message
-
-
 def test_recordings_are_named_after_game_and_time(tmp_path):
     assert re.fullmatch(r"pong_\d{8}_\d{6}_\d{3}\.mp4", recording_path("pong", tmp_path).name)
-
-
-def test_closing_survives_ctrl_c(world, tmp_path):
-    class Interrupted(ScriptedView):
-        def wait(self, seconds):
-            if len(self.frames) == 3:
-                raise KeyboardInterrupt
-
-    session = Session(world, new_recorder=lambda: Recorder(tmp_path / "clip.mp4", 15, 4))
-    press(session, "o")
-    with pytest.raises(KeyboardInterrupt):
-        play(session, Interrupted([None] * 9))
-    assert [path.stat().st_size > 0 for path in session.recordings] == [True]

@@ -93,7 +93,7 @@ import sys
 from fake_world import FakeWorld
 from tinyworlds.play import cli
 world = FakeWorld(fps=15)
-cli._load = lambda path, args: world
+cli._load = lambda path, *_: world
 code = cli.main(["fake.world", "--recordings", sys.argv[1]])
 print("taken", world.taken)
 sys.exit(code)

@@ -64,7 +64,7 @@ def test_quoted_commands_exist(line: str) -> None:
     assert command in COMMANDS
     if command == "train" or command in LIGHTNING:
         return  # their options reach into the networks: see the next test
-    known = set(re.findall(r"--[a-zA-Z_]+", help_of(command)))
+    known = set(re.findall(r"--[\w-]+", help_of(command)))
     assert {*options_of(words)} <= known
 
 

@@ -26,7 +26,10 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "record",
         "record a live game (any gymnasium id) with its true actions",
     ),
+    "ingest": ("tinyworlds.ingest.command", "main", "turn gameplay videos into a gameplay file"),
+    "download": ("tinyworlds.hub.command", "main", "fetch public data sets, weights or worlds"),
     "inspect": ("tinyworlds.commands", "inspect", "say what a gameplay file holds"),
+    "optimize": ("tinyworlds.data.optimize", "main", "rewrite a gameplay file so that it reads fast"),
     "fit": ("tinyworlds.lightning_cli", "fit", "train one stage: --config configs/zelda_tokenizer.yaml"),
     "validate": ("tinyworlds.lightning_cli", "validate", "measure a stage on its validation split"),
     "test": ("tinyworlds.lightning_cli", "test", "measure a stage on its test split"),
@@ -38,8 +41,10 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "train": ("tinyworlds.pipeline", "main", "train the three stages of a game in order, resumable"),
     "evaluate": ("tinyworlds.evaluate_command", "main", "report on a world: numbers, plots, clips"),
     "export": ("tinyworlds.commands", "export", "put a trained run into one .world file"),
+    "convert": ("tinyworlds.convert", "main", "translate checkpoints of any known format"),
     "play": ("tinyworlds.play.cli", "main", "play a world with the keyboard, or headless into a clip"),
     "bench": ("tinyworlds.bench", "main", "measure this machine beside a plain reference: bench play train"),
+    "doctor": ("tinyworlds.doctor.command", "main", "check this machine, the data and the runs: ok, or what to do"),
 }
 
 

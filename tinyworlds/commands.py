@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Callable
 from inspect import signature
-from pathlib import Path
 from typing import Any, NoReturn
 
 from jsonargparse import ArgumentParser
@@ -84,27 +83,24 @@ def record(argv: list[str]) -> int:
 
 def inspect(argv: list[str]) -> int:
     """Run ``tinyworlds inspect FILE``."""
+    return call(_inspect, argv, "inspect")
+
+
+def _inspect(file: str, sheet: str | None = None, json: bool = False) -> int:
+    """Show what a gameplay file holds: shape, rate, episodes, actions, statistics, and a picture of it.
+
+    Args:
+        file: the gameplay file.
+        sheet: where the contact sheet goes, a PNG (default: NAME_sheet.png beside the file); none draws none.
+        json: print JSON for programs instead of text.
+    """
     from tinyworlds.data.inspect import inspect_command
 
-    return call(inspect_command, argv, "inspect")
+    return inspect_command(file, as_json=json, sheet=sheet)
 
 
 def export(argv: list[str]) -> int:
     """Run ``tinyworlds export RUN OUT.world``."""
-    path = call(_export, argv, "export")
-    print(f"wrote {path} ({path.stat().st_size / 2**20:.1f} MB); play it with: tinyworlds play {path}")
-    return 0
+    from tinyworlds.export_command import main
 
-
-def _export(run: str, out: str, data: list[str] | None = None, num_clips: int = 16) -> Path:
-    """Put a trained run into one .world file.
-
-    Args:
-        run: folder with the three stages.
-        out: the file to write.
-        data: gameplay files for the start clips (default: those the run was trained on).
-        num_clips: clips to start from, at most.
-    """
-    from tinyworlds.export import export_world
-
-    return export_world(run, out, data or (), num_clips)
+    return main(argv)

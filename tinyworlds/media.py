@@ -8,7 +8,7 @@ on a codec.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
@@ -156,13 +156,12 @@ def save_video(path: str | Path, frames: np.ndarray, fps: float, scale: int = 1)
             f"Cannot write {path}: a clip is uint8 [T, H, W, 3] at fps > 0, "
             f"got {frames.dtype} {list(frames.shape)} at {fps} fps."
         )
-    frames = _even(frames.repeat(scale, axis=1).repeat(scale, axis=2))
     failures = []
     for encoder, suffix in ENCODERS:
         target = Path(path).with_suffix(suffix)
         try:
             with replacing(target) as temporary:
-                encoder(temporary, frames, fps)
+                encoder(temporary, _Enlarged(frames, scale), fps)
         except (ImportError, VideoError) as error:
             failures.append(f"{encoder.__name__}: {error}")
         else:
@@ -170,13 +169,52 @@ def save_video(path: str | Path, frames: np.ndarray, fps: float, scale: int = 1)
     raise VideoError(f"No video encoder could write {path} ({'; '.join(failures)}); run: pip install av")
 
 
-def _even(frames: np.ndarray) -> np.ndarray:
-    """Repeat the last row and column where the size is odd: yuv420p halves the colour's resolution."""
-    _, height, width, _ = frames.shape
-    return np.pad(frames, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+def save_gif(path: str | Path, frames: np.ndarray, fps: float, scale: int = 1, colours: int = 128) -> Path:
+    """Write an animated GIF that repeats for ever.
+
+    Args:
+        path: where to.
+        frames: uint8 [T, H, W, 3] RGB.
+        fps: frames per second; GIFs count in hundredths of a second and viewers slow down above 50.
+        scale: pixels per pixel.
+        colours: of each frame, at most 256.
+
+    Returns:
+        The path written.
+
+    Raises:
+        StorageError: the disk is full or the path cannot be written.
+    """
+    drawn = (Image.fromarray(enlarge(frame, scale)).quantize(colours) for frame in frames)
+    with replacing(path) as temporary:
+        first, duration = next(drawn), max(round(100 / fps), 2) * 10
+        first.save(temporary, "GIF", save_all=True, append_images=drawn, duration=duration, loop=0)
+    return Path(path)
 
 
-def h264_pyav(path: Path, frames: np.ndarray, fps: float) -> None:
+class _Enlarged:
+    """Frames [T, H, W, 3] enlarged one by one, since all of them at once could fill the memory.
+
+    Odd sizes get one more row or column: yuv420p halves the colour's resolution.
+    """
+
+    def __init__(self, frames: np.ndarray, scale: int) -> None:
+        self.frames, self.scale = frames, scale
+        length, height, width, channels = frames.shape
+        height, width = height * scale, width * scale
+        self.shape = (length, height + height % 2, width + width % 2, channels)
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        for frame in self.frames:
+            large = enlarge(frame, self.scale)
+            missing = [(0, wanted - size) for wanted, size in zip(self.shape[1:], large.shape, strict=True)]
+            yield np.pad(large, missing, mode="edge")
+
+
+Frames = np.ndarray | _Enlarged
+
+
+def h264_pyav(path: Path, frames: Frames, fps: float) -> None:
     """H.264 yuv420p with the index in front, so that a browser starts at once."""
     import av
 
@@ -195,17 +233,17 @@ def h264_pyav(path: Path, frames: np.ndarray, fps: float) -> None:
         raise VideoError(str(error)) from error
 
 
-def h264_opencv(path: Path, frames: np.ndarray, fps: float) -> None:
+def h264_opencv(path: Path, frames: Frames, fps: float) -> None:
     """H.264 through OpenCV; its pip wheels for Linux lack the encoder, others may have it."""
     _opencv(path, frames, fps, "avc1")
 
 
-def vp8_opencv(path: Path, frames: np.ndarray, fps: float) -> None:
+def vp8_opencv(path: Path, frames: Frames, fps: float) -> None:
     """VP8 in WebM, which every OpenCV wheel can write."""
     _opencv(path, frames, fps, "VP80")
 
 
-def _opencv(path: Path, frames: np.ndarray, fps: float, codec: str) -> None:
+def _opencv(path: Path, frames: Frames, fps: float, codec: str) -> None:
     import cv2
 
     size = (frames.shape[2], frames.shape[1])
@@ -221,7 +259,7 @@ def _opencv(path: Path, frames: np.ndarray, fps: float, codec: str) -> None:
         raise VideoError(f"OpenCV's {codec} encoder wrote nothing")
 
 
-ENCODERS: tuple[tuple[Callable[[Path, np.ndarray, float], None], str], ...] = (
+ENCODERS: tuple[tuple[Callable[[Path, Frames, float], None], str], ...] = (
     (h264_pyav, ".mp4"),
     (h264_opencv, ".mp4"),
     (vp8_opencv, ".webm"),

@@ -8,12 +8,31 @@ Shapes: B clips, T frames of context, P patches, C channels, H W pixels.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 
 from tinyworlds.models import maskgit
 from tinyworlds.models.continuation import Guesser
 from tinyworlds.models.maskgit import Sampling
+
+
+@dataclass(frozen=True)
+class DreamState:
+    """What a dream goes on from; tensors are never written to, so it stays as it was.
+
+    Attributes:
+        ids: codes of the last frames, ``[B, T, P]``.
+        actions: ``[B, T-1]`` between them, or None.
+        frames: ``[B, T, C, H, W]``; None where codes are fed back.
+        random: state of the sampling's generator, or None.
+    """
+
+    ids: Tensor
+    actions: Tensor | None
+    frames: Tensor | None
+    random: Tensor | None
 
 
 class Dream:
@@ -66,6 +85,18 @@ class Dream:
         if self.ids is not None:
             with self._autocast():
                 self._guess: Guesser = maskgit.begin(self.dynamics, self.ids, self.actions, self._limit)
+
+    def state(self) -> DreamState:
+        """What `restore` goes back to."""
+        random = None if self.generator is None else self.generator.get_state()
+        return DreamState(self.ids, self.actions, self.frames, random)
+
+    def restore(self, state: DreamState) -> None:
+        """Go on from an earlier state; the past is run again."""
+        self.ids, self.actions, self.frames = state.ids, state.actions, state.frames
+        if self.generator is not None and state.random is not None:
+            self.generator.set_state(state.random)
+        self.remember_anew()
 
     def advance(self, action: Tensor | None) -> Tensor:
         """Generate the frame after `action` [B] (None: unconditioned): ``[B, C, H, W]``, not clamped."""

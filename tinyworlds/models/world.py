@@ -11,7 +11,8 @@ Genie, section 2.1: dynamics model). `reset_many` and `step_many` play many sess
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -21,7 +22,7 @@ from tinyworlds.compiling import compile_network
 from tinyworlds.data.pixels import frames_to_input, input_to_frames
 from tinyworlds.devices import Precision, pick_device, use_bf16
 from tinyworlds.errors import ConfigError, DataError
-from tinyworlds.models.dream import Dream
+from tinyworlds.models.dream import Dream, DreamState
 from tinyworlds.models.maskgit import Sampling
 from tinyworlds.models.world_info import WorldInfo
 
@@ -29,9 +30,20 @@ if TYPE_CHECKING:
     from tinyworlds.models.dynamics import DynamicsModel
     from tinyworlds.models.latent_actions import LatentActionModel
     from tinyworlds.models.video_tokenizer import VideoTokenizer
+    from tinyworlds.play.clip import Clip
     from tinyworlds.play.env import WorldEnv
 
+@dataclass(frozen=True)
+class WorldState:
+    """Where a world stands: see `World.state`."""
+
+    dream: DreamState
+    truth: np.ndarray | None
+    start_clips: dict[str, Any]  # of the generator that draws clips
+
+
 Feedback = Literal["codes", "pixels"]
+PathLike = str | os.PathLike[str]
 
 
 class World:
@@ -95,6 +107,7 @@ class World:
         self._generator = torch.Generator(self.device)
         self._generator.seed()  # a generator is born with the same seed every time
         self._start_clips = np.random.default_rng()
+        self.truth: np.ndarray | None = None
         sampling = Sampling(num_steps, temperature, top_k, top_p, schedule)
         bf16 = use_bf16(self.device, precision)
         self._dream = Dream(
@@ -104,28 +117,26 @@ class World:
     @classmethod
     def load(
         cls,
-        path: str | os.PathLike[str] | dict[str, str | os.PathLike[str]],
+        path: PathLike | Sequence[PathLike] | Mapping[str, PathLike],
         device: str | torch.device = "cpu",
         **settings: Any,
     ) -> World:
         """Load a world.
 
         Args:
-            path: a `.world` file, a run folder, or checkpoints by stage, ``{"dynamics": ..., ...}``.
+            path: a `.world` file; a run folder; a folder with weights of the three stages in any format; the
+                three checkpoints as a tuple or list, in any order, or by stage, ``{"dynamics": ..., ...}``.
             device: such as ``"cpu"``, ``"cuda"``, ``"auto"``.
             settings: further arguments of `World`, such as `num_steps` or `precision`.
 
         Raises:
             MissingFileError: nothing is there.
-            CheckpointError: the file is truncated, not ours, not finite, or its parts do not fit.
+            ConfigError: a stage is missing.
+            CheckpointError: a file is truncated, not ours, not finite, or the parts do not fit.
         """
-        from tinyworlds import export, world_file  # they build worlds, hence imported late
+        from tinyworlds.world_loading import open_world  # the one place that looks up: it builds worlds
 
-        if isinstance(path, dict):
-            return export.world_from_checkpoints(path, device=device, **settings)
-        if os.path.isdir(path):
-            return export.world_from_run(path, device=device, **settings)
-        return world_file.load_world(path, device=device, **settings)
+        return open_world(path, device, **settings)
 
     # What a player or an evaluation asks about.
 
@@ -217,6 +228,7 @@ class World:
         if seed is not None:
             self._generator.manual_seed(seed)
             self._start_clips = np.random.default_rng(seed)
+        self.truth = None
         if isinstance(start, int):
             start, action_ids = self._draw_start_clips(start)
         self._check_frames(start, many=True)
@@ -252,6 +264,38 @@ class World:
         taken = torch.as_tensor(np.asarray(action_ids, np.int64), device=self.device)
         return self._shown(self._dream.advance(None if self.info.actions == "none" else taken))
 
+    def state(self) -> WorldState:
+        """Where the world stands; `restore` goes back to it. Memory of a state: some kilobytes a session."""
+        return WorldState(self._dream.state(), self.truth, self._start_clips.bit_generator.state)
+
+    @torch.inference_mode()
+    def restore(self, state: WorldState) -> None:
+        """Go on from an earlier `state`: the same actions then lead to the same frames."""
+        self._dream.restore(state.dream)
+        self.truth = state.truth
+        self._start_clips.bit_generator.state = state.start_clips
+
+    def reset_near(self, image: np.ndarray) -> np.ndarray:
+        """Go on from the stored window of true frames whose last frame is most like `image`.
+
+        A way back where a dream has drifted off. What the tokenizer sees of that frame is returned.
+
+        Args:
+            image: uint8 [H, W, 3].
+
+        Raises:
+            DataError: the world stores no clips.
+        """
+        clips, length = self._stored_clips(), min(self.context_frames, self.start_frames.shape[1])
+        last = clips[:, length - 1 :].astype(np.int16)  # [n, places, H, W, 3]
+        distance = np.abs(last - image.astype(np.int16)).mean(axis=(2, 3, 4))
+        clip, place = np.unravel_index(distance.argmin(), distance.shape)
+        window = slice(place, place + length)
+        actions = None if self.start_actions is None else self.start_actions[clip, place : window.stop - 1]
+        shown = self.reset(clips[clip, window], actions)
+        self.truth = clips[clip, window.stop :]
+        return shown
+
     def rollout(
         self, frames: np.ndarray, action_ids: Sequence[int] | np.ndarray, seed: int | None = None
     ) -> np.ndarray:
@@ -270,10 +314,33 @@ class World:
         return np.concatenate([np.zeros((0, *self.frame_shape), np.uint8), *played])
 
     def as_env(self, max_steps: int | None = None, render_mode: str | None = None) -> WorldEnv:
-        """Return this world as a `gymnasium.Env`."""
+        """Return a session of this world as a `gymnasium.Env`; it shares the weights and nothing else.
+
+        Args:
+            max_steps: steps per episode; None for no limit.
+            render_mode: ``"rgb_array"`` or None.
+        """
         from tinyworlds.play.env import WorldEnv
 
         return WorldEnv(self, max_steps=max_steps, render_mode=render_mode)
+
+    def play(self, keys: str, seed: int | None = None) -> Clip:
+        """Play a script of keys from a stored clip and return a clip that shows itself in a notebook.
+
+        It is a session of its own: where this world stands does not change.
+
+        Args:
+            keys: one key for each frame, such as ``"d*30 space*2 idle*5"``.
+            seed: the same seed starts from the same clip and samples alike.
+
+        Raises:
+            ConfigError: a word is no key, or means nothing in this world.
+            DataError: the world stores no clips to start from.
+        """
+        from tinyworlds.play.clip import play_keys
+        from tinyworlds.play.own_session import own_session
+
+        return play_keys(own_session(self), keys, seed)
 
     @property
     def sampling(self) -> Sampling:
@@ -323,11 +390,18 @@ class World:
         return torch.full((sessions, wanted), self.idle_action, dtype=torch.int64, device=self.device)
 
     def _draw_start_clips(self, count: int) -> tuple[np.ndarray, np.ndarray | None]:
+        """Windows ``[count, context_frames, H, W, 3]`` at the beginning of stored clips."""
+        drawn = self._start_clips.integers(len(self._stored_clips()), size=count)
+        if count == 1:
+            self.truth = self.start_frames[drawn[0], self.context_frames :]
+        actions = None if self.start_actions is None else self.start_actions[drawn]
+        window = slice(0, self.context_frames)
+        return self.start_frames[drawn, window], None if actions is None else actions[:, : window.stop - 1]
+
+    def _stored_clips(self) -> np.ndarray:
         if self.start_frames is None or len(self.start_frames) == 0:
             raise DataError("this world stores no start clips: give frames to reset(), uint8 [T, H, W, 3]")
-        drawn = self._start_clips.integers(len(self.start_frames), size=count)
-        actions = None if self.start_actions is None else self.start_actions[drawn]
-        return self.start_frames[drawn], actions
+        return self.start_frames
 
     def _check_frames(self, frames: np.ndarray, many: bool = False) -> None:
         shape, dtype = np.shape(frames), getattr(frames, "dtype", type(frames).__name__)

@@ -1,28 +1,27 @@
-"""``tinyworlds play FILE`` and ``python -m games.<title>``: options, choice of a view, an orderly end."""
+"""``tinyworlds play FILE`` and ``python -m games.<title>``: choice of a view, an orderly end."""
 
 from __future__ import annotations
 
 import argparse
+import secrets
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tinyworlds.cli import INTERRUPTED, run_guarded
-from tinyworlds.errors import ConfigError, DisplayError, MissingFileError
-from tinyworlds.option_parser import OptionParser, positive
+from tinyworlds.errors import DisplayError, MissingFileError
 from tinyworlds.play.keys import keys_without_meaning, parse_script
+from tinyworlds.play.options import WORLD_SETTINGS, check_options, play_parser
 from tinyworlds.run_layout import STAGES, default_run, versions
 
 if TYPE_CHECKING:
     from games.spec import GameSpec
     from tinyworlds.models.world import World
     from tinyworlds.play.session import Session
+    from tinyworlds.play.session_log import SessionLog
+    from tinyworlds.play.view import PlayFrame, View
 
-_WORLD_SETTINGS = (
-    "num_steps", "temperature", "top_k", "top_p", "schedule", "context_frames", "feedback", "precision",
-    "compile",
-)  # fmt: skip
 _CLIP_PX = 512
 
 
@@ -32,15 +31,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     Raises:
         TinyWorldsError: for the dispatcher to print.
     """
-    parser = _parser("tinyworlds play", "Play a world with the keyboard, or with a script of keys.")
-    parser.add_argument("world", metavar="FILE", help="a .world file, or a run folder with the three stages")
+    parser = play_parser("tinyworlds play", "Play a world with the keyboard, or with a script of keys.")
+    parser.add_argument(
+        "world", metavar="FILE", help="a .world file, a run folder with the three stages, or a title"
+    )
     args = parser.parse_args(argv)
-    return _play(args, args.world)
+    return _play(args, _world_of(args.world))
 
 
 def play_game(spec: GameSpec, argv: Sequence[str] | None = None) -> int:
     """Run ``python -m games.<title>``; prints errors itself and returns the exit code."""
-    parser = _parser(f"python -m games.{spec.name}", f"Play {spec.title}.")
+    parser = play_parser(f"python -m games.{spec.name}", f"Play {spec.title}.")
     parser.add_argument(
         "--world", metavar="FILE", help="a .world file or run folder; default: the newest one here"
     )
@@ -52,158 +53,175 @@ def play_game(spec: GameSpec, argv: Sequence[str] | None = None) -> int:
     return run_guarded(run)
 
 
-def _parser(prog: str, description: str) -> OptionParser:
-    parser = OptionParser(prog, description)
-    add = parser.add_argument
-    view = parser.add_mutually_exclusive_group()
-    view.add_argument(
-        "--window", action="store_true", help="play in a window (default where there is a display)"
-    )
-    view.add_argument("--headless", action="store_true", help="play --keys and write the clip --out")
-    add("--keys", help="script of keys, one per frame, such as 'w*10 d*20 idle*5'")
-    add("--out", metavar="CLIP", help="clip to write with --headless (default: GAME_play.mp4)")
-    add("--recordings", metavar="FOLDER", default="recordings", help="where 'o' in the window saves clips")
-    add("--fps", type=positive(float), help="frames per second to play at (default: the world's own)")
-    add("--seed", type=int, help="repeat a session: same keys, same frames")
-    add("--smooth", action="store_true", help="cubic instead of nearest-neighbour enlargement in the window")
-    add("--device", default="auto", help="cpu, cuda, cuda:0 or auto (default: %(default)s)")
-    add("--precision", choices=("auto", "32", "bf16"), help="number format (default: auto)")
-    add(
-        "--num_steps",
-        type=positive(int),
-        help="decoding steps per frame (default: stored in the world, else 4)",
-    )
-    add(
-        "--temperature",
-        type=float,
-        help="0 takes the likeliest picture, above 0 samples (default: stored, else 0)",
-    )
-    add("--top_k", type=positive(int), help="sample among the k likeliest codes only")
-    add(
-        "--top_p",
-        type=positive(float),
-        help="sample among the likeliest codes with this probability together",
-    )
-    add(
-        "--schedule",
-        choices=("exponential", "cosine", "linear", "halton"),
-        help="how many codes each decoding step reveals (default: stored, else exponential)",
-    )
-    add(
-        "--compile",
-        action="store_const",
-        const=True,
-        help="compile the world first: a minute of waiting, then more frames a second",
-    )
-    add(
-        "--govern",
-        action="store_true",
-        help="lower decoding steps and precision as far as this machine needs to keep the frame rate"
-        " (with --compile: compile only if needed)",
-    )
-    add("--context_frames", type=positive(int), help="past frames the world sees (default: as trained)")
-    add(
-        "--feedback",
-        choices=("codes", "pixels"),
-        help="go on from predicted codes, or encode every frame again",
-    )
-    return parser
-
-
 def _play(args: argparse.Namespace, path: str | Path) -> int:
-    from tinyworlds.play.governor import govern
-    from tinyworlds.play.window import has_display, require_display
+    from tinyworlds.play.session_log import SessionLog
 
+    check_options(args)
     script = parse_script(args.keys) if args.keys is not None else None
-    _check_view(args, has_display())
-    if not args.headless:
-        require_display()
-    world = _load(path, args)
+    replayed = SessionLog.read(args.replay) if args.replay else None
+    browser = not (args.headless or args.replay) and (args.browser or not _has_window(args.window))
+    world = _load(path, args, replayed)
     if args.govern:
         world.reset(seed=args.seed)
-        print(f"governor: {govern(world, args.fps or world.fps, bool(args.compile))}", flush=True)
+        print(f"governor: {govern_words(world, args)}", flush=True)
     print(
         f"{world.game or path}: {world.num_actions} actions, {world.fps:g} frames/s, on {world.device}",
         flush=True,
     )
-    return _play_headless(args, world, script) if args.headless else _play_window(args, world)
+    if replayed is not None:
+        return _replay(args, world, replayed)
+    if script is not None:
+        return _play_headless(args, world, script)
+    return _play_live(args, world, browser)
 
 
-def _check_view(args: argparse.Namespace, display: bool) -> None:
-    """Refuse options that cannot go together before anything slow happens."""
-    if not args.headless:
-        for name in ("keys", "out"):
-            if getattr(args, name) is not None:
-                raise ConfigError(f"--{name} goes with --headless; add --headless, or leave --{name} out")
-        if not display:
-            raise DisplayError(
-                "there is no display to open a window on: play a script instead, "
-                "with --headless --keys 'w*10 d*20' --out clip.mp4"
-            )
-    elif args.keys is None:
-        raise ConfigError("--headless needs the keys to press, for example --keys 'w*10 d*20'")
+def govern_words(world: World, args: argparse.Namespace) -> str:
+    """Let the governor choose, and return what it chose."""
+    from tinyworlds.play.governor import govern
+
+    return str(govern(world, args.fps or world.fps, bool(args.compile)))
 
 
-def _load(path: str | Path, args: argparse.Namespace) -> World:
+def _has_window(insist: bool) -> bool:
+    """Whether a window can be opened; says why the browser takes its place, or raises if one is a must."""
+    from tinyworlds.play.window import require_display
+
+    try:
+        require_display()
+    except DisplayError as error:
+        if insist:
+            raise
+        print(f"{str(error).split(':')[0]}: playing in the browser instead", file=sys.stderr)
+        return False
+    return True
+
+
+def _load(path: str | Path, args: argparse.Namespace, replayed: SessionLog | None = None) -> World:
     from tinyworlds.models.world import World
 
-    settings = {name: getattr(args, name) for name in _WORLD_SETTINGS if getattr(args, name) is not None}
+    settings = dict(replayed.settings) if replayed else {}
+    settings |= {name: getattr(args, name) for name in WORLD_SETTINGS if getattr(args, name) is not None}
     if args.govern:
         settings.pop("compile", None)  # the governor compiles if it must
     return World.load(path, device=args.device, **settings)
 
 
 def _play_headless(args: argparse.Namespace, world: World, script: list[str | None]) -> int:
-    from tinyworlds.play.headless import ScriptedView, write_clip
-    from tinyworlds.play.session import play
+    from tinyworlds.play.headless import ScriptedView
 
-    view, session = ScriptedView(script), _session(args, world)
+    session, log = _session(args, world)
     if unused := keys_without_meaning(script, session.key_map):
         print(
             f"note: {', '.join(unused)} do nothing in this world; it has {_key_list(session)}",
             file=sys.stderr,
         )
+    return _play_to_clip(args, world, session, ScriptedView(script), log)
+
+
+def _replay(args: argparse.Namespace, world: World, log: SessionLog) -> int:
+    from tinyworlds.play.session import Session
+    from tinyworlds.play.session_log import ReplayView, check_replayable
+
+    check_replayable(log, world)
+    session = Session(world, fps=log.fps, seed=log.seed)
+    session.key_map = dict(log.key_map)
+    return _play_to_clip(args, world, session, ReplayView(log), None)
+
+
+def _play_to_clip(
+    args: argparse.Namespace, world: World, session: Session, view: View, log: SessionLog | None
+) -> int:
+    from tinyworlds.play.headless import write_clip
+    from tinyworlds.play.pacing import play_through
+
+    code = 0
+    try:
+        play_through(session, view)
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    frames: list[PlayFrame] = view.frames
+    if not frames:
+        return code
+    out = Path(args.out or f"{world.game or 'world'}_play.mp4")
+    path = write_clip(out, frames, session.fps, scale=_clip_scale(world))
+    print(f"{len(frames)} frames, {frames[-1].fps:.1f} frames/s: {path}")
+    _say_saved(session, log)
+    return code
+
+
+def _play_live(args: argparse.Namespace, world: World, browser: bool) -> int:
+    from tinyworlds.play.pacing import play
+
+    session, log = _session(args, world)
+    view = _browser(args, world, session) if browser else _window(args, world, session)
     code = 0
     try:
         play(session, view)
     except KeyboardInterrupt:
         code = INTERRUPTED
-    if not view.frames:
-        return code
-    out = Path(args.out or f"{world.game or 'world'}_play.mp4")
-    path = write_clip(out, view.frames, session.fps, scale=_clip_scale(world))
-    print(f"{len(view.frames)} frames, {view.frames[-1].fps:.1f} frames/s: {path}")
+    finally:
+        view.close()
+    print(session.pace.summary())
+    _say_saved(session, log)
     return code
 
 
-def _play_window(args: argparse.Namespace, world: World) -> int:
-    from tinyworlds.play.session import play
+def _window(args: argparse.Namespace, world: World, session: Session) -> View:
     from tinyworlds.play.window import Window
 
-    session = _session(args, world)
-    window = Window(f"TinyWorlds {world.game}".strip(), session.hints, world.num_actions, smooth=args.smooth)
-    code = 0
-    try:
-        play(session, window)
-    except KeyboardInterrupt:
-        code = INTERRUPTED
-    finally:
-        window.close()
-    for path in session.close():
-        print(f"saved {path}")
-    return code
+    title = f"TinyWorlds {world.game}".strip()
+    return Window(title, session.hints, world.num_actions, smooth=args.smooth)
 
 
-def _session(args: argparse.Namespace, world: World) -> Session:
+def _browser(args: argparse.Namespace, world: World, session: Session) -> View:
+    from tinyworlds.play.browser import BrowserView
+    from tinyworlds.play.window import has_display
+
+    view = BrowserView(
+        f"TinyWorlds {world.game}".strip(),
+        session.hints,
+        world.action_names,
+        world.num_actions,
+        session.fps,
+        host=args.host or "127.0.0.1",
+        port=args.port or 0,
+        token=secrets.token_urlsafe(16) if args.host else None,
+    )
+    print(f"play at {view.url}   (Ctrl-C ends it)", flush=True)
+    if has_display():
+        import webbrowser
+
+        webbrowser.open(view.url)
+    return view
+
+
+def _session(args: argparse.Namespace, world: World) -> tuple[Session, SessionLog]:
+    from tinyworlds.play.keys import KeyEvent
     from tinyworlds.play.recorder import Recorder, recording_path
     from tinyworlds.play.session import Session
+    from tinyworlds.play.session_log import new_log
 
-    fps = args.fps or world.fps
+    fps, scale = args.fps or world.fps, _clip_scale(world)
+    seed = secrets.randbelow(2**31) if args.seed is None else args.seed
 
     def new_recorder() -> Recorder:
-        return Recorder(recording_path(world.game, args.recordings), fps, _clip_scale(world))
+        path, source = recording_path(world.game, args.recordings), f"tinyworlds play {world.game}".strip()
+        return Recorder(path, fps, scale, world.action_names, world.idle_action, source)
 
-    return Session(world, fps=fps, seed=args.seed, new_recorder=new_recorder)
+    log = new_log(world, seed, fps)
+    session = Session(world, fps=fps, seed=seed, new_recorder=new_recorder, on_events=log.note)
+    if args.record:
+        session.handle([KeyEvent("v")])
+    return session, log
+
+
+def _say_saved(session: Session, log: SessionLog | None) -> None:
+    recorded = session.close()
+    if recorded and log is not None:
+        log.num_ticks = session.num_ticks
+        recorded.append(log.write(recorded[0].with_suffix(".json")))
+    for path in recorded:
+        print(f"saved {path}")
 
 
 def _clip_scale(world: World) -> int:
@@ -214,6 +232,13 @@ def _key_list(session: Session) -> str:
     return ", ".join(sorted(session.key_map, key=lambda key: (len(key), key)))
 
 
+def _world_of(named: str) -> str | Path:
+    """Return the newest world of a title that is named, else the path."""
+    from games.registry import get, titles
+
+    return _find_world(get(named)) if not Path(named).exists() and named in titles() else named
+
+
 def _find_world(spec: GameSpec) -> Path:
     """Return the newest world of a game in the usual places: this folder, ``worlds/``, its run folder."""
     run = default_run(spec.name)
@@ -222,7 +247,9 @@ def _find_world(spec: GameSpec) -> Path:
         return max(found, key=lambda path: path.stat().st_mtime)
     if all(versions(run, stage) for stage in STAGES):
         return run
+    fetch = f"fetch one with 'tinyworlds download models --suite {spec.name}', " if spec.public_file else ""
     raise MissingFileError(
-        f"{spec.title} has no trained world in {files[0]} or {run}: run 'tinyworlds train {spec.name}' and "
-        f"'tinyworlds export {run} {files[0]}', or give one with --world FILE"
+        f"{spec.title} has no trained world in {files[0]}, {files[1]} or {run}: {fetch}run "
+        f"'tinyworlds train {spec.name}' and 'tinyworlds export {run} {files[0]}', or give one with "
+        "--world FILE"
     )

@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from tinyworlds.play.keys import KeyEvent
-from tinyworlds.play.session import PlayFrame, Session, play
+from tinyworlds.play.pacing import play_through
+from tinyworlds.play.session import Session
+from tinyworlds.play.view import PlayFrame
 
 
 class ScriptedView:
@@ -47,7 +49,7 @@ class ScriptedView:
 def play_script(session: Session, script: Sequence[str | None]) -> list[PlayFrame]:
     """Play a script and return the start frame and one frame for each key of the script."""
     view = ScriptedView(script)
-    play(session, view)
+    play_through(session, view)
     return view.frames
 
 

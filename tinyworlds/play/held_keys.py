@@ -20,11 +20,11 @@ REPEAT_DELAY_S = 0.8  # systems start to repeat after 0.25 to 0.66 s
 REPEAT_GAP_S = 0.15  # and then send 10 to 40 events per second
 
 _X11_KEYSYMS = {
-    "space": 0x20, "tab": 0xFF09, "enter": 0xFF0D, "esc": 0xFF1B,
+    "space": 0x20, "tab": 0xFF09, "enter": 0xFF0D, "esc": 0xFF1B, "backspace": 0xFF08,
     "left": 0xFF51, "up": 0xFF52, "right": 0xFF53, "down": 0xFF54,
 }  # fmt: skip
 _WINDOWS_CODES = {
-    "tab": 0x09, "enter": 0x0D, "esc": 0x1B, "space": 0x20,
+    "tab": 0x09, "enter": 0x0D, "esc": 0x1B, "space": 0x20, "backspace": 0x08, ".": 0xBE,
     "left": 0x25, "up": 0x26, "right": 0x27, "down": 0x28,
 }  # fmt: skip
 

@@ -1,9 +1,10 @@
 """What a key means: names of keys, the session's commands, and keys to action ids.
 
 Keys are lower-case names: ``"a"`` ... ``"z"``, ``"0"`` ... ``"9"``, ``"space"``, ``"up"``, ``"down"``,
-``"left"``, ``"right"``, ``"enter"``, ``"esc"``, ``"tab"``. The commands below mean the same in every game;
-all other keys are the game's. A digit selects the action id of that number, unless the game's key map gives
-it another meaning.
+``"left"``, ``"right"``, ``"enter"``, ``"esc"``, ``"tab"``, ``"backspace"``, ``"."``. The commands below mean
+the same in every game; all other keys are the game's. A digit selects the action id of that number, unless
+the game's key map gives it another meaning. Keys held together may have an action of their own:
+``"left+space"`` in a key map.
 
 This file knows neither worlds nor windows.
 """
@@ -16,15 +17,32 @@ from dataclasses import dataclass
 
 from tinyworlds.errors import ConfigError, did_you_mean
 
-COMMANDS = {"r": "reset", "p": "pause", "o": "record", "esc": "quit"}
+COMMANDS = {
+    "r": "reset", "p": "pause", ".": "step", "backspace": "rewind", "f": "fork", "v": "record", "b": "real",
+    "g": "truth", "h": "help", "esc": "quit",
+}  # fmt: skip
+
+COMMAND_HELP = {
+    "r": "start anew",
+    "p": "pause",
+    ".": "one frame, then pause",
+    "backspace": "hold to rewind",
+    "f": "fork here; again: back to the fork",
+    "v": "record, stop recording",
+    "b": "back to a real frame",
+    "g": "the true clip beside the dream",
+    "h": "this help",
+    "esc": "quit",
+}
+"""What each command does, for a page of help."""
 
 _SPELLINGS = {
-    " ": "space", "spacebar": "space", "return": "enter", "escape": "esc",
+    " ": "space", "spacebar": "space", "return": "enter", "escape": "esc", "period": ".",
     "arrowup": "up", "arrowdown": "down", "arrowleft": "left", "arrowright": "right",
 }  # fmt: skip
 _TWINS = {"w": "up", "a": "left", "s": "down", "d": "right"}
 _TWINS |= {arrow: letter for letter, arrow in _TWINS.items()}
-_NAMED = ("space", "up", "down", "left", "right", "enter", "esc", "tab")
+_NAMED = ("space", "up", "down", "left", "right", "enter", "esc", "tab", "backspace")
 _IDLE = ("idle", "none", ".")
 
 
@@ -38,6 +56,14 @@ class KeyEvent:
 
 
 @dataclass(frozen=True)
+class KeyBinding:
+    """The player's wish that from now on a key takes an action."""
+
+    key: str
+    action: int
+
+
+@dataclass(frozen=True)
 class KeyHint:
     """The keys that take one action, for the line of hints below the picture."""
 
@@ -47,9 +73,12 @@ class KeyHint:
 
 
 def normalise_key(name: str) -> str:
-    """Return our name of a key: ``"W"`` -> ``"w"``, ``"ArrowUp"`` -> ``"up"``, ``" "`` -> ``"space"``."""
-    name = name.lower()
-    return _SPELLINGS.get(name, name)
+    """Return our name of a key: ``"W"`` -> ``"w"``, ``"ArrowUp"`` -> ``"up"``, ``" "`` -> ``"space"``.
+
+    Keys of a chord come in alphabetical order: ``"Space+Left"`` -> ``"left+space"``.
+    """
+    keys = name.lower().split("+") if len(name) > 1 else [name.lower()]
+    return "+".join(sorted(_SPELLINGS.get(key, key) for key in keys))
 
 
 def complete_key_map(key_map: Mapping[str, int], num_actions: int) -> dict[str, int]:
@@ -64,13 +93,32 @@ def complete_key_map(key_map: Mapping[str, int], num_actions: int) -> dict[str, 
         num_actions: how many actions the world has; ids are 0 ... `num_actions` - 1.
     """
     given = {normalise_key(key): int(action) for key, action in key_map.items()}
-    keys = {key: a for key, a in given.items() if 0 <= a < num_actions and key not in COMMANDS}
-    for key, twin in _TWINS.items():
-        if key in given and twin not in given and key in keys:
+    keys = {
+        key: a for key, a in given.items() if 0 <= a < num_actions and not COMMANDS.keys() & key.split("+")
+    }
+    for key in [key for key in keys if _TWINS.keys() & key.split("+")]:
+        twin = "+".join(sorted(_TWINS.get(part, part) for part in key.split("+")))
+        if twin not in given:
             keys[twin] = keys[key]
     for digit in range(min(num_actions, 10)):
         keys.setdefault(str(digit), digit)
     return keys
+
+
+def held_action(held: Sequence[str], key_map: Mapping[str, int]) -> int | None:
+    """Return the action of the keys that are held, in the order in which they were pressed.
+
+    Of the entries whose keys are all held, the one with the most keys counts; among equals the one with the
+    key pressed last. None where none of the keys has a meaning.
+    """
+    pressed = {key: place for place, key in enumerate(held)}
+    entries = [(entry.split("+"), action) for entry, action in key_map.items()]
+    found = [
+        (len(keys), max(pressed[key] for key in keys), action)
+        for keys, action in entries
+        if pressed.keys() >= set(keys)
+    ]
+    return max(found)[2] if found else None
 
 
 def key_hints(key_map: Mapping[str, int], names: Sequence[str]) -> list[KeyHint]:

@@ -10,15 +10,18 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from tinyworlds.play.keys import KeyHint
-from tinyworlds.play.session import PlayFrame
+from tinyworlds.play.keys import COMMAND_HELP, KeyHint
+from tinyworlds.play.view import PlayFrame
 
 WINDOW_PX = 512
-COMMAND_HINTS = "R reset   P pause   O record   Esc quit"
+COMMAND_HINTS = "H help   R reset   P pause   Backspace rewind   V record   Esc quit"
 
 _FONT, _SCALE, _LINE_PX, _MARGIN_PX = cv2.FONT_HERSHEY_SIMPLEX, 0.45, 18, 6
 _WHITE, _RED, _YELLOW = (255, 255, 255), (255, 80, 80), (255, 220, 90)
-_SIGNS = {"up": "Up", "down": "Down", "left": "Left", "right": "Right", "space": "Space", "enter": "Enter"}
+_SIGNS = {
+    "up": "Up", "down": "Down", "left": "Left", "right": "Right", "space": "Space", "enter": "Enter",
+    "esc": "Esc", "backspace": "Backspace", "tab": "Tab",
+}  # fmt: skip
 
 
 def enlarge(image: np.ndarray, size: int = WINDOW_PX, smooth: bool = False) -> np.ndarray:
@@ -43,7 +46,7 @@ def enlarge(image: np.ndarray, size: int = WINDOW_PX, smooth: bool = False) -> n
 
 def hint_lines(hints: Sequence[KeyHint], num_actions: int, width_px: int = WINDOW_PX) -> list[str]:
     """Return the lines of key hints: the game's keys, wrapped to `width_px`, then the commands."""
-    words = ["/".join(_SIGNS.get(key, key.upper()) for key in hint.keys) + f" {hint.name}" for hint in hints]
+    words = ["/".join(map(sign, hint.keys)) + f" {hint.name}" for hint in hints]
     if num_actions > 1:
         words.append(f"0-{min(num_actions, 10) - 1} action")
     lines = [""]
@@ -56,15 +59,27 @@ def hint_lines(hints: Sequence[KeyHint], num_actions: int, width_px: int = WINDO
     return [line for line in [*lines, COMMAND_HINTS] if line]
 
 
-def draw(frame: PlayFrame, hints: Sequence[str], size: int = WINDOW_PX, smooth: bool = False) -> np.ndarray:
-    """Return the picture of a frame as the window shows it, uint8 [size, size, 3]."""
-    canvas = enlarge(frame.image, size, smooth)
+def sign(key: str) -> str:
+    """Return how a key or chord is written for the player: ``"left+space"`` -> ``"Left+Space"``."""
+    return "+".join(_SIGNS.get(part, part.upper()) for part in key.split("+"))
+
+
+def figure_lines(frame: PlayFrame) -> list[str]:
+    """Return what is said about a frame in figures."""
+    late = f"   {frame.dropped} dropped" if frame.dropped else ""
+    key = "" if frame.latency_ms is None else f"   key {frame.latency_ms:.0f} ms"
+    steps = "" if frame.num_steps is None else f"   {frame.num_steps} steps"
     action = "-" if frame.action is None else f"{frame.action} {frame.action_name}"
-    lines = [
-        (f"{frame.fps:4.1f} FPS", _WHITE),
-        (f"action {action}", _WHITE),
-        (f"frame {frame.number}", _WHITE),
-    ]
+    return [f"{frame.fps:.1f} FPS{key}{late}", f"action {action}", f"frame {frame.number}{steps}"]
+
+
+def draw(frame: PlayFrame, hints: Sequence[str], size: int = WINDOW_PX, smooth: bool = False) -> np.ndarray:
+    """Return the picture of a frame as the window shows it, uint8 [size, size, 3].
+
+    Twice as wide, with the true frame to the right, where the player wants to see it and it is known.
+    """
+    canvas = enlarge(frame.image, size, smooth)
+    lines = [(line, _WHITE) for line in figure_lines(frame)]
     if frame.paused:
         lines.append(("paused", _YELLOW))
     if frame.recording:
@@ -72,8 +87,15 @@ def draw(frame: PlayFrame, hints: Sequence[str], size: int = WINDOW_PX, smooth: 
     if frame.message:
         lines.append((frame.message, _YELLOW))
     _text_block(canvas, lines, top=0)
+    if frame.help:
+        said = [(f"{sign(key):<10} {what}", _YELLOW) for key, what in COMMAND_HELP.items()]
+        _text_block(canvas, said, top=_block_height(len(lines)) + _LINE_PX)
     _text_block(canvas, [(line, _WHITE) for line in hints], top=size - _block_height(len(hints)))
-    return canvas
+    if frame.truth is None:
+        return canvas
+    truth = enlarge(frame.truth, size, smooth)
+    _text_block(truth, [("what really followed", _WHITE)], top=0)
+    return np.concatenate([canvas, truth], axis=1)
 
 
 def _text_width(text: str) -> int:

@@ -1,39 +1,66 @@
-"""Records what is played to a clip, without holding up the game while the clip is written."""
+"""Records what is played without holding up the game: a clip, a GIF, a gameplay file with the actions."""
 
 from __future__ import annotations
 
 import datetime
 import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+
+from tinyworlds.errors import TinyWorldsError
 
 DEFAULT_FOLDER = Path("recordings")
 
 
 class Recorder:
-    """Collects frames, then writes them to a video in a thread of its own.
+    """Writes a gameplay file as frames come, then clips of it in a thread of its own.
 
     Args:
-        path: the clip to write; the suffix may change with the codec that this machine has.
-        fps: frames per second of the clip.
-        scale: whole number by which the frames are enlarged.
+        path: the clip to write, with any suffix: that of the clip goes by the codecs of this machine, and a
+            ``.gif`` and an ``.h5`` of the same name lie beside it.
+        fps: frames per second.
+        scale: whole number by which the frames of the clips are enlarged.
+        action_names: one for each action.
+        idle_action: noted where no action led on.
+        source: what is played, for the gameplay file.
     """
 
-    def __init__(self, path: str | Path, fps: float, scale: int = 1) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        fps: float,
+        scale: int = 1,
+        action_names: Sequence[str] = (),
+        idle_action: int = 0,
+        source: str = "",
+    ) -> None:
         self.path, self.fps, self.scale = Path(path), fps, scale
-        self._frames: list[np.ndarray] = []
+        self._names, self._idle, self._source = tuple(action_names), idle_action, source
+        self._writer = None
+        self._last: np.ndarray | None = None
         self._thread: threading.Thread | None = None
-        self._written: Path | None = None
+        self.written: list[Path] = []
         self._error: Exception | None = None
 
-    def add(self, frame: np.ndarray) -> None:
-        """Add a frame, uint8 [H, W, 3]."""
-        self._frames.append(frame)
+    def add(self, frame: np.ndarray, action: int | None = None) -> None:
+        """Add a frame, uint8 [H, W, 3].
+
+        Args:
+            frame: what is seen.
+            action: what led to it from the frame before; None if it begins an episode.
+
+        Raises:
+            StorageError: the disk is full or the folder cannot be written.
+        """
+        if self._last is not None:
+            self._store(self._idle if action is None else action, episode_end=action is None)
+        self._last = frame
 
     def finish(self) -> None:
-        """Start writing the clip; nothing is written if no frame came in."""
-        self._thread = threading.Thread(target=self._write, name="recorder")
+        """Start writing the clips; nothing is written if no frame came in."""
+        self._thread = threading.Thread(target=self._finish, name="recorder")
         self._thread.start()
 
     @property
@@ -41,30 +68,111 @@ class Recorder:
         """Whether writing has ended."""
         return self._thread is not None and not self._thread.is_alive()
 
-    def result(self) -> Path | None:
-        """Wait for the clip and return its path, or None if there were no frames.
+    def wait(self) -> None:
+        """Wait for the files; `written` then names them, none if there were no frames.
 
         Raises:
-            VideoError: no codec could write it.
+            VideoError: no codec could write the clip.
             StorageError: the disk is full or the folder cannot be written.
         """
         assert self._thread is not None, "finish() comes before result()"
         self._thread.join()
         if self._error is not None:
             raise self._error
-        return self._written
 
-    def _write(self) -> None:
-        from tinyworlds.media import save_video
+    def _store(self, action: int, episode_end: bool) -> None:
+        from tinyworlds.data.writer import FrameWriter
 
-        if not self._frames:
-            return
+        if self._writer is None:
+            height, width = self._last.shape[:2]
+            path = self.path.with_suffix(".h5")
+            self._writer = FrameWriter(path, height, width, self.fps, self._source, self._names)
+        self._writer.append(self._last, action, episode_end=episode_end)
+
+    def _finish(self) -> None:
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._written = Path(save_video(self.path, np.stack(self._frames), self.fps, self.scale))
+            if self._last is None:
+                return
+            self._store(self._idle, episode_end=True)
+            self._writer.close()
+            self.written.append(self._writer.path)
+            self._write_clips(self._writer.path)
         except Exception as error:  # handed to the thread that asks for the result
             self._error = error
-        self._frames = []
+
+    def _write_clips(self, gameplay: Path) -> None:
+        import h5py
+
+        from tinyworlds.media import save_gif, save_video
+
+        with h5py.File(gameplay) as file:
+            frames = file["frames"][:]
+        self.written.append(save_video(self.path.with_suffix(".mp4"), frames, self.fps, self.scale))
+        self.written.append(save_gif(self.path.with_suffix(".gif"), frames, self.fps, self.scale))
+
+
+class Recordings:
+    """The recordings of a session: at most one runs, others may still be written.
+
+    Args:
+        new_recorder: makes one; None if nothing can be recorded.
+        say: tells the player.
+    """
+
+    def __init__(self, new_recorder: Callable[[], Recorder] | None, say: Callable[[str], None]) -> None:
+        self.written: list[Path] = []
+        self._new, self._say = new_recorder, say
+        self._recorder: Recorder | None = None
+        self._finishing: list[Recorder] = []
+
+    @property
+    def running(self) -> bool:
+        """Whether frames are being recorded."""
+        return self._recorder is not None
+
+    def toggle(self, frame: np.ndarray | None) -> None:
+        """Stop the recording, or start one with the frame in sight."""
+        if self._recorder is not None:
+            self._stop()
+        elif self._new is not None:
+            self._recorder = self._new()
+            if frame is not None:
+                self.add(frame, None)
+
+    def add(self, frame: np.ndarray, action: int | None) -> None:
+        """Record a frame and the action that led to it, if a recording runs."""
+        if self._recorder is None:
+            return
+        try:
+            self._recorder.add(frame, action)
+        except TinyWorldsError as error:  # a full disk must not end the game
+            self._say(f"recording stopped: {error}")
+            self._recorder = None
+
+    def collect(self, wait: bool = False) -> None:
+        """Take in what has been written meanwhile."""
+        for recorder in [r for r in self._finishing if wait or r.done]:
+            self._finishing.remove(recorder)
+            try:
+                recorder.wait()
+                if recorder.written:
+                    self._say(f"saved {', '.join(path.name for path in recorder.written)}")
+            except (TinyWorldsError, OSError) as error:  # a failing codec must not end the game
+                self._say(f"recording failed: {error}")
+            self.written += recorder.written
+
+    def close(self) -> list[Path]:
+        """Finish everything and return all files that were written."""
+        self._stop()
+        self.collect(wait=True)
+        return self.written
+
+    def _stop(self) -> None:
+        if self._recorder is not None:
+            self._recorder.finish()
+            self._say(f"saving {self._recorder.path.stem}")
+            self._finishing.append(self._recorder)
+            self._recorder = None
 
 
 def recording_path(game: str, folder: str | Path = DEFAULT_FOLDER) -> Path:

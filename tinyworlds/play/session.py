@@ -6,9 +6,10 @@ session nothing of views:
     session = Session(world)
     play(session, view)
 
-One tick is one frame of the world. A key that went down since the last tick decides the action, even if it
-is up again (a tap lasts one frame); then the key pressed last among those still held; without either the
-world idles.
+One tick is one frame of the world. Keys that went down since the last tick count as held in it, even if they
+are up again (a tap lasts one frame); what the held keys mean together is the key map's business
+(`keys.held_action`); without any the world idles. What a session shows depends on nothing but its world, its
+seed and the events of each tick, so a log of these replays it (`session_log`).
 """
 
 from __future__ import annotations
@@ -16,61 +17,30 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any
 
 import numpy as np
 
-from tinyworlds.errors import TinyWorldsError
-from tinyworlds.play.keys import COMMANDS, KeyEvent, KeyHint, complete_key_map, key_hints, normalise_key
-from tinyworlds.play.recorder import Recorder
+from tinyworlds.play.history import History, Moment
+from tinyworlds.play.keys import (
+    COMMANDS,
+    KeyBinding,
+    KeyEvent,
+    KeyHint,
+    complete_key_map,
+    held_action,
+    key_hints,
+    normalise_key,
+)
+from tinyworlds.play.pacing import Pace
+from tinyworlds.play.recorder import Recorder, Recordings
+from tinyworlds.play.view import Event, PlayableWorld, PlayFrame, View
+
+__all__ = ["Event", "PlayFrame", "PlayableWorld", "Session", "View"]
 
 MESSAGE_S = 3.0  # how long a message stays in sight
-
-
-class PlayableWorld(Protocol):
-    """What a session needs of a world; `tinyworlds.World` is one."""
-
-    num_actions: int
-    fps: float
-    key_map: dict[str, int]
-    action_names: tuple[str, ...]
-    idle_action: int
-    game: str
-
-    def reset(self, *, seed: int | None = None) -> np.ndarray:
-        """Start anew; return the first frame, uint8 [H, W, 3]."""
-
-    def step(self, action_id: int) -> np.ndarray:
-        """Take an action; return the next frame, uint8 [H, W, 3]."""
-
-
-@dataclass(frozen=True)
-class PlayFrame:
-    """One frame for a view: the picture and what is said about it."""
-
-    image: np.ndarray  # uint8 [H, W, 3], RGB
-    number: int  # frames since the last reset; 0 is the start frame
-    action: int | None  # the action that led here, None at a start frame
-    action_name: str
-    fps: float  # frames per second reached lately
-    paused: bool
-    recording: bool
-    message: str
-
-
-class View(Protocol):
-    """Where keys come from and frames go to."""
-
-    def poll(self) -> Iterable[KeyEvent]:
-        """Return the key events since the last call."""
-
-    def show(self, frame: PlayFrame) -> None:
-        """Show a frame."""
-
-    def wait(self, seconds: float) -> None:
-        """Let `seconds` pass (0: do not wait) while the view stays responsive."""
+REWIND_S = 30.0  # how far back a player can go
 
 
 class Session:
@@ -80,8 +50,9 @@ class Session:
         world: the world to play.
         fps: frames per second to play at; default the world's own.
         seed: makes the sampling and the choice of start clips repeatable.
-        new_recorder: makes the recorder when `o` is pressed; without it `o` does nothing.
+        new_recorder: makes the recorder when `v` is pressed; without it `v` does nothing.
         clock: seconds.
+        on_events: told the number of the tick and the events it takes in, before it runs.
     """
 
     def __init__(
@@ -92,133 +63,225 @@ class Session:
         seed: int | None = None,
         new_recorder: Callable[[], Recorder] | None = None,
         clock: Callable[[], float] = time.perf_counter,
+        on_events: Callable[[int, list[Event]], None] | None = None,
     ) -> None:
         self.world = world
         self.fps = float(fps or world.fps)
         self.running = True
         self.paused = False
-        self.recordings: list[Path] = []
         self.key_map = complete_key_map(world.key_map, world.num_actions)
-        self._seed = seed
-        self._new_recorder = new_recorder
-        self._recorder: Recorder | None = None
-        self._finishing: list[Recorder] = []
-        self._clock = clock
-        self._tick_times: deque[float] = deque(maxlen=30)
-        self._message, self._message_until = "", 0.0
+        self.pace = Pace(clock)
+        self._clock, self._seed, self._on_events = clock, seed, on_events
+        self._recordings = Recordings(new_recorder, self.say)
+        self._waiting: deque[tuple[float, Event]] = deque()  # events for the next tick, and when they came
         self._held: dict[str, None] = {}  # ordered: the key pressed last comes last
-        self._tapped: str | None = None
-        self._image: np.ndarray | None = None
-        self._number, self._action = 0, None
+        self._tapped: dict[str, None] = {}
+        self._message, self._message_until = "", 0.0
+        self._ticks = 0
+        self._now: Moment | None = None
+        self._moved = False  # the world stands elsewhere than at `_now`
+        self._rewinding = self._single = self._wants_real = self._shows_truth = self._shows_help = False
+        self._true_since = 0  # number of the last frame that was real
+        self._history = History(round(REWIND_S * self.fps))
+        self._fork: Moment | None = None
 
     @property
     def hints(self) -> list[KeyHint]:
         """The keys of this game, grouped by action."""
         return key_hints(self.key_map, self.world.action_names)
 
-    def handle(self, events: Iterable[KeyEvent]) -> None:
-        """Take in key events; keys that mean nothing here are ignored."""
+    @property
+    def num_ticks(self) -> int:
+        """Frames that were shown so far."""
+        return self._ticks
+
+    @property
+    def recordings(self) -> list[Path]:
+        """What was recorded so far."""
+        return self._recordings.written
+
+    def handle(self, events: Iterable[Event]) -> None:
+        """Take in events, for the next tick; may be called while another thread is in `tick`."""
+        now = self._clock()
         for event in events:
-            key = normalise_key(event.key)
-            if key in COMMANDS:
-                if event.down and not event.repeat:
-                    self._command(COMMANDS[key])
-            elif key in self.key_map and not (event.repeat and key in self._held):
-                self._held.pop(key, None)
-                if event.down:
-                    self._held[key] = None
-                    self._tapped = key
+            self._waiting.append((now, event))
+            if isinstance(event, KeyEvent) and COMMANDS.get(normalise_key(event.key)) == "quit":
+                self.running = self.running and not event.down
 
     def tick(self) -> PlayFrame:
         """Advance by one frame (a paused world stays where it is) and return what to show."""
-        if self._image is None:
+        pressed_at = self._take_events()
+        if self._now is None:
             self._reset()
-        elif not self.paused:
-            self._action = self._next_action()
-            self._image = self.world.step(self._action)
-            self._number += 1
-        self._tick_times.append(self._clock())
-        if self._recorder is not None and not self.paused:
-            self._recorder.add(self._image)
-        self._collect_recordings(wait=False)
-        return self._frame()
+        elif self._rewinding:
+            self._back()
+        elif self._wants_real:
+            self._real()
+        elif not self.paused or self._single:
+            self._forward()
+        self._wants_real = self._single = False
+        self._tapped.clear()
+        self._ticks += 1
+        self.pace.ticked()
+        return self._frame(pressed_at)
 
     def close(self) -> list[Path]:
-        """End the session, finish a running recording, and return all clips that were written."""
+        """End the session, finish a running recording, and return all files that were written."""
         self.running = False
-        self._stop_recording()
-        self._collect_recordings(wait=True)
-        return self.recordings
+        return self._recordings.close()
 
     def say(self, message: str) -> None:
         """Show a message for a few seconds."""
         self._message, self._message_until = message, self._clock() + MESSAGE_S
 
-    def _next_action(self) -> int:
-        key = self._tapped or next(reversed(self._held), None)
-        self._tapped = None
-        return self.world.idle_action if key is None else self.key_map[key]
+    # Events.
 
-    def _command(self, command: str) -> None:
-        if command == "quit":
-            self.running = False
+    def _take_events(self) -> float | None:
+        """Act on the waiting events; return when the oldest key press among them came."""
+        taken = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        if self._on_events is not None and taken:
+            self._on_events(self._ticks, [event for _, event in taken])
+        pressed = [when for when, event in taken if self._act(event)]
+        return min(pressed, default=None)
+
+    def _act(self, event: Event) -> bool:
+        """Act on an event; return whether it is a key of the game that went down."""
+        key = normalise_key(event.key)
+        if isinstance(event, KeyBinding):
+            self._bind(key, event.action)
+        elif key in COMMANDS:
+            if not event.repeat:
+                self._command(COMMANDS[key], event.down)
+        elif self._has_meaning(key) and not (event.repeat and key in self._held):
+            self._held.pop(key, None)
+            if event.down:
+                self._held[key] = self._tapped[key] = None
+            return event.down
+        return False
+
+    def _has_meaning(self, key: str) -> bool:
+        return any(key in entry.split("+") for entry in self.key_map)
+
+    def _bind(self, key: str, action: int) -> None:
+        if key in COMMANDS or not key.isprintable() or not 0 <= action < self.world.num_actions:
+            return
+        self.key_map = {**self.key_map, key: action}
+        self.say(f"{key} = {self.world.action_names[action]}")
+
+    def _command(self, command: str, down: bool) -> None:
+        if command == "rewind":
+            self._rewinding = down and self._can("state", "going back")
+        elif not down or command == "quit":
+            return
         elif command == "pause":
             self.paused = not self.paused
+        elif command == "step":
+            self._single, self.paused = self.paused, True
         elif command == "reset":
-            self._image = None  # the next tick shows the start frame
-        elif self._recorder is not None:
-            self._stop_recording()
-        elif self._new_recorder is not None:
-            self._recorder = self._new_recorder()
+            self._now = None  # the next tick shows the start frame
+        elif command == "fork":
+            self._fork_here()
+        elif command == "real":
+            self._wants_real = self._can("reset_near", "going back to a real frame")
+        elif command == "truth":
+            self._shows_truth = not self._shows_truth
+            if self._shows_truth and (self._now is None or self._now.truth is None):
+                self.say("no true frame is known here: the start clip has ended")
+        elif command == "help":
+            self._shows_help = not self._shows_help
+        elif command == "record":
+            self._recordings.toggle(None if self._now is None else self._now.image)
+
+    def _can(self, ability: str, what: str) -> bool:
+        if hasattr(self.world, ability):
+            return True
+        self.say(f"{what} is not possible in this world")
+        return False
+
+    # Frames.
 
     def _reset(self) -> None:
         # Only the first reset is seeded: every press of `r` then starts elsewhere, and yet repeatably.
-        self._image = self.world.reset(seed=self._seed)
-        self._seed, self._number, self._action, self._tapped = None, 0, None, None
+        image = self.world.reset(seed=self._seed)
+        self._seed, self._fork = None, None
+        self._history.clear()
+        self._true_since = 0
+        self._arrive(image, 0, None)
 
-    def _stop_recording(self) -> None:
-        if self._recorder is not None:
-            self._recorder.finish()
-            self.say(f"saving {self._recorder.path}")
-            self._finishing.append(self._recorder)
-            self._recorder = None
+    def _forward(self) -> None:
+        self._restore_if_moved()
+        self._history.push(self._now)
+        action = self._next_action()
+        self._arrive(self.world.step(action), self._now.number + 1, action)
 
-    def _collect_recordings(self, wait: bool) -> None:
-        for recorder in [r for r in self._finishing if wait or r.done]:
-            self._finishing.remove(recorder)
-            try:
-                path = recorder.result()
-            except (TinyWorldsError, OSError) as error:  # a failing codec or disk must not end the game
-                self.say(f"recording failed: {error}")
-                continue
-            if path is not None:
-                self.recordings.append(path)
-                self.say(f"saved {path}")
+    def _back(self) -> None:
+        moment = self._history.pop()
+        if moment is None:
+            self.say("this is as far back as is remembered")
+        else:
+            self._jump(moment)
 
-    def _frame(self) -> PlayFrame:
-        times = self._tick_times
-        span = times[-1] - times[0]
+    def _fork_here(self) -> None:
+        if self._now is None or not self._can("state", "a fork"):
+            return
+        if self._fork is None:
+            self._fork = self._now
+            self.say(f"fork at frame {self._now.number}: F comes back here")
+        elif self._fork is self._now:
+            self._fork = None
+            self.say("fork taken away")
+        else:
+            self._history.push(self._now)
+            self._jump(self._fork)
+            self.say(f"back at the fork, frame {self._now.number}; F again takes it away")
+
+    def _real(self) -> None:
+        self._restore_if_moved()
+        self._history.push(self._now)
+        self._true_since = self._now.number + 1
+        self._arrive(self.world.reset_near(self._now.image), self._true_since, None)
+        self.say("back to a real frame")
+
+    def _arrive(self, image: np.ndarray, number: int, action: int | None) -> None:
+        state = (self.world.state(), self._true_since) if hasattr(self.world, "state") else None
+        truth = getattr(self.world, "truth", None)
+        place = number - self._true_since - 1  # in the frames that followed the last real one
+        known = truth[place] if truth is not None and 0 <= place < len(truth) else None
+        self._now, self._moved = Moment(image, number, action, state, known), False
+        self._recordings.add(image, action)
+
+    def _jump(self, moment: Moment) -> None:
+        self._now, self._moved = moment, True
+
+    def _restore_if_moved(self) -> None:
+        if self._moved:
+            state, self._true_since = self._now.state
+            self.world.restore(state)
+            self._moved = False
+            self._recordings.add(self._now.image, None)  # what follows is another episode
+
+    def _next_action(self) -> int:
+        released = [key for key in self._tapped if key not in self._held]
+        action = held_action([*released, *self._held], self.key_map)
+        return self.world.idle_action if action is None else action
+
+    def _frame(self, pressed_at: float | None) -> PlayFrame:
+        now = self._now
+        sampling: Any = getattr(self.world, "sampling", None)
+        self._recordings.collect()
         return PlayFrame(
-            image=self._image,
-            number=self._number,
-            action=self._action,
-            action_name="" if self._action is None else self.world.action_names[self._action],
-            fps=(len(times) - 1) / span if span > 0 else 0.0,
+            image=now.image,
+            number=now.number,
+            action=now.action,
+            action_name="" if now.action is None else self.world.action_names[now.action],
+            fps=self.pace.fps,
             paused=self.paused,
-            recording=self._recorder is not None,
+            recording=self._recordings.running,
             message=self._message if self._clock() < self._message_until else "",
+            truth=now.truth if self._shows_truth else None,
+            help=self._shows_help,
+            latency_ms=self.pace.latency_ms,
+            dropped=self.pace.dropped,
+            num_steps=None if sampling is None else sampling.num_steps,
+            pressed_at=pressed_at,
         )
-
-
-def play(session: Session, view: View) -> None:
-    """Run a session until the player quits: fixed rate, or as fast as the world goes where that is slower."""
-    due = time.perf_counter()
-    try:
-        while session.running:
-            view.show(session.tick())
-            now = time.perf_counter()
-            due = max(due + 1 / session.fps, now)  # after a slow frame: no hurry to catch up
-            view.wait(due - now)
-            session.handle(view.poll())
-    finally:
-        session.close()

@@ -18,7 +18,7 @@ from tinyworlds.errors import DisplayError
 from tinyworlds.play.held_keys import HeldKeys, system_is_down
 from tinyworlds.play.keys import KeyEvent, KeyHint
 from tinyworlds.play.overlay import WINDOW_PX, draw, hint_lines
-from tinyworlds.play.session import PlayFrame
+from tinyworlds.play.view import PlayFrame
 
 _REMEDY = "play without one: --headless --keys 'w*10 d*20' --out clip.mp4"
 
@@ -30,7 +30,8 @@ _ARROWS = {
     "down": (65364, 2621440, 63233),
 }
 _KEY_NAMES = {code: name for name, codes in _ARROWS.items() for code in codes}
-_KEY_NAMES |= {32: "space", 27: "esc", 13: "enter", 10: "enter", 9: "tab"}
+_KEY_NAMES |= {32: "space", 27: "esc", 13: "enter", 10: "enter", 9: "tab", 46: "."}
+_KEY_NAMES |= dict.fromkeys((8, 127, 65288), "backspace")  # macOS sends delete
 
 
 def key_name(code: int) -> str | None:

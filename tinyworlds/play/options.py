@@ -1,0 +1,117 @@
+"""The options of ``tinyworlds play`` and ``python -m games.<title>``."""
+
+from __future__ import annotations
+
+import argparse
+
+from tinyworlds.errors import ConfigError
+from tinyworlds.option_parser import OptionParser, positive
+
+WORLD_SETTINGS = (
+    "num_steps", "temperature", "top_k", "top_p", "schedule", "context_frames", "feedback", "precision",
+    "compile",
+)  # fmt: skip
+"""Options that are arguments of `World`."""
+
+_ONLY_WITH = {
+    "keys": ("headless",),
+    "out": ("headless", "replay"),
+    "host": ("browser",),
+    "port": ("browser",),
+}
+
+
+def play_parser(prog: str, description: str) -> OptionParser:
+    """All options except which world to play."""
+    parser = OptionParser(prog, description)
+    _add_views(parser)
+    _add_session(parser)
+    _add_decoding(parser)
+    return parser
+
+
+def check_options(args: argparse.Namespace) -> None:
+    """Refuse options that do not go together, before anything slow happens.
+
+    Raises:
+        ConfigError: names the options and what to do.
+    """
+    for name, needed in _ONLY_WITH.items():
+        if getattr(args, name) is not None and not any(getattr(args, view) for view in needed):
+            wanted = " or ".join(f"--{view}" for view in needed)
+            raise ConfigError(f"--{name} goes with {wanted}; add it, or leave --{name} out")
+    if args.headless and args.keys is None:
+        raise ConfigError("--headless needs the keys to press, for example --keys 'w*10 d*20'")
+
+
+def _add_views(parser: OptionParser) -> None:
+    view = parser.add_mutually_exclusive_group()
+    add = view.add_argument
+    add("--window", action="store_true", help="play in a window (default where there is a display)")
+    add("--browser", action="store_true", help="play in the browser (default where there is no display)")
+    add("--headless", action="store_true", help="play --keys and write the clip --out")
+    add("--replay", metavar="LOG", help="play a session again from its log and write the clip --out")
+    add = parser.add_argument
+    add("--keys", help="script of keys, one per frame, such as 'w*10 d*20 idle*5'")
+    add("--out", metavar="CLIP", help="clip to write with --headless or --replay (default: GAME_play.mp4)")
+    add("--host", metavar="ADDRESS", help="let other machines play in the browser, with the token in the URL")
+    add("--port", type=positive(int), help="port of --browser (default: 8765, or a free one)")
+    add("--smooth", action="store_true", help="cubic instead of nearest-neighbour enlargement in the window")
+
+
+def _add_session(parser: OptionParser) -> None:
+    add = parser.add_argument
+    add("--record", action="store_true", help="record from the first frame: clip, GIF, gameplay file, log")
+    add(
+        "--recordings",
+        metavar="FOLDER",
+        default="recordings",
+        help="where recordings go (default: %(default)s)",
+    )
+    add("--fps", type=positive(float), help="frames per second to play at (default: the world's own)")
+    add("--seed", type=int, help="repeat a session: same keys, same frames")
+
+
+def _add_decoding(parser: OptionParser) -> None:
+    add = parser.add_argument
+    add("--device", default="auto", help="cpu, cuda, cuda:0 or auto (default: %(default)s)")
+    add("--precision", choices=("auto", "32", "bf16"), help="number format (default: auto)")
+    add(
+        "--num_steps",
+        type=positive(int),
+        help="decoding steps per frame (default: stored in the world, else 4)",
+    )
+    add(
+        "--temperature",
+        type=float,
+        help="0 takes the likeliest picture, above 0 samples (default: stored, else 0)",
+    )
+    add("--top_k", type=positive(int), help="sample among the k likeliest codes only")
+    add(
+        "--top_p",
+        type=positive(float),
+        help="sample among the likeliest codes with this probability together",
+    )
+    add(
+        "--schedule",
+        choices=("exponential", "cosine", "linear", "halton"),
+        help="how many codes each decoding step reveals (default: stored, else exponential)",
+    )
+    add(
+        "--compile",
+        action="store_const",
+        const=True,
+        help="compile the world first: a minute of waiting, then more frames a second",
+    )
+    add(
+        "--govern",
+        action="store_true",
+        help="lower decoding steps and precision as far as this machine needs to keep the frame rate"
+        " (with --compile: compile only if needed)",
+    )
+    add("--context_frames", type=positive(int), help="past frames the world sees (default: as trained)")
+    add(
+        "--feedback",
+        choices=("codes", "pixels"),
+        help="go on from predicted codes, or encode every frame again",
+    )

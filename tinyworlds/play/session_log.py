@@ -1,0 +1,153 @@
+"""The log of a session: what it takes to see the same frames again.
+
+A session depends on its world, its seed and the events of each tick (see `session`), so these are what a log
+holds. On the same device the frames of a replay are the same bit for bit; another device rounds otherwise.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tinyworlds.atomic import write_text
+from tinyworlds.errors import ConfigError, MissingFileError
+from tinyworlds.play.keys import KeyBinding, KeyEvent, complete_key_map
+from tinyworlds.play.view import Event, PlayableWorld, PlayFrame
+
+_FORMAT = "tinyworlds session 1"
+_REMEDY = "play with --record to write one"
+
+
+@dataclass
+class SessionLog:
+    """What happened in a session.
+
+    Attributes:
+        world: fingerprint of the weights that were played.
+        game: its title.
+        seed: of the session.
+        fps: frames per second.
+        settings: how frames were decoded, as keyword arguments of `World`.
+        key_map: key or chord to action.
+        device: where it ran.
+        events: ``[tick, key, True if it went down]``, or ``[tick, key, action]`` where the player gave a key
+            another action; in order.
+        num_ticks: frames that were shown.
+    """
+
+    world: str
+    game: str
+    seed: int
+    fps: float
+    settings: dict[str, Any]
+    key_map: dict[str, int]
+    device: str
+    events: list[list[Any]] = field(default_factory=list)
+    num_ticks: int = 0
+
+    def note(self, tick: int, events: Iterable[Event]) -> None:
+        """Add the events that a tick takes in; auto-repeats change nothing and are left out."""
+        for event in events:
+            if isinstance(event, KeyBinding):
+                self.events.append([tick, event.key, event.action])
+            elif not event.repeat:
+                self.events.append([tick, event.key, event.down])
+
+    def write(self, path: str | Path) -> Path:
+        """Write the log as JSON."""
+        write_text(path, json.dumps({"format": _FORMAT, **asdict(self)}, indent=1) + "\n")
+        return Path(path)
+
+    @classmethod
+    def read(cls, path: str | Path) -> SessionLog:
+        """Read a log.
+
+        Raises:
+            MissingFileError: there is no such file.
+            ConfigError: it is no log of a session.
+        """
+        try:
+            found = json.loads(Path(path).read_text(encoding="utf-8"))
+            if found.pop("format") != _FORMAT:
+                raise ValueError("another format")
+            log = cls(**found)
+            log._check()
+        except FileNotFoundError:
+            raise MissingFileError(f"there is no session log {path}: {_REMEDY}") from None
+        except (ValueError, TypeError, KeyError, AttributeError, OSError) as error:
+            reason = " ".join(str(error).split())[:100]
+            raise ConfigError(f"{path} is no log of a session ({reason}): {_REMEDY}") from None
+        return log
+
+    def _check(self) -> None:
+        for tick, key, value in self.events:
+            if not (isinstance(tick, int) and isinstance(key, str) and isinstance(value, int)):
+                raise ValueError(f"event {[tick, key, value]}")
+        if not isinstance(self.num_ticks, int) or not isinstance(self.seed, int):
+            raise ValueError("num_ticks and seed are whole numbers")
+        float(self.fps), dict(self.settings), dict(self.key_map)
+
+
+def new_log(world: PlayableWorld, seed: int, fps: float) -> SessionLog:
+    """Begin the log of a session."""
+    key_map = complete_key_map(world.key_map, world.num_actions)
+    device = str(getattr(world, "device", ""))
+    return SessionLog(_fingerprint(world), world.game, seed, fps, _settings(world), key_map, device)
+
+
+def check_replayable(log: SessionLog, world: PlayableWorld) -> None:
+    """Make sure that a world is the one of a log.
+
+    Raises:
+        ConfigError: it has other weights.
+    """
+    if (found := _fingerprint(world)) != log.world:
+        raise ConfigError(
+            f"the log is of the world {log.world} ({log.game}), this one is {found} ({world.game}):"
+            " replay it with the file that was played"
+        )
+
+
+def _fingerprint(world: PlayableWorld) -> str:
+    from tinyworlds.checkpoints import fingerprint
+
+    networks = [getattr(world, name, None) for name in ("tokenizer", "dynamics", "latent_actions")]
+    return "-".join(fingerprint(network)[:8] for network in networks if network is not None)
+
+
+def _settings(world: PlayableWorld) -> dict[str, Any]:
+    sampling = getattr(world, "sampling", None)
+    if sampling is None:
+        return {}
+    settings = asdict(sampling) | {"context_frames": world.context_frames, "feedback": world.feedback}
+    return settings | {"precision": "bf16" if world.bf16 else "32"}
+
+
+class ReplayView:
+    """Plays a log instead of a player, and keeps the frames (a `View` for `play_through`)."""
+
+    def __init__(self, log: SessionLog) -> None:
+        self.frames: list[PlayFrame] = []
+        self._log, self._next = log, 0
+
+    def poll(self) -> list[Event]:
+        """Return the events of the tick that comes next; after the last one the session is asked to quit."""
+        tick = len(self.frames)
+        if tick >= self._log.num_ticks:
+            return [KeyEvent("esc")]
+        taken = []
+        while self._next < len(self._log.events) and self._log.events[self._next][0] <= tick:
+            _, key, value = self._log.events[self._next]
+            self._next += 1
+            taken.append(KeyEvent(key, down=value) if isinstance(value, bool) else KeyBinding(key, value))
+        return taken
+
+    def show(self, frame: PlayFrame) -> None:
+        """Keep the frame."""
+        self.frames.append(frame)
+
+    def wait(self, seconds: float) -> None:
+        """Nobody watches: go on at once."""

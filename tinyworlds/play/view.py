@@ -1,0 +1,69 @@
+"""What a session, its world and its views know of each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from tinyworlds.play.keys import KeyBinding, KeyEvent
+
+
+class PlayableWorld(Protocol):
+    """What a session needs of a world; `tinyworlds.World` is one.
+
+    Optional, and missed only by the keys that need them: ``state()`` and ``restore(state)`` (rewind, fork),
+    ``reset_near(image)`` (back to a real frame), ``truth`` (the frames that followed the start frame in its
+    own clip, uint8 [n, H, W, 3]).
+    """
+
+    num_actions: int
+    fps: float
+    key_map: dict[str, int]
+    action_names: tuple[str, ...]
+    idle_action: int
+    game: str
+
+    def reset(self, *, seed: int | None = None) -> np.ndarray:
+        """Start anew; return the first frame, uint8 [H, W, 3]."""
+
+    def step(self, action_id: int) -> np.ndarray:
+        """Take an action; return the next frame, uint8 [H, W, 3]."""
+
+
+@dataclass(frozen=True)
+class PlayFrame:
+    """One frame for a view: the picture and what is said about it."""
+
+    image: np.ndarray  # uint8 [H, W, 3], RGB
+    number: int  # frames since the last reset; 0 is the start frame
+    action: int | None  # the action that led here, None at a start frame
+    action_name: str
+    fps: float  # frames per second reached lately
+    paused: bool
+    recording: bool
+    message: str
+    truth: np.ndarray | None = None  # uint8 [H, W, 3], what really followed; None when unknown or not wanted
+    help: bool = False  # whether the player asked what the keys do
+    latency_ms: float | None = None  # from a key to the frame that shows it, lately
+    dropped: int = 0  # frames that came too late, so far
+    num_steps: int | None = None  # decoding steps a frame
+    pressed_at: float | None = None  # when the oldest key that acts in this frame was pressed
+
+
+Event = KeyEvent | KeyBinding
+
+
+class View(Protocol):
+    """Where keys come from and frames go to."""
+
+    def poll(self) -> Iterable[Event]:
+        """Return the events since the last call."""
+
+    def show(self, frame: PlayFrame) -> None:
+        """Show a frame."""
+
+    def wait(self, seconds: float) -> None:
+        """Let `seconds` pass (0: do not wait) while the view stays responsive."""
