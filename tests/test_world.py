@@ -98,6 +98,50 @@ def test_real_networks_play(architecture, actions, feedback):
     assert (frame.dtype, frame.shape) == (np.uint8, (16, 16, 3))
 
 
+@pytest.mark.parametrize("feedback", ["codes", "pixels"])
+@pytest.mark.parametrize("architecture", ["v1", "v2"])
+def test_an_earlier_state_is_gone_on_from(architecture, feedback):
+    world = tiny_world(architecture, temperature=1.0, feedback=feedback)
+    world.reset(seed=0)
+    world.step(1)
+    state = world.state()
+    onward = [world.step(action) for action in (0, 1, 2, 3)]
+    drawn = world.reset()
+    world.restore(state)
+    again = [world.step(action) for action in (0, 1, 2, 3)]
+    world.restore(state)
+    assert np.array_equal(world.step(0), again[0])  # a state is used as often as wanted
+    assert np.array_equal(world.reset(), drawn)  # the drawing of clips went back, too
+    if architecture == "v1":  # v2 remembers more than its window shows, and that is gone
+        assert np.array_equal(onward, again)
+
+
+def test_what_really_followed_a_start_is_known(known_world, clip):
+    frames, actions = clip
+    known_world.start_frames, known_world.start_actions = frames[None], actions[None, :-1]
+    known_world.context_frames = 3
+    first = known_world.reset(seed=0)
+    assert np.array_equal(first, frames[2])
+    assert np.array_equal(known_world.truth, frames[3:])
+    dreamt = [known_world.step(int(actions[t - 1])) for t in range(3, 12)]
+    assert np.array_equal(dreamt, known_world.truth)
+    known_world.reset(frames[:3])
+    assert known_world.truth is None
+
+
+def test_back_to_the_real_frame_most_like_a_drifted_one(known_world, clip):
+    frames, actions = clip
+    known_world.start_frames, known_world.start_actions = frames[None], actions[None, :-1]
+    known_world.context_frames = 3
+    place = next(t for t in range(2, 12) if np.array_equal(frames[t], frames[7]))  # a walk may come back
+    drifted = np.clip(frames[7].astype(int) + 20, 0, 255).astype(np.uint8)
+    assert np.array_equal(known_world.reset_near(drifted), frames[7])
+    assert np.array_equal(known_world.truth, frames[place + 1 :])
+    assert np.array_equal(known_world.step(int(actions[place])), frames[place + 1])
+    with pytest.raises(DataError, match="stores no start clips"):
+        World(FakeTokenizer(), FakeDynamics(), FakeActions()).reset_near(drifted)
+
+
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
 def test_the_same_seed_dreams_the_same(temperature):
     def play(seed):

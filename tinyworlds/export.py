@@ -13,9 +13,11 @@ from typing import Any
 import torch
 
 from tinyworlds import __version__
-from tinyworlds.action_naming import infer_actions, name_actions
+from tinyworlds.action_naming import name_actions
+from tinyworlds.action_source import infer_actions
 from tinyworlds.checkpoint_formats import WORLD_PARTS
 from tinyworlds.checkpoints import CheckpointInfo, fingerprint, load_stage
+from tinyworlds.data.pixels import frames_to_input
 from tinyworlds.errors import ConfigError, MissingFileError
 from tinyworlds.models.world import World
 from tinyworlds.models.world_info import WorldInfo
@@ -208,11 +210,11 @@ def _provenance(
 
 
 def _add_start_clips(world: World, gameplay: Gameplay) -> None:
-    """Give a world its start clips, as long as what it remembers, and the actions in them."""
-    length = world.context_frames
-    world.start_frames = gameplay.clips[:, -length:]
+    """Give a world its clips, what it starts from and what really followed, and the actions in them."""
+    world.start_frames = gameplay.clips
     if world.info.actions == "labels" and gameplay.clip_actions is not None:
-        world.start_actions = gameplay.clip_actions[:, -length:-1]
+        world.start_actions = gameplay.clip_actions[:, :-1]
     elif world.latent_actions is not None:
-        found = infer_actions(world.latent_actions, gameplay.clips)  # [n, T-1]
-        world.start_actions = found[:, found.shape[1] - (world.start_frames.shape[1] - 1) :]
+        frames = frames_to_input(torch.from_numpy(gameplay.clips))
+        found = infer_actions(world.latent_actions, frames, world.dynamics.context_frames)
+        world.start_actions = found.numpy()  # [n, T-1]

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import yaml
+
+from tinyworlds.errors import DataError
+from tinyworlds.held_out import Clips, held_out_clips
+
+TRUTH_FRAMES = 24
+"""True frames kept after those a world starts from: to compare a dream with, and to come back to."""
 
 _SETTINGS = ("files", "game", "frame_size", "fps", "skip_frames", "split", "val_fraction", "test_fraction")
 
@@ -52,7 +59,8 @@ def read_gameplay(
 
     Args:
         settings: arguments of `H5DataModule`, see `data_settings`.
-        num_frames: frames per clip.
+        num_frames: frames per sample, and of a clip that a world starts from; clips have up to
+            `TRUTH_FRAMES` more where the data have enough of that length.
         num_clips: how many clips to start from, at most.
         num_samples: how many clips to name actions by, at most.
 
@@ -62,22 +70,31 @@ def read_gameplay(
     """
     from tinyworlds.data import H5DataModule
 
-    module = H5DataModule(**{**settings, "num_frames": num_frames}, batch_size=num_clips)
-    module.setup("test")
-    held_out = next(iter(module.test_dataloader()))
+    module = H5DataModule(**{**settings, "num_frames": num_frames})
+    held_out = _long_clips(module, num_frames, num_clips)
     samples = None
     if module.has_actions and num_samples:
         windows = module.train_dataloader().dataset
         samples = windows.__getitems__(_spread(len(windows), num_samples))
     return Gameplay(
-        clips=held_out["frames"].numpy(),
-        clip_actions=held_out["actions"].numpy() if module.has_actions else None,
+        clips=held_out.frames.numpy(),
+        clip_actions=None if held_out.actions is None else held_out.actions.numpy(),
         samples=samples["frames"].numpy() if samples else None,
         sample_actions=samples["actions"].numpy() if samples else None,
         action_names=module.action_names,
         fps=float(module.fps),
         files=tuple(Path(file).name for file in module.files),
     )
+
+
+def _long_clips(module: Any, num_frames: int, num_clips: int) -> Clips:
+    """Clips with as many true frames to follow as leaves `num_clips` of them."""
+    for more in (TRUTH_FRAMES, TRUTH_FRAMES // 3):
+        with contextlib.suppress(DataError):
+            clips = held_out_clips(module, num_frames + more, num_clips)
+            if len(clips) == num_clips:
+                return clips
+    return held_out_clips(module, num_frames, num_clips)
 
 
 def _spread(count: int, wanted: int) -> list[int]:
