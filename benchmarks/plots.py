@@ -28,6 +28,7 @@ def plot(figures: str, picture: str) -> None:
         picture: the PNG to write.
     """
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator, StrMethodFormatter
 
     panels = list(_panels(json.loads(Path(figures).read_text(encoding="utf-8")).get("play", [])))
     if not panels:
@@ -42,6 +43,8 @@ def plot(figures: str, picture: str) -> None:
         values = [value for value, _ in curves[OURS]]
         axes.set_xticks(values, [str(value) for value in values])
         axes.minorticks_off()
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         axes.grid(alpha=0.3)
         axes.legend()
     drawing.savefig(picture, dpi=120)
@@ -51,11 +54,11 @@ def _panels(measured: list[dict[str, Any]]) -> Iterator[tuple[str, str, Curves]]
     for figures in measured:
         if "by_value" in figures:
             unit = {CONTEXT: "", FRAME_SIZE: " (px)"}[figures["quantity"]]
-            yield figures["quantity"] + unit, "seconds a frame", _by_value(figures["by_value"])
+            yield figures["quantity"] + unit, "ms a frame", _by_value(figures["by_value"])
         elif "by_sessions" in figures:
             seconds = figures["by_sessions"]["seconds"]
             points = [(int(count), _median(found) / int(count)) for count, found in seconds.items()]
-            yield "sessions at once", "seconds a frame of one session", {OURS: points}
+            yield "sessions at once", "ms a frame of one session", {OURS: points}
 
 
 def _by_value(by_value: Mapping[str, Any]) -> dict[str, list[tuple[int, float]]]:
@@ -67,7 +70,7 @@ def _by_value(by_value: Mapping[str, Any]) -> dict[str, list[tuple[int, float]]]
 
 
 def _median(found: Mapping[str, float]) -> float:
-    return found["median"]
+    return 1000 * found["median"]
 
 
 if __name__ == "__main__":
