@@ -17,6 +17,7 @@ WINDOW_PX = 512
 COMMAND_HINTS = "H help   R reset   P pause   Backspace rewind   V record   Esc quit"
 
 _FONT, _SCALE, _LINE_PX, _MARGIN_PX = cv2.FONT_HERSHEY_SIMPLEX, 0.45, 18, 6
+_COLUMN_PX = 90
 _WHITE, _RED, _YELLOW = (255, 255, 255), (255, 80, 80), (255, 220, 90)
 _SIGNS = {
     "up": "Up", "down": "Down", "left": "Left", "right": "Right", "space": "Space", "enter": "Enter",
@@ -88,7 +89,7 @@ def draw(frame: PlayFrame, hints: Sequence[str], size: int = WINDOW_PX, smooth: 
         lines.append((frame.message, _YELLOW))
     _text_block(canvas, lines, top=0)
     if frame.help:
-        said = [(f"{sign(key):<10} {what}", _YELLOW) for key, what in COMMAND_HELP.items()]
+        said = [(f"{sign(key)}\t{what}", _YELLOW) for key, what in COMMAND_HELP.items()]
         _text_block(canvas, said, top=_block_height(len(lines)) + _LINE_PX)
     _text_block(canvas, [(line, _WHITE) for line in hints], top=size - _block_height(len(hints)))
     if frame.truth is None:
@@ -107,17 +108,20 @@ def _block_height(num_lines: int) -> int:
 
 
 def _text_block(canvas: np.ndarray, lines: Sequence[tuple[str, tuple[int, int, int]]], top: int) -> None:
-    """Write lines of text on a darkened box in the left part of `canvas`, in place."""
+    """Write lines of text on a darkened box in the left part of `canvas`, in place; a tab begins a column."""
     if not lines:
         return
     limit = canvas.shape[1] - 2 * _MARGIN_PX
     texts = [(_shorten(text, limit), colour) for text, colour in lines]
-    width = max(_text_width(text) for text, _ in texts) + 2 * _MARGIN_PX
+    widths = [_text_width(text.rpartition("\t")[2]) + _COLUMN_PX * ("\t" in text) for text, _ in texts]
+    width = max(widths) + 2 * _MARGIN_PX
     box = canvas[top : top + _block_height(len(texts)), :width]
     box[:] = box // 3  # text stays readable on any picture
     for number, (text, colour) in enumerate(texts, start=1):
         origin = (_MARGIN_PX, top + number * _LINE_PX - 3)
-        cv2.putText(canvas, text, origin, _FONT, _SCALE, colour, 1, cv2.LINE_AA)
+        for place, part in enumerate(text.split("\t")):
+            left = origin[0] + place * _COLUMN_PX
+            cv2.putText(canvas, part, (left, origin[1]), _FONT, _SCALE, colour, 1, cv2.LINE_AA)
 
 
 def _shorten(text: str, width_px: int) -> str:
