@@ -1,5 +1,10 @@
 """H5DataModule: batches, splits, errors, codes, and the exact order under a real Trainer."""
 
+import shutil
+import subprocess
+import sys
+import textwrap
+
 import h5py
 import numpy as np
 import pytest
@@ -7,6 +12,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from tinyworlds.data import H5DataModule, frames_to_input, input_to_frames
+from tinyworlds.data.sources import find_files
 from tinyworlds.errors import ConfigError, DataError, MissingFileError
 
 
@@ -110,6 +116,53 @@ def test_a_pattern_names_several_files(make_h5):
     assert len(opened(str(first.parent / "zelda_*.h5")).frame_files) == 2
     with pytest.raises(MissingFileError, match="nothing_\\*"):
         H5DataModule(str(first.parent / "nothing_*.h5"))
+
+
+def test_folders_hold_files_and_folders(make_h5, tmp_path):
+    for name in ("b.h5", "more/a.hdf5", "more/deep/c.h5", ".cache/copy.h5", "more/.hidden.h5", "notes.txt"):
+        (tmp_path / "zelda" / name).parent.mkdir(parents=True, exist_ok=True)
+        make_h5("one.h5", num_episodes=1).rename(tmp_path / "zelda" / name)
+    folder = tmp_path / "zelda"
+    expected = [str(folder / name) for name in ("b.h5", "more/a.hdf5", "more/deep/c.h5")]
+    assert find_files(str(folder), None) == expected
+    assert find_files([str(folder / "more"), str(folder / "b.h5")], None) == [*expected[1:], expected[0]]
+    assert find_files(str(tmp_path / "zeld*"), None) == expected
+    assert sorted(find_files(str(folder / "**" / "*.h5"), None)) == sorted([expected[0], expected[2]])
+    with pytest.raises(ConfigError, match="named twice"):
+        find_files([str(folder), str(folder / "more" / ".." / "b.h5")], None)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(MissingFileError, match="empty is a folder without gameplay files"):
+        find_files(str(tmp_path / "empty"), None)
+
+
+def test_a_file_may_be_called_like_a_pattern(make_h5):
+    odd = make_h5("take[1].h5")
+    assert find_files(str(odd), None) == [str(odd)]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
+@pytest.mark.slow
+def test_more_files_than_a_process_may_open(make_h5, tmp_path):
+    """Each file stays open while training, so hundreds of them need more than the usual limit."""
+    first = make_h5("0.h5", num_episodes=1, episode_length=8)
+    (tmp_path / "many").mkdir()
+    for i in range(260):
+        shutil.copy(first, tmp_path / "many" / f"{i}.h5")
+    script = """
+        import resource, sys
+        resource.setrlimit(resource.RLIMIT_NOFILE, (256, 4096))
+        from tinyworlds.data import H5DataModule
+        from tinyworlds.data.dataset import allow_open_files
+        module = H5DataModule(sys.argv[1], batch_size=65, val_fraction=0, test_fraction=0, cache=False)
+        module.setup("fit")
+        windows = {n for batch in module.train_dataloader() for n in batch["index"].tolist()}
+        print(windows == set(range(260 * 5)))
+        allow_open_files(4097)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(script), str(tmp_path / "many")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stdout == "True\n", done.stderr
+    assert "need up to 4097 open files in each process, the system allows 4096" in done.stderr
 
 
 def test_evaluation_is_the_same_every_time_and_mixed(tiny_h5):

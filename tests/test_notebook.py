@@ -28,10 +28,6 @@ def test_tour_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
     )
     client.execute()
-    pictures = [
-        output
-        for cell in notebook.cells
-        for output in cell.get("outputs", [])
-        if "image/png" in output.get("data", {})
-    ]
-    assert len(pictures) >= 3
+    outputs = [output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", [])]
+    assert sum("image/png" in shown for shown in outputs) >= 4
+    assert sum("<video" in shown.get("text/html", "") for shown in outputs) == 1

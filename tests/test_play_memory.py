@@ -20,9 +20,8 @@ def resident_mb():
 
 @pytest.mark.slow
 @pytest.mark.skipif(not STATM.exists(), reason="needs /proc")
-@pytest.mark.parametrize("architecture", ["v1", "v2"])
-def test_ten_thousand_steps_take_no_more_memory(architecture):
-    session = Session(tiny_world(architecture, num_steps=1), seed=0)
+def test_ten_thousand_steps_take_no_more_memory():
+    session = Session(tiny_world(num_steps=1), seed=0)
     keys = ["left", "1", "2", "3"]
 
     def play(count):

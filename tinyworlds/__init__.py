@@ -6,6 +6,7 @@ The names below are imported on first use, so that ``import tinyworlds`` and ``t
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import Any
 
 __version__ = "0.1.0"
@@ -20,6 +21,7 @@ _HOMES = {
     "LatentActionsStage": "tinyworlds.stages",
     "DynamicsStage": "tinyworlds.stages",
     "load_network": "tinyworlds.checkpoints",
+    "compare": "tinyworlds.play.clip",
 }
 
 __all__ = sorted(_HOMES)
@@ -35,3 +37,7 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted([*globals(), *__all__])
+
+
+if "gymnasium" in sys.modules:  # as with other games: import both, and `gymnasium.make` knows the worlds here
+    importlib.import_module("tinyworlds.envs")

@@ -27,11 +27,13 @@ class Naming:
         key_map: key name to action id of the world.
         names: one per action id; empty if nothing is known.
         idle: the action to take while no key is pressed.
+        guessed: whether the keys are only the game's own, since nothing tells what the actions do.
     """
 
     key_map: dict[str, int] = field(default_factory=dict)
     names: tuple[str, ...] = ()
     idle: int = 0
+    guessed: bool = False
 
 
 def name_actions(
@@ -40,7 +42,8 @@ def name_actions(
     """Find out what the actions of a world mean.
 
     With latent actions and gameplay that holds the true ones, the two are matched. Without, the game's own
-    key map is taken as it is, and the idle action is what the model infers where nothing moves.
+    key map is taken as a guess (`tinyworlds.actions.proposal` replaces it by what dreams show), and the idle
+    action is what the model infers where nothing moves.
 
     Args:
         game: name of the title; any other word is a game without a spec.
@@ -60,7 +63,7 @@ def name_actions(
     if known and gameplay.samples is not None:
         return _matched(latent_actions, gameplay, names, keys)
     idle = _still_action(latent_actions, gameplay.clips) if gameplay is not None else 0
-    return Naming(dict(spec_keys), (), idle)
+    return Naming(dict(spec_keys), (), idle, guessed=True)
 
 
 def _of_game(game: str) -> tuple[Mapping[str, int], tuple[str, ...]]:

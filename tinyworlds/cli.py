@@ -41,6 +41,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "train": ("tinyworlds.pipeline", "main", "train the three stages of a game in order, resumable"),
     "evaluate": ("tinyworlds.evaluate_command", "main", "report on a world: numbers, plots, clips"),
     "export": ("tinyworlds.commands", "export", "put a trained run into one .world file"),
+    "actions": (
+        "tinyworlds.actions.command",
+        "main",
+        "find out what each latent action does; propose and change the keys",
+    ),
     "convert": ("tinyworlds.convert", "main", "translate checkpoints of any known format"),
     "play": ("tinyworlds.play.cli", "main", "play a world with the keyboard, or headless into a clip"),
     "bench": ("tinyworlds.bench", "main", "measure this machine beside a plain reference: bench play train"),

@@ -59,7 +59,7 @@ def held_out_clips(module: Any, num_frames: int, num_clips: int, split: str = "t
         DataError: the split has no clip of that length.
     """
     module.setup()
-    dataset = module._dataset(split, num_frames)
+    dataset = module.dataset(split, num_frames)
     numbers = list(range(min(num_clips, len(dataset))))  # evaluation sets are dealt in a random order
     batch = dataset.__getitems__(numbers)
     files = ", ".join(str(path) for path in module.files)

@@ -2,13 +2,15 @@
 
 Public files split every channel of hundreds of frames into one chunk: a single window unpacks megabytes (25
 windows a second). Ours unpack fast, but still at a cost on a small machine. The copy lies in ``.cache``
-beside the file, is named after the file's size and time, and may be deleted at any time.
+beside the file, is named after the file's content, and may be deleted at any time.
 """
 
 from __future__ import annotations
 
 import contextlib
+import glob
 import hashlib
+import json
 import shutil
 import warnings
 from pathlib import Path
@@ -16,50 +18,57 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from tinyworlds.atomic import replacing
+from tinyworlds.atomic import replacing, write_text
 from tinyworlds.data.progress import progress_bar
-from tinyworlds.data.schema import FileInfo, open_h5, read_info
+from tinyworlds.data.schema import FileInfo, open_h5, read_info, reading
 from tinyworlds.errors import DataError, StorageError
+from tinyworlds.locks import locked
 
 SMALL_BYTES = 2 * 2**30  # files of our own layout are only copied up to this size: they read well as they are
 SPARE_BYTES = 2**30  # disk space that a copy must leave free
 _STEP_BYTES = 16 * 2**20  # of frames in memory while copying, where the chunks allow
 _SHOW_BYTES = 256 * 2**20  # smaller copies need no progress bar
+_HASH_BYTES = 2**20
 
 
 def cached_frames(path: str | Path) -> Path | None:
     """Return the copy of a file's frames if there is a valid one."""
-    copy = _copy_path(Path(path))
+    path = Path(path)
+    if not list(_copies(path)):
+        return None
+    copy = _copy_path(path)
     return copy if copy.exists() else None
 
 
 def build_cache(path: str | Path) -> Path | None:
     """Make the copy if the file gains by it and the disk has room; return it, or None where there is none.
 
-    A refused copy is no error: the file is then read as it is, with a warning if that will be slow.
+    A refused copy is no error: the file is then read as it is, with a warning if that will be slow. Two
+    processes never make the same copy; the second waits and takes the result of the first.
 
     Raises:
         MissingFileError: there is no such file.
         DataError: the file breaks the schema or is damaged.
     """
     info = read_info(path)
-    if info.chunks is None:
-        return None
-    copy = _copy_path(info.path)
-    if copy.exists():
-        return copy
     size = info.num_frames * info.frame_bytes
-    if size > SMALL_BYTES and not reads_slowly(info):
+    if info.chunks is None or (size > SMALL_BYTES and not reads_slowly(info)):
         return None
+    copy = cached_frames(path)
+    if copy is not None and _is_whole(copy, info):
+        return copy
     try:
-        _drop_outdated(copy, info.path)
-        check_space(info.path.parent, size, "a copy")
-        _unpack(info, copy, show=size > _SHOW_BYTES)
+        with locked(cache_folder(info.path) / f"{info.path.name}.lock", f"unpacking {info.path.name}"):
+            copy = _copy_path(info.path)
+            if not (copy.exists() and _is_whole(copy, info)):
+                _sweep(info.path)
+                check_space(info.path.parent, size, "a copy")
+                _unpack(info, copy, show=size > _SHOW_BYTES)
+            return copy
     except OSError as error:
         if reads_slowly(info):
             warnings.warn(f"{info.path} is read as it is, which is slow: {error}", stacklevel=2)
         return None
-    return copy
 
 
 def cache_folder(path: Path) -> Path:
@@ -86,16 +95,48 @@ def reads_slowly(info: FileInfo) -> bool:
 
 
 def _copy_path(path: Path) -> Path:
-    stat = path.stat()
-    mark = hashlib.sha256(f"{path.name} {stat.st_size} {stat.st_mtime_ns}".encode()).hexdigest()[:12]
-    return cache_folder(path) / f"{path.stem}-{mark}.h5"
+    return cache_folder(path) / f"{path.name}-{_content(path)}.h5"
 
 
-def _drop_outdated(copy: Path, path: Path) -> None:
-    """Remove copies of earlier contents of the same file."""
-    for old in copy.parent.glob(f"{path.stem}-????????????.h5"):
+def _content(path: Path) -> str:
+    """Return a hash over all of a file; it is noted beside the copies, for as long as size and time stay."""
+    stat, note = path.stat(), cache_folder(path) / f"{path.name}.content.json"
+    state = [stat.st_size, stat.st_mtime_ns]
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        known = json.loads(note.read_text(encoding="utf-8"))
+        if known["state"] == state:
+            return str(known["content"])
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(_HASH_BYTES):
+            digest.update(block)
+    content = digest.hexdigest()[:16]
+    with contextlib.suppress(OSError):  # without a note the next call reads the file again
+        write_text(note, json.dumps({"state": state, "content": content}))
+    return content
+
+
+def _copies(path: Path) -> list[Path]:
+    return list(cache_folder(path).glob(f"{glob.escape(path.name)}-{'[0-9a-f]' * 16}.h5"))
+
+
+def _sweep(path: Path) -> None:
+    """Remove copies of earlier contents of the file, and what killed processes left of theirs."""
+    leftovers = cache_folder(path).glob(f".{glob.escape(path.name)}-{'[0-9a-f]' * 16}-*.h5")
+    for old in (*_copies(path), *leftovers):
         with contextlib.suppress(OSError):  # in use by another process on Windows
             old.unlink()
+
+
+def _is_whole(copy: Path, info: FileInfo) -> bool:
+    """Whether the copy has all its bytes; a disk may have lost some since it was made."""
+    size = info.num_frames * info.frame_bytes
+    try:
+        with open_h5(copy) as file, reading(copy):
+            frames = file["frames"]
+            return frames.nbytes == size and copy.stat().st_size >= frames.id.get_offset() + size
+    except DataError:
+        return False
 
 
 def _unpack(info: FileInfo, copy: Path, show: bool) -> None:
@@ -115,15 +156,7 @@ def _unpack(info: FileInfo, copy: Path, show: bool) -> None:
         with open(temporary, "r+b") as plain:
             plain.seek(offset)
             for start in range(0, info.num_frames, rows):
-                block = _read(source, info.path, start, min(start + rows, info.num_frames))
+                with reading(info.path, f"in 'frames' near row {start}"):
+                    block = source["frames"][start : start + rows]
                 plain.write(block)
                 advance(len(block))
-
-
-def _read(source: h5py.File, path: Path, start: int, stop: int) -> np.ndarray:
-    try:
-        return source["frames"][start:stop]
-    except OSError as error:
-        raise DataError(
-            f"{path}: 'frames' is damaged between {start} and {stop}; copy or record it again."
-        ) from error

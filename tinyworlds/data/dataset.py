@@ -11,9 +11,13 @@ from torch.utils.data import Dataset
 
 from tinyworlds.data.codes import CodesFile
 from tinyworlds.data.reader import FrameFile
+from tinyworlds.data.sampler import shuffled_numbers
 from tinyworlds.data.windows import WindowIndex
+from tinyworlds.errors import ConfigError
 
 Batch = dict[str, Tensor]
+
+_SPARE_HANDLES = 512  # for libraries, logs, pipes between processes
 
 
 class WindowDataset(Dataset):
@@ -32,6 +36,9 @@ class WindowDataset(Dataset):
         codes: for each file its codes, or None.
         with_frames: False leaves the pixels out, where codes are all that training needs.
         shuffled: deal the windows in a fixed random order, so that the first batches stand for all.
+
+    Raises:
+        ConfigError: the system allows fewer open files than there are.
     """
 
     def __init__(
@@ -51,7 +58,9 @@ class WindowDataset(Dataset):
         self.codes = list(codes) if codes is not None else None
         self.with_frames = with_frames
         self.with_actions = all(file.info.has_actions for file in files)
-        self._order = np.random.default_rng(0).permutation(len(index)) if shuffled else None
+        self._order = shuffled_numbers(len(index), (0,)) if shuffled else None
+        handles = (len(self.files) if with_frames else 0) + 2 * len(self.codes or ())
+        allow_open_files(handles + _SPARE_HANDLES)
 
     def __len__(self) -> int:
         return len(self.index)
@@ -102,3 +111,25 @@ class WindowDataset(Dataset):
 def already_a_batch(batch: Batch) -> Batch:
     """Collate function for a dataset that returns whole batches."""
     return batch
+
+
+def allow_open_files(count: int) -> None:
+    """Let this process, and those it starts, hold `count` files open, where the system limits that.
+
+    Raises:
+        ConfigError: it does not allow so many.
+    """
+    try:
+        import resource
+    except ImportError:  # Windows allows thousands
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= count:
+        return
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
+    except (ValueError, OSError) as error:
+        raise ConfigError(
+            f"The gameplay files need up to {count} open files in each process, the system allows {hard}; "
+            f"raise that with 'ulimit -Hn {count}' (or as administrator), or join files into fewer."
+        ) from error

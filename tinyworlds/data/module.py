@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import torch
 from lightning.pytorch import LightningDataModule
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, DistributedSampler
 
 from tinyworlds.data.cache import build_cache
 from tinyworlds.data.codes import CodesFile
@@ -18,7 +19,7 @@ from tinyworlds.data.collection import Collection
 from tinyworlds.data.dataset import Batch, WindowDataset, already_a_batch
 from tinyworlds.data.pixels import frames_to_input
 from tinyworlds.data.reader import FrameFile
-from tinyworlds.data.sampler import TrainBatches
+from tinyworlds.data.sampler import Order, TrainBatches
 from tinyworlds.data.sources import find_files, game_defaults
 from tinyworlds.data.windows import check_split
 from tinyworlds.errors import ConfigError
@@ -43,8 +44,8 @@ class H5DataModule(LightningDataModule):
     `tinyworlds.data.dataset.WindowDataset`; on the device, `frames` become float32 [B,T,C,H,W] in [-1, 1].
 
     Args:
-        files: gameplay files (a path, a pattern like ``data/zelda*.h5``, or several); None takes the game's
-            own.
+        files: gameplay files: a path, a folder, a pattern like ``data/zelda*.h5``, an address like
+            ``s3://bucket/zelda/`` (copied here first), or several of these; None takes the game's own.
         game: a registered title, which supplies the file, the frame rate and the frames to skip where not
             given.
         frame_size: height and width the frames must have; None takes what the files hold.
@@ -65,6 +66,8 @@ class H5DataModule(LightningDataModule):
 
     Raises:
         ConfigError: a setting is out of range, or the game is unknown.
+        MissingFileError: a folder or pattern holds no gameplay file.
+        RemoteError: an address could not be read.
     """
 
     def __init__(
@@ -142,6 +145,32 @@ class H5DataModule(LightningDataModule):
         """Return how many windows "train", "val" or "test" offers."""
         return len(self._open().windows(split, num_frames or self.num_frames))
 
+    def dataset(
+        self,
+        split: str,
+        num_frames: int | None = None,
+        codes: list[CodesFile] | None = None,
+        with_frames: bool = True,
+    ) -> WindowDataset:
+        """Return the windows of "train" (in the order of the files), "val" or "test" (mixed, always alike).
+
+        Args:
+            split: which.
+            num_frames: frames of a window; None takes those of training.
+            codes: for each file its codes, if batches are to hold them.
+            with_frames: whether batches hold pixels.
+
+        Raises:
+            DataError: the split has no window of that length.
+        """
+        collection, num_frames = self._open(), num_frames or self.num_frames
+        collection.check_windows(split, num_frames)
+        windows = collection.windows(split, num_frames)
+        return WindowDataset(
+            collection.files, windows, num_frames, collection.strides,
+            codes, with_frames, shuffled=split != "train",
+        )  # fmt: skip
+
     def window_starts(self, file: int) -> np.ndarray:
         """First frames of the windows of one file that training and validation draw, int64 [W], ascending."""
         indices = [self._open().windows(split, self.num_frames) for split in ("train", "val")]
@@ -169,31 +198,33 @@ class H5DataModule(LightningDataModule):
 
     def train_dataloader(self) -> DataLoader:
         """Batches of training windows, endless in principle; `steps_per_epoch` of them per epoch."""
-        dataset = self._dataset("train", self.num_frames, self._codes, with_frames=self._codes is None)
+        dataset = self.dataset("train", codes=self._codes, with_frames=self._codes is None)
         if self.trainer is not None and self.trainer.overfit_batches:
             return self._fixed_loader(dataset)  # the same few batches again and again
-        rank, world_size = self._rank()
-        one_pass = len(dataset) // (self.batch_size * world_size)
+        order = self._order()
+        change = order.differs(self._resumed) if self._resumed else None
+        if change:
+            warnings.warn(change, stacklevel=2)
+        num_batches = self.steps_per_epoch or max(1, order.windows // order.together)
         batches = TrainBatches(
-            len(dataset), self.batch_size, self.steps_per_epoch or max(1, one_pass), self.seed,
-            rank, world_size, self._position,
+            order.windows, self.batch_size, num_batches, self.seed,
+            self._rank()[0], order.world_size, self._position, order.offset,
         )  # fmt: skip
-        self._compare_with_resumed(len(dataset))
         return TrainLoader(dataset, batch_size=None, sampler=batches, **self._loader_options())
 
     def val_dataloader(self) -> DataLoader | list:
         """Validation windows, each frame at most once; nothing if `val_fraction` is 0."""
         if not self.val_fraction:
             return []
-        return self._fixed_loader(self._dataset("val", self.num_frames, self._codes))
+        return self._fixed_loader(self.dataset("val", codes=self._codes), shared=True)
 
     def test_dataloader(self) -> DataLoader:
         """Test windows, each frame at most once."""
-        return self._fixed_loader(self._dataset("test", self.num_frames))
+        return self._fixed_loader(self.dataset("test"), shared=True)
 
     def predict_dataloader(self) -> DataLoader:
         """Test windows of `predict_frames` frames."""
-        return self._fixed_loader(self._dataset("test", self.predict_frames))
+        return self._fixed_loader(self.dataset("test", self.predict_frames))
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """Turn bytes into [-1, 1], on the device."""
@@ -203,7 +234,7 @@ class H5DataModule(LightningDataModule):
 
     def state_dict(self) -> dict[str, Any]:
         """Return what the order of training batches depends on."""
-        return {"batches": self._position(), **self._order_settings()}
+        return {"batches": self._position(), **asdict(self._order())}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Remember what a checkpoint says, to tell whether the order goes on exactly."""
@@ -241,23 +272,16 @@ class H5DataModule(LightningDataModule):
             self.frame_size = self._collection.frame_size
         return self._collection
 
-    def _dataset(
-        self,
-        split: str,
-        num_frames: int,
-        codes: list[CodesFile] | None = None,
-        with_frames: bool = True,
-    ) -> WindowDataset:
-        collection = self._open()
-        collection.check_windows(split, num_frames)
-        windows = collection.windows(split, num_frames)
-        return WindowDataset(
-            collection.files, windows, num_frames, collection.strides,
-            codes, with_frames, shuffled=split != "train",
-        )  # fmt: skip
-
-    def _fixed_loader(self, dataset: WindowDataset) -> DataLoader:
+    def _fixed_loader(self, dataset: WindowDataset, shared: bool = False) -> DataLoader:
+        """The windows in a fixed order; `shared`: dealt out to the ranks here, as Lightning repeats some."""
         options = self._loader_options() | {"collate_fn": already_a_batch}
+        rank, world_size = self._rank()
+        if shared and world_size > 1:
+            # ranks must take as many steps each, so the last windows, fewer than the ranks, are left out
+            enough = len(dataset) >= world_size
+            options["sampler"] = DistributedSampler(
+                dataset, world_size, rank, shuffle=False, drop_last=enough
+            )
         return DataLoader(dataset, batch_size=self.batch_size, **options)
 
     def _loader_options(self) -> dict[str, Any]:
@@ -276,22 +300,12 @@ class H5DataModule(LightningDataModule):
             return 0
         return self.trainer.fit_loop.epoch_loop.batch_progress.total.processed
 
-    def _order_settings(self) -> dict[str, Any]:
+    def _order(self) -> Order:
+        """The order of training batches from here on."""
         windows = self.num_windows("train") if self._collection else 0
-        world_size = self._rank()[1]
-        return {
-            "seed": self.seed,
-            "batch_size": self.batch_size,
-            "windows": windows,
-            "world_size": world_size,
-        }
-
-    def _compare_with_resumed(self, num_windows: int) -> None:
-        before, now = self._resumed, self._order_settings() | {"windows": num_windows}
-        unlike = [name for name in now if before is not None and before.get(name) != now[name]]
-        if unlike:
-            told = ", ".join(f"{name} was {before.get(name)} and is {now[name]}" for name in unlike)
-            warnings.warn(f"Resuming with other batches than an uninterrupted run: {told}.", stacklevel=2)
+        order = Order(self.seed, windows, self.batch_size, self._rank()[1])
+        began_anew = self._resumed is None or self._position() < self._resumed["batches"]
+        return order if began_anew else order.going_on(self._resumed)
 
 
 def _check_positive(**settings: float | None) -> None:

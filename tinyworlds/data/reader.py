@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 import h5py
 import numpy as np
 
-from tinyworlds.data.schema import FileInfo, open_h5, read_info
+from tinyworlds.data.schema import FileInfo, open_h5, read_info, reading
 from tinyworlds.errors import DataError
 
 
@@ -39,7 +39,7 @@ class SpanReader:
     def __init__(self, path: str | Path, name: str) -> None:
         self.path = Path(path)
         self.name = name
-        with open_h5(path) as file:
+        with open_h5(path) as file, reading(path):
             if not isinstance(file.get(name), h5py.Dataset):
                 raise DataError(f"{path} has no dataset '{name}'; write the file again.")
             data = file[name]
@@ -74,13 +74,9 @@ class SpanReader:
         return out
 
     def _read_chunked(self, start: int, span: int, stride: int, out: np.ndarray) -> None:
-        data = self._open(partial(open_h5, self.path))[self.name]
-        try:
+        with reading(self.path, f"in '{self.name}' near row {start}"):
+            data = self._open(partial(open_h5, self.path))[self.name]
             out[:] = data[start : start + span][::stride]
-        except OSError as error:
-            raise DataError(
-                f"{self.path}: '{self.name}' is damaged near row {start}; copy or record it again."
-            ) from error
 
     def _read_raw(self, start: int, out: np.ndarray) -> None:
         file: BinaryIO = self._open(partial(open, self.path, "rb", buffering=0))
@@ -155,7 +151,7 @@ class FrameFile:
 
     def column(self, name: str, dtype: type) -> np.ndarray | None:
         """Return a per-frame dataset as `dtype` [N], or None if the file has none."""
-        with open_h5(self.info.path) as file:
+        with open_h5(self.info.path) as file, reading(self.info.path, f"in '{name}'"):
             return file[name][:].astype(dtype) if name in file else None
 
 

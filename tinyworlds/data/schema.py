@@ -15,17 +15,21 @@ Attributes: ``fps`` (frames per second of game time, as stored), ``source``, ``a
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
 import numpy as np
 
-from tinyworlds.errors import DataError, MissingFileError
+from tinyworlds.data.guarded_file import GuardedFile
+from tinyworlds.errors import DataError, MissingFileError, TinyWorldsError
 
 SCHEMA_VERSION = 1
 ASSUMED_FPS = 60.0  # public files carry no rate; they were captured at 60 frames per second
+MAX_SIDE = 8192  # of a frame in pixels; more is a damaged header, and would be taken as much memory
 _PER_FRAME = ("actions", "rewards", "episode_ends")
 
 
@@ -77,6 +81,8 @@ class FileInfo:
 def open_h5(path: str | Path) -> h5py.File:
     """Open an HDF5 file for reading.
 
+    Damaged files are refused or raise while they are read, see `reading`; none makes the process hang.
+
     Raises:
         MissingFileError: there is no such file.
         DataError: it is not HDF5, is cut short, is being written, or may not be read.
@@ -84,20 +90,22 @@ def open_h5(path: str | Path) -> h5py.File:
     path = Path(path)
     if not path.exists():
         raise MissingFileError(
-            f"No such gameplay file: {path}; record one with 'tinyworlds record ENV_ID --out {path}' "
+            f"No such gameplay file: {path}; record one with 'tinyworlds record ENV_ID --out {path}', "
+            f"fetch a public one with 'tinyworlds download datasets --pattern {path.name}', "
             "or name yours with --data.files."
         )
     if path.is_dir():
         raise DataError(f"{path} is a folder, not a gameplay file; name the .h5 file in it.")
     try:
-        return h5py.File(path, "r")
+        h5py.File(path, "r").close()  # this one asks whether somebody is writing the file
+        return h5py.File(GuardedFile(path), "r")
     except BlockingIOError as error:
         raise DataError(
             f"{path} is being written by another process; wait until that has finished."
         ) from error
     except PermissionError as error:
         raise DataError(f"{path} may not be read by this user; change its permissions.") from error
-    except OSError as error:
+    except (OSError, RuntimeError, ValueError) as error:
         if "truncated" in str(error):
             raise DataError(
                 f"{path} is truncated: its end is missing; copy, download or record it again."
@@ -108,20 +116,42 @@ def open_h5(path: str | Path) -> h5py.File:
         ) from error
 
 
+@contextlib.contextmanager
+def reading(path: str | Path, where: str = "") -> Iterator[None]:
+    """Turn whatever h5py raises over damaged content within the block into one line.
+
+    Args:
+        path: of the file that is read.
+        where: what of it, such as "near row 48".
+
+    Raises:
+        DataError: something is damaged.
+    """
+    try:
+        yield
+    except TinyWorldsError:
+        raise
+    except Exception as error:  # h5py: OSError, RuntimeError, KeyError, TypeError ..., by the place of damage
+        place = f" {where}" if where else ""
+        reason = " ".join(str(error).split())[:100]
+        raise DataError(
+            f"{path} is damaged{place} ({reason}); copy, download or record it again."
+        ) from error
+
+
 def read_info(path: str | Path) -> FileInfo:
     """Check one gameplay file against the schema and return its facts.
 
     Raises:
         MissingFileError: there is no such file.
-        DataError: the file breaks the schema; the message says where.
+        DataError: the file breaks the schema or is damaged; the message says where.
     """
-    with open_h5(path) as file:
-        return check(file)
+    with open_h5(path) as file, reading(path):
+        return check(file, Path(path))
 
 
-def check(file: h5py.File) -> FileInfo:
+def check(file: h5py.File, path: Path) -> FileInfo:
     """Check an open gameplay file against the schema; see `read_info`."""
-    path = Path(file.filename)
     frames = _check_frames(file, path)
     for name in _PER_FRAME:
         _check_per_frame(file, path, name, len(frames))
@@ -144,7 +174,7 @@ def check(file: h5py.File) -> FileInfo:
 
 def _check_frames(file: h5py.File, path: Path) -> h5py.Dataset:
     if not isinstance(file.get("frames"), h5py.Dataset):
-        found = ", ".join(sorted(file)) or "nothing"
+        found = ", ".join(sorted(map(str, file))) or "nothing"
         raise DataError(
             f"{path} has no dataset 'frames' (it holds: {found}); write uint8 [N,H,W,3] frames to it."
         )
@@ -160,6 +190,8 @@ def _check_frames(file: h5py.File, path: Path) -> h5py.Dataset:
         )
     if 0 in frames.shape:
         raise DataError(f"{path}: 'frames' is empty, {found}; record the file again.")
+    if max(frames.shape[1:3]) > MAX_SIDE:
+        raise DataError(f"{path}: 'frames' is {found}; a side has at most {MAX_SIDE} pixels, so resize them.")
     return frames
 
 
@@ -205,7 +237,10 @@ def _action_names(file: h5py.File, path: Path) -> tuple[str, ...]:
 def _version(file: h5py.File, path: Path) -> int | None:
     if "schema_version" not in file.attrs:
         return None
-    version = int(file.attrs["schema_version"])
+    try:
+        version = int(file.attrs["schema_version"])
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{path}: attribute 'schema_version' is no whole number; write it again.") from error
     if version > SCHEMA_VERSION:
         raise DataError(
             f"{path} has schema version {version}, this TinyWorlds reads up to {SCHEMA_VERSION}; update it."

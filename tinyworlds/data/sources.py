@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import glob
 import warnings
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from tinyworlds.data.reader import FrameFile
 from tinyworlds.data.schema import FileInfo
 from tinyworlds.errors import ConfigError, DataError, MissingFileError
+
+SUFFIXES = (".h5", ".hdf5")
+"""Endings of the files that are taken from a folder; a file that is named itself may have any."""
 
 
 @dataclass(frozen=True)
@@ -36,27 +41,68 @@ def game_defaults(game: str | None) -> Defaults:
 
 
 def find_files(files: str | Sequence[str] | None, game_file: str | None) -> list[str]:
-    """Return the files that were asked for, patterns resolved.
+    """Return the gameplay files that were asked for, in an order that is the same in every process.
+
+    Args:
+        files: each a file, a folder (searched with the folders in it), a pattern such as ``data/zelda*.h5``
+            or ``data/**/*.h5``, or an address such as ``s3://bucket/zelda/``, which is copied here first (see
+            `tinyworlds.data.remote`).
+        game_file: what a title supplies where `files` is None.
 
     Raises:
-        ConfigError: none was named.
-        MissingFileError: a pattern matches nothing.
+        ConfigError: none was named, or one twice.
+        MissingFileError: a pattern matches nothing, or a folder holds no gameplay file.
+        RemoteError: an address could not be read.
     """
     if files is None:
         files = game_file
     if not files:
         raise ConfigError("No gameplay file was named: pass --data.files FILE or --data.game TITLE.")
-    found: list[str] = []
-    for name in [files] if isinstance(files, str) else files:
-        matches = sorted(glob.glob(str(name))) if glob.has_magic(str(name)) else [str(name)]
-        if not matches:
-            raise MissingFileError(f"No gameplay file matches '{name}'; record one or name another.")
-        found += matches
-    if len(set(found)) < len(found):
+    found = [file for name in ([files] if isinstance(files, str) else files) for file in _files_of(str(name))]
+    times = Counter(Path(file).resolve() for file in found)
+    twice = [file for file in found if times[Path(file).resolve()] > 1]
+    if twice:
         raise ConfigError(
-            f"A gameplay file is named twice in {', '.join(found)}; windows would be in two splits."
+            f"A gameplay file is named twice ({', '.join(twice[:4])}); windows would be in two splits."
         )
     return found
+
+
+def is_gameplay(name: str) -> bool:
+    """Whether a file in a folder, named by its path inside, is a gameplay file: by its ending, not hidden."""
+    parts = name.split("/")
+    return parts[-1].lower().endswith(SUFFIXES) and not any(part.startswith(".") for part in parts)
+
+
+def _files_of(name: str) -> list[str]:
+    if "://" in name:
+        from tinyworlds.data.remote import fetch_files
+
+        return fetch_files(name, is_gameplay)
+    path = Path(name)
+    if path.is_dir():
+        return _files_in(path)
+    if path.exists() or not glob.has_magic(name):
+        return [name]
+    matches = sorted(glob.glob(name, recursive=True))
+    if not matches:
+        raise MissingFileError(f"No gameplay file matches '{name}'; record one or name another.")
+    return _flattened([match] if not Path(match).is_dir() else _files_in(Path(match)) for match in matches)
+
+
+def _files_in(folder: Path) -> list[str]:
+    inside = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    found = [str(folder / name) for name in inside if is_gameplay(name)]
+    if not found:
+        raise MissingFileError(
+            f"{folder} is a folder without gameplay files (*{', *'.join(SUFFIXES)}); "
+            "record one or name another."
+        )
+    return found
+
+
+def _flattened(lists: Iterable[list[str]]) -> list[str]:
+    return [item for items in lists for item in items]
 
 
 def frame_stride(info: FileInfo, fps: float | None) -> int:

@@ -9,6 +9,7 @@ import torch
 from tinyworlds.checkpoints import META_KEY, load_network
 from tinyworlds.errors import ConfigError, DataError
 from tinyworlds.models import DynamicsModel
+from tinyworlds.nn.norms import ConditionedNorm
 from tinyworlds.run_layout import game_of
 from tinyworlds.stages.base import Batch, Losses, Stage
 from tinyworlds.stages.code_cache import cache_codes
@@ -99,6 +100,10 @@ class DynamicsStage(Stage):
             ema_decay,
             compile,
         )
+        if actions == "none":
+            for module in self.network.modules():
+                if isinstance(module, ConditionedNorm):
+                    module.requires_grad_(False)  # never used, and DDP waits for every gradient
         self.save_hyperparameters()
         self.sizes = sizes
         self.actions = actions
