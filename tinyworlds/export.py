@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import json
 import logging
@@ -15,6 +16,7 @@ import torch
 from tinyworlds import __version__
 from tinyworlds.action_naming import name_actions
 from tinyworlds.action_source import infer_actions
+from tinyworlds.actions.proposal import measured_naming
 from tinyworlds.checkpoint_formats import WORLD_PARTS
 from tinyworlds.checkpoints import CheckpointInfo, fingerprint, load_stage
 from tinyworlds.data.pixels import frames_to_input
@@ -118,9 +120,16 @@ def build_world(
             "data_settings": _shareable_settings(infos["dynamics"], data),
         },
     )
+    compiled = settings.pop("compile", False)
     world = World(**networks, info=info, device=device, **settings)
     if gameplay:
         _add_start_clips(world, gameplay)
+        naming = measured_naming(world, naming)
+        world.info = dataclasses.replace(
+            info, key_map=naming.key_map, action_names=naming.names, idle_action=naming.idle
+        )
+    if compiled:  # not before: dreams of many sessions would be compiled for
+        world.compile()
     return world
 
 

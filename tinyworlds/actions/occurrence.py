@@ -1,0 +1,109 @@
+"""How often each latent action occurs in gameplay, and beside which true actions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from tinyworlds.action_naming import infer_actions
+from tinyworlds.errors import DataError
+from tinyworlds.start_clips import Gameplay
+from tinyworlds.usage import MIN_SHARE, contingency
+
+ENOUGH = 200
+"""Transitions from which on an action that hardly occurs counts as dead."""
+
+
+@dataclass(frozen=True)
+class Occurrence:
+    """Counts over transitions, the steps from one frame to the next.
+
+    Attributes:
+        counts: transitions with each action of the world, int64 [A].
+        source: where they were counted, in words.
+        table: true against latent actions, int64 [num_true, A]; None where no true ones are known.
+        true_names: one per row.
+    """
+
+    counts: np.ndarray
+    source: str
+    table: np.ndarray | None = None
+    true_names: tuple[str, ...] = ()
+
+    @property
+    def num_transitions(self) -> int:
+        """How many there were."""
+        return int(self.counts.sum())
+
+    @property
+    def shares(self) -> np.ndarray:
+        """Share of each action, [A]."""
+        return self.counts / max(self.num_transitions, 1)
+
+    @property
+    def dead(self) -> list[int]:
+        """Actions with less than one in a hundred transitions; none where too few were seen to tell."""
+        return np.flatnonzero(self.shares < MIN_SHARE).tolist() if self.num_transitions >= ENOUGH else []
+
+
+def sample_gameplay(settings: dict[str, Any], num_frames: int, num_clips: int) -> Gameplay:
+    """Read clips spread evenly over the training part of the data, with true actions where there are any.
+
+    Args:
+        settings: arguments of `H5DataModule`.
+        num_frames: frames per clip.
+        num_clips: at most.
+
+    Raises:
+        MissingFileError: the data are not there.
+        DataError: they are malformed or hold no clip of that length.
+    """
+    from tinyworlds.data import H5DataModule
+
+    module = H5DataModule(**{**settings, "num_frames": num_frames}, batch_size=1)
+    module.setup("fit")
+    windows = module.train_dataloader().dataset
+    chosen = np.unique(np.linspace(0, len(windows) - 1, min(len(windows), num_clips)).astype(int))
+    batch = windows.__getitems__(chosen.tolist())
+    frames = batch["frames"].numpy()
+    actions = batch["actions"].numpy() if module.has_actions else None
+    names = tuple(module.action_names)
+    files = tuple(Path(file).name for file in module.files)
+    return Gameplay(frames, actions, frames, actions, names, float(module.fps), files)
+
+
+def count_in_gameplay(world: Any, gameplay: Gameplay) -> Occurrence:
+    """Infer the latent actions of gameplay, or take the labels where the world plays by them, and count.
+
+    Raises:
+        DataError: the world plays by labels, and the gameplay has none.
+    """
+    true = None if gameplay.sample_actions is None else gameplay.sample_actions[:, :-1]
+    if world.info.actions == "labels":
+        if true is None:
+            raise DataError(
+                f"{', '.join(gameplay.files)} holds no actions, but this world was trained on recorded ones: "
+                "name the recording with --data FILE"
+            )
+        latent, true = true, None
+    else:
+        latent = infer_actions(world.latent_actions, gameplay.samples)
+    counts = np.bincount(latent.ravel(), minlength=world.num_actions)[: world.num_actions]
+    source = ", ".join(gameplay.files)
+    if true is None:
+        return Occurrence(counts, source)
+    names = (*gameplay.action_names, *map(str, range(len(gameplay.action_names), int(true.max()) + 1)))
+    table = contingency(torch.from_numpy(latent), torch.from_numpy(true), world.num_actions, len(names))
+    return Occurrence(counts, source, table.long().numpy(), names)
+
+
+def count_in_start_clips(world: Any) -> Occurrence | None:
+    """Count in the few clips that a world file holds; None if it holds none."""
+    if world.start_actions is None or not world.start_actions.size:
+        return None
+    counts = np.bincount(world.start_actions.ravel(), minlength=world.num_actions)[: world.num_actions]
+    return Occurrence(counts, "the world's own start clips")

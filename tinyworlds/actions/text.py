@@ -1,0 +1,70 @@
+"""Findings for people: plain tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from tinyworlds.actions.discovery import ActionReport, Discovery
+from tinyworlds.actions.optical_flow import WORK_PX
+
+if TYPE_CHECKING:
+    from tinyworlds.models.world import World
+
+
+def findings(found: Discovery, world: World) -> str:
+    """Return all tables: what each action does, how it goes with the true ones, the keys proposed."""
+    counted = found.occurrence
+    held = f"{world.num_actions} actions, held for {found.num_steps} frames from {found.num_starts} starts"
+    where = f"; counted in {counted.num_transitions:,} transitions of {counted.source}" if counted else ""
+    parts = [held + where, _actions(found, world)]
+    if counted is not None and counted.table is not None:
+        parts.append(_confusion(found))
+    parts.append(_proposal(found))
+    return "\n\n".join(parts)
+
+
+def _actions(found: Discovery, world: World) -> str:
+    unit = f"px of {min(WORK_PX, world.frame_size)}"
+    head = ("action", "name", "does", f"flow right, down ({unit})", "moves", "in data", "keys", "remark")
+    return _table([head, *(_row(found, report) for report in found.actions)])
+
+
+def _row(found: Discovery, report: ActionReport) -> tuple[str, ...]:
+    right, down = report.effect.flow
+    return (
+        str(report.action),
+        report.name,
+        report.does,
+        f"{right:+.1f}, {down:+.1f}",
+        f"{report.effect.moving:.0%}",
+        "?" if report.share is None else f"{report.share:.1%}",
+        " ".join(found.keys_of(report.action)),
+        report.remark,
+    )
+
+
+def _confusion(found: Discovery) -> str:
+    counted = found.occurrence
+    assert counted is not None
+    assert counted.table is not None
+    head = ("true", *(f"{report.action} {report.name}" for report in found.actions))
+    rows = [
+        (name, *(f"{share:.0%}" for share in row / max(row.sum(), 1)))
+        for name, row in zip(counted.true_names, counted.table, strict=True)
+    ]
+    told = f"Latent actions where a true one was taken (they tell {found.told:.2f} of it, NMI, 0 to 1):"
+    return f"{told}\n{_table([head, *rows])}"
+
+
+def _proposal(found: Discovery) -> str:
+    names = found.proposal.names
+    keys = ", ".join(f"{key} = {action} {names[action]}" for key, action in found.proposal.key_map.items())
+    idle = found.proposal.idle
+    return f"Proposed keys, from {found.origin}: {keys or 'none'}; without a key: {idle} {names[idle]}"
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+    return "\n".join(line.rstrip() for line in lines)
