@@ -6,10 +6,13 @@ import types
 import cv2
 import pytest
 from fake_world import FakeWorld
+from test_world import tiny_world
 
 from tinyworlds.errors import ConfigError, DisplayError, MissingFileError
+from tinyworlds.models.world import World
 from tinyworlds.play import cli
-from tinyworlds.play.keys import KeyEvent
+from tinyworlds.play.keys import KeyBinding, KeyEvent
+from tinyworlds.world_file import save_world
 
 PONG = types.SimpleNamespace(name="pong", title="Pong", public_file="")
 
@@ -129,6 +132,29 @@ def test_what_is_no_log_is_refused_in_one_line(world, here, text, reason):
         cli.main(["fake.world", "--replay", "log.json"])
 
 
+def test_changed_keys_are_kept_in_the_file(here, monkeypatch, capsys):
+    path = save_world(here / "tiny.world", tiny_world())
+
+    class Rebinding(Leaving):
+        shown = 0
+
+        def show(self, frame):
+            self.shown += 1
+
+        def poll(self):
+            return [KeyEvent("esc")] if self.shown == 4 else [KeyBinding("x", 3)] if self.shown == 1 else []
+
+    monkeypatch.setattr(cli, "_browser", lambda args, world, session: Rebinding())
+    assert cli.main([str(path), "--browser"]) == 0
+    assert "saved the changed keys" in capsys.readouterr().out
+    assert World.load(path).key_map == {"left": 1, "x": 3}
+
+
+def test_three_worlds_are_too_many(world):
+    with pytest.raises(ConfigError, match="one world, or two to compare; got 3"):
+        cli.main(["a.world", "b.world", "c.world", "--headless", "--keys", "w"])
+
+
 def test_record_and_replay(world, here, capsys):
     keys = "left*5 right*3 space r up*2"
     assert cli.main(["fake.world", "--headless", "--keys", keys, "--record", "--out", "a.mp4"]) == 0
@@ -150,7 +176,7 @@ def test_a_game_without_a_world_says_what_to_run(capsys):
 
 def test_a_game_finds_its_newest_world(world, here, monkeypatch, capsys):
     asked = []
-    monkeypatch.setattr(cli, "_load", lambda path, *_: asked.append(path) or world)
+    monkeypatch.setattr(cli, "_load", lambda paths, *_: asked.extend(paths) or world)
     (here / "lightning_logs" / "pong").mkdir(parents=True)
     newest = here / "lightning_logs" / "pong" / "pong.world"
     newest.touch()

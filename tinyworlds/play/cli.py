@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tinyworlds.cli import INTERRUPTED, run_guarded
-from tinyworlds.errors import DisplayError, MissingFileError
+from tinyworlds.errors import ConfigError, DisplayError, MissingFileError
 from tinyworlds.play.keys import keys_without_meaning, parse_script
 from tinyworlds.play.options import WORLD_SETTINGS, check_options, play_parser
 from tinyworlds.run_layout import STAGES, default_run, versions
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tinyworlds.models.world import World
     from tinyworlds.play.session import Session
     from tinyworlds.play.session_log import SessionLog
+    from tinyworlds.play.side_by_side import SideBySide
     from tinyworlds.play.view import PlayFrame, View
 
 _CLIP_PX = 512
@@ -32,11 +33,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         TinyWorldsError: for the dispatcher to print.
     """
     parser = play_parser("tinyworlds play", "Play a world with the keyboard, or with a script of keys.")
-    parser.add_argument(
-        "world", metavar="FILE", help="a .world file, a run folder with the three stages, or a title"
-    )
+    known = "a .world file, a run folder with the three stages, or a title; two play side by side"
+    parser.add_argument("world", metavar="FILE", nargs="+", help=known)
     args = parser.parse_args(argv)
-    return _play(args, _world_of(args.world))
+    if len(args.world) > 2:
+        raise ConfigError(f"play takes one world, or two to compare; got {len(args.world)}")
+    return _play(args, *map(_world_of, args.world))
 
 
 def play_game(spec: GameSpec, argv: Sequence[str] | None = None) -> int:
@@ -53,33 +55,36 @@ def play_game(spec: GameSpec, argv: Sequence[str] | None = None) -> int:
     return run_guarded(run)
 
 
-def _play(args: argparse.Namespace, path: str | Path) -> int:
+def _play(args: argparse.Namespace, *paths: str | Path) -> int:
     from tinyworlds.play.session_log import SessionLog
 
     check_options(args)
     script = parse_script(args.keys) if args.keys is not None else None
     replayed = SessionLog.read(args.replay) if args.replay else None
     browser = not (args.headless or args.replay) and (args.browser or not _has_window(args.window))
-    world = _load(path, args, replayed)
+    world = _load(paths, args, replayed)
     if args.govern:
-        world.reset(seed=args.seed)
-        print(f"governor: {govern_words(world, args)}", flush=True)
+        _govern(world, args)
     print(
-        f"{world.game or path}: {world.num_actions} actions, {world.fps:g} frames/s, on {world.device}",
+        f"{world.game or paths[0]}: {world.num_actions} actions, {world.fps:g} frames/s, on {world.device}",
         flush=True,
     )
     if replayed is not None:
         return _replay(args, world, replayed)
     if script is not None:
         return _play_headless(args, world, script)
-    return _play_live(args, world, browser)
+    return _play_live(args, world, paths, browser)
 
 
-def govern_words(world: World, args: argparse.Namespace) -> str:
-    """Let the governor choose, and return what it chose."""
+def _govern(world: World, args: argparse.Namespace) -> None:
+    """Let the governor choose, and say what it chose."""
     from tinyworlds.play.governor import govern
 
-    return str(govern(world, args.fps or world.fps, bool(args.compile)))
+    worlds = getattr(world, "worlds", (world,))
+    for each in worlds:
+        each.reset(seed=args.seed)
+        wanted = len(worlds) * (args.fps or world.fps)
+        print(f"governor: {govern(each, wanted, bool(args.compile))}", flush=True)
 
 
 def _has_window(insist: bool) -> bool:
@@ -96,14 +101,24 @@ def _has_window(insist: bool) -> bool:
     return True
 
 
-def _load(path: str | Path, args: argparse.Namespace, replayed: SessionLog | None = None) -> World:
+def _load(paths: Sequence[str | Path], args: argparse.Namespace, replayed: SessionLog | None = None) -> World:
     from tinyworlds.models.world import World
 
     settings = dict(replayed.settings) if replayed else {}
     settings |= {name: getattr(args, name) for name in WORLD_SETTINGS if getattr(args, name) is not None}
     if args.govern:
         settings.pop("compile", None)  # the governor compiles if it must
-    return World.load(path, device=args.device, **settings)
+    worlds = [World.load(path, device=args.device, **settings) for path in paths]
+    return worlds[0] if len(worlds) == 1 else _side_by_side(worlds, paths)
+
+
+def _side_by_side(worlds: Sequence[World], paths: Sequence[str | Path]) -> SideBySide:
+    from tinyworlds.play.side_by_side import SideBySide
+
+    both = SideBySide(*worlds, names=tuple(Path(path).name for path in paths))
+    for note in both.notes:
+        print(f"note: {note}", file=sys.stderr)
+    return both
 
 
 def _play_headless(args: argparse.Namespace, world: World, script: list[str | None]) -> int:
@@ -149,7 +164,7 @@ def _play_to_clip(
     return code
 
 
-def _play_live(args: argparse.Namespace, world: World, browser: bool) -> int:
+def _play_live(args: argparse.Namespace, world: World, paths: Sequence[str | Path], browser: bool) -> int:
     from tinyworlds.play.pacing import play
 
     session, log = _session(args, world)
@@ -163,7 +178,21 @@ def _play_live(args: argparse.Namespace, world: World, browser: bool) -> int:
         view.close()
     print(session.pace.summary())
     _say_saved(session, log)
+    if session.rebound and len(paths) == 1:
+        _store_keys(Path(paths[0]), world, session)
     return code
+
+
+def _store_keys(path: Path, world: World, session: Session) -> None:
+    """Keep the keys that the player changed, so that every front end has them from now on."""
+    from tinyworlds.actions.world_keys import Keys, write_keys
+
+    if path.suffix != ".world":
+        print(f"{path} is no .world file, so the changed keys are not kept: export it first")
+        return
+    key_map = {**world.key_map, **session.rebound}
+    write_keys(path, Keys(key_map, tuple(world.action_names), world.idle_action))
+    print(f"saved the changed keys in {path}")
 
 
 def _window(args: argparse.Namespace, world: World, session: Session) -> View:

@@ -70,6 +70,7 @@ class Session:
         self.running = True
         self.paused = False
         self.key_map = complete_key_map(world.key_map, world.num_actions)
+        self.rebound: dict[str, int] = {}  # keys that the player gave another action
         self.pace = Pace(clock)
         self._clock, self._seed, self._on_events = clock, seed, on_events
         self._recordings = Recordings(new_recorder, self.say)
@@ -166,6 +167,7 @@ class Session:
         if key in COMMANDS or not key.isprintable() or not 0 <= action < self.world.num_actions:
             return
         self.key_map = {**self.key_map, key: action}
+        self.rebound[key] = action
         self.say(f"{key} = {self.world.action_names[action]}")
 
     def _command(self, command: str, down: bool) -> None:

@@ -114,7 +114,9 @@ def check_replayable(log: SessionLog, world: PlayableWorld) -> None:
 def _fingerprint(world: PlayableWorld) -> str:
     from tinyworlds.checkpoints import fingerprint
 
-    networks = [getattr(world, name, None) for name in ("tokenizer", "dynamics", "latent_actions")]
+    names = ("tokenizer", "dynamics", "latent_actions")
+    worlds = getattr(world, "worlds", (world,))
+    networks = [getattr(each, name, None) for each in worlds for name in names]
     return "-".join(fingerprint(network)[:8] for network in networks if network is not None)
 
 

@@ -1,0 +1,56 @@
+// The keyboard: names of keys, presses and releases. What a key means is the server's business.
+
+const NAMED = {
+  " ": "space", ArrowUp: "up", ArrowDown: "down", ArrowLeft: "left", ArrowRight: "right",
+  Enter: "enter", Escape: "esc", Tab: "tab", Backspace: "backspace",
+};
+const LATIN = 0x250;
+
+// Our name for the key of an event, null for keys that have none. Letters of other scripts go by their place.
+export function keyName({ key, code }) {
+  if (Object.hasOwn(NAMED, key)) return NAMED[key];
+  if ([...key].length !== 1 || key === "+") return null;
+  if (key.codePointAt(0) < LATIN) return key.toLowerCase();
+  return /^Key[A-Z]$/.test(code) ? code[3].toLowerCase() : null;
+}
+
+export class Keyboard {
+  // wants(key): whether a key that moves between buttons is the game's. intercept(key): true if somebody else took it.
+  constructor(held, { wants, intercept }) {
+    this.held = held;
+    this.wants = wants;
+    this.intercept = intercept;
+    this.down = new Map(); // by code: with Shift or another layout in between, the same key ends with another name
+    window.addEventListener("keydown", (event) => this.pressed(event));
+    window.addEventListener("keyup", (event) => this.released(event));
+  }
+
+  pressed(event) {
+    const key = keyName(event);
+    if (key === null || event.isComposing || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (this.belongsToPage(key, event.target)) return;
+    event.preventDefault(); // no scrolling, no quick search
+    if (this.down.has(event.code)) return;
+    const taken = !event.repeat && this.intercept(key);
+    this.down.set(event.code, taken ? null : key);
+    if (!taken) this.held.press(key, event.code, event.timeStamp, event.repeat);
+  }
+
+  released(event) {
+    if (event.key === "Meta") return this.forget(); // macOS tells of no releases while it is held
+    const key = this.down.get(event.code);
+    this.down.delete(event.code);
+    if (key) this.held.release(key, event.code);
+  }
+
+  forget() {
+    this.down.clear();
+    this.held.releaseAll();
+  }
+
+  // Tab moves between buttons unless the game uses it, and a focused button has its own Space and Enter.
+  belongsToPage(key, target) {
+    if (key === "tab") return !this.wants(key);
+    return (key === "space" || key === "enter") && target.closest?.("button") !== null;
+  }
+}

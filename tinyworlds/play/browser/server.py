@@ -1,0 +1,122 @@
+"""The web server of the page: a fixed handful of files, and one websocket for each open page.
+
+It runs on an event loop, knows neither sessions nor worlds, and hands what pages say to its owner.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+from aiohttp import WSCloseCode, web
+
+from tinyworlds.play.browser.guard import Guard
+from tinyworlds.play.browser.messages import Message
+from tinyworlds.play.browser.page_socket import Page, new_socket
+
+MAX_PAGES = 8
+_SOCKET = "play"  # the websocket's name beside the files
+FOLDER = Path(__file__).parent / "page"
+_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+FILES = (
+    "index.html", "style.css", "icon.svg", "main.js", "connection.js", "picture.js", "held.js", "keyboard.js",
+    "gamepad.js", "touch.js", "figures.js", "panel.js", "caps.js", "world.js",
+)  # fmt: skip
+_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "Cache-Control": "no-store",  # after an update the browser must not mix old files with new ones
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",  # the address may hold the token
+    "X-Content-Type-Options": "nosniff",
+    "Server": "tinyworlds",
+}
+
+
+class PageServer:
+    """Serves the page and keeps the open ones. All methods belong to the event loop's thread.
+
+    Args:
+        guard: decides which requests are answered.
+        greet: returns the text that a page gets first.
+        receive: told what a page said.
+        leave: told that a page is gone.
+    """
+
+    def __init__(
+        self,
+        guard: Guard,
+        greet: Callable[[], str],
+        receive: Callable[[Page, Message], None],
+        leave: Callable[[Page], None],
+    ) -> None:
+        self.pages: set[Page] = set()
+        self._guard, self._greet, self._receive, self._leave = guard, greet, receive, leave
+        self._files = {name: (FOLDER / name).read_bytes() for name in FILES}
+        app = web.Application(client_max_size=1024)
+        app.router.add_get("/{path:.*}", self._answer)
+        app.on_response_prepare.append(_add_headers)
+        self._runner = web.AppRunner(app, access_log=None, keepalive_timeout=10, shutdown_timeout=1)
+
+    async def start(self, listener: socket.socket) -> None:
+        """Answer requests that come by a bound socket."""
+        await self._runner.setup()
+        await web.SockSite(self._runner, listener).start()
+
+    async def stop(self) -> None:
+        """Tell all pages that the game is over, and close every connection."""
+        goodbye = [page.close(WSCloseCode.GOING_AWAY, "the game has ended") for page in self.pages]
+        await asyncio.gather(*goodbye, return_exceptions=True)
+        await self._runner.cleanup()
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        if not self._guard.knows_host(request.headers.get("Host")):
+            raise web.HTTPForbidden(text="This address is not ours: open the one that the program printed.")
+        name = self._guard.name_asked_for(request.path)
+        if name is None:
+            raise web.HTTPForbidden(text="This address is not whole: open the one that the program printed.")
+        if name == _SOCKET:
+            return await self._play(request)
+        name = name or "index.html"
+        if name not in self._files:
+            raise web.HTTPNotFound(text="There is no such page.")
+        return web.Response(body=self._files[name], content_type=_TYPES[Path(name).suffix], charset="utf-8")
+
+    async def _play(self, request: web.Request) -> web.StreamResponse:
+        if not self._guard.same_origin(request.headers.get("Origin"), request.headers.get("Host")):
+            raise web.HTTPForbidden(text="Only our own page may play.")
+        websocket = new_socket()
+        if not websocket.can_prepare(request):
+            raise web.HTTPBadRequest(text="This address is for the page's websocket.")
+        await websocket.prepare(request)
+        page = Page(websocket)
+        if len(self.pages) >= MAX_PAGES:
+            await page.close(WSCloseCode.TRY_AGAIN_LATER, f"{MAX_PAGES} pages are open already")
+            return websocket
+        await self._serve(page)
+        return websocket
+
+    async def _serve(self, page: Page) -> None:
+        """Keep a page until it is gone."""
+        self.pages.add(page)
+        page.tell(self._greet())
+        sender = asyncio.create_task(page.send())
+        try:
+            async for message in page.messages():
+                self._receive(page, message)
+        finally:
+            self.pages.discard(page)
+            self._leave(page)
+            sender.cancel()
+            with contextlib.suppress(asyncio.CancelledError, ConnectionError):
+                await sender
+
+
+async def _add_headers(_: web.Request, response: web.StreamResponse) -> None:
+    response.headers.update(_HEADERS)

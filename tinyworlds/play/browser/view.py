@@ -1,0 +1,174 @@
+"""A view in the browser: frames to all open pages, the keys of all open pages to the session.
+
+The server runs in a thread of its own; the session's thread only hands frames over and takes events away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from tinyworlds.errors import ConfigError
+from tinyworlds.play.browser.guard import Guard
+from tinyworlds.play.browser.messages import KeyMessage, Message, pack_frame, world_text
+from tinyworlds.play.browser.server import PageServer
+from tinyworlds.play.browser.shared_keys import SharedKeys
+from tinyworlds.play.keys import KeyBinding, KeyEvent, KeyHint
+
+if TYPE_CHECKING:
+    from tinyworlds.play.browser.page_socket import Page
+    from tinyworlds.play.view import Event, PlayFrame
+
+PORT = 8765
+MAX_WAITING = 1000  # key presses that the session has not asked for yet; further ones are lost
+
+
+class BrowserView:
+    """Serves a page that shows frames and reports keys (a `View` of the session).
+
+    Events that the first `poll` after a `show` returns act in the frame that is shown next; those of later
+    polls come while that frame is computed and act in the one after. Pages are told so, and measure the time
+    from key to frame.
+
+    Args:
+        title: of the page.
+        hints: the game's keys.
+        action_names: names of all actions, by id.
+        num_actions: how many actions there are.
+        fps: frames per second that the session plays at.
+        host: name or address to listen on; anything but this machine's own needs a token in the address.
+        port: where to listen; with 0, and where another program has this one, a free port.
+        token: the secret part of the address, letters, digits, "_" and "-"; default: a random one where other
+            machines can reach the page, none otherwise.
+
+    Attributes:
+        url: the whole address of the page.
+
+    Raises:
+        ConfigError: it is not possible to listen on `host`, or the token does not fit into an address.
+    """
+
+    def __init__(
+        self,
+        title: str,
+        hints: Sequence[KeyHint],
+        action_names: Sequence[str],
+        num_actions: int,
+        fps: float,
+        host: str = "127.0.0.1",
+        port: int = PORT,
+        token: str | None = None,
+    ) -> None:
+        self._title, self._fps = title, fps
+        self._actions = [str(name) for name in action_names[:num_actions]]
+        self._keys = {key: hint.action for hint in hints for key in hint.keys}
+        self._shared = SharedKeys()
+        self._events: deque[Event] = deque()
+        self._num_received = self._num_polled = self._num_acted = self._num_shown = 0
+        self._acts_next = False  # the next poll is the first one after a frame
+        guard = Guard(host, token)
+        listener = _listen(host, port)
+        self.url = _url(host, listener.getsockname()[1], guard.token)
+        self._server = PageServer(guard, self._world_text, self._receive, self._leave)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="page server", daemon=True)
+        self._thread.start()
+        asyncio.run_coroutine_threadsafe(self._server.start(listener), self._loop).result()
+
+    @property
+    def num_pages(self) -> int:
+        """How many pages are open."""
+        return len(self._server.pages)
+
+    def poll(self) -> list[Event]:
+        """Return the events of all pages since the last call."""
+        events = [self._events.popleft() for _ in range(len(self._events))]
+        self._num_polled += len(events)
+        if self._acts_next:
+            self._num_acted, self._acts_next = self._num_polled, False
+        return events
+
+    def show(self, frame: PlayFrame) -> None:
+        """Send a frame to all open pages; a page that is not done with earlier ones passes it over."""
+        self._num_shown += 1
+        if self._server.pages:
+            packed = pack_frame(frame, self._num_shown)
+            self._loop.call_soon_threadsafe(self._offer, packed, self._num_acted)
+        self._acts_next = True
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass; keys are collected meanwhile."""
+        if seconds > 0:
+            time.sleep(seconds)
+
+    def close(self) -> None:
+        """Tell the pages that the game is over, and stop the server."""
+        if not self._thread.is_alive():
+            return
+        for last_words in (self._server.stop(), self._loop.shutdown_asyncgens()):
+            asyncio.run_coroutine_threadsafe(last_words, self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    # In the server's thread.
+
+    def _offer(self, packed: bytes, num_acted: int) -> None:
+        for page in self._server.pages:
+            page.offer(packed, num_acted)
+
+    def _receive(self, page: Page, message: Message) -> None:
+        if isinstance(message, KeyBinding):
+            self._bind(message)
+        elif isinstance(message, KeyMessage) and not (message.event.down and self._is_full()):
+            event = self._shared.take(page, message.event)
+            if event is not None:
+                self._add(event)
+                page.sent_event(self._num_received, message.id)
+
+    def _leave(self, page: Page) -> None:
+        for event in self._shared.leave(page):
+            self._add(event)
+
+    def _bind(self, binding: KeyBinding) -> None:
+        if binding.action >= len(self._actions) or self._is_full():
+            return
+        self._keys[binding.key] = binding.action
+        self._add(binding)
+        for page in self._server.pages:
+            page.tell(self._world_text())
+
+    def _add(self, event: KeyEvent | KeyBinding) -> None:
+        self._num_received += 1
+        self._events.append(event)
+
+    def _is_full(self) -> bool:
+        return len(self._events) >= MAX_WAITING
+
+    def _world_text(self) -> str:
+        return world_text(self._title, self._fps, self._actions, self._keys)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Return a socket that is bound to the port or, where that is not to be had, to a free one."""
+    for wanted in dict.fromkeys((port, 0)):
+        try:
+            family = socket.getaddrinfo(host, wanted, type=socket.SOCK_STREAM)[0][0]
+            return socket.create_server((host, wanted), family=family)
+        except (OSError, OverflowError) as error:  # OverflowError: no such port
+            reason = error
+    raise ConfigError(
+        f"the page cannot be served on {host}: {reason}; give --host an address of this machine"
+    ) from None
+
+
+def _url(host: str, port: int, token: str | None) -> str:
+    """Return the address to open; where the server listens everywhere, by the name of this machine."""
+    name = socket.gethostname() if host in ("0.0.0.0", "::", "") else host
+    name = f"[{name}]" if ":" in name else name
+    return f"http://{name}:{port}/" + (f"{token}/" if token else "")

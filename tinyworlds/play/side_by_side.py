@@ -1,0 +1,171 @@
+"""Two worlds played as one, side by side on the same keys: ``tinyworlds play A.world B.world``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import combinations
+from typing import Any
+
+import cv2
+import numpy as np
+
+from tinyworlds.errors import DataError
+from tinyworlds.models.world import World
+from tinyworlds.play.keys import complete_key_map, held_action
+
+PANEL_PX, LABEL_PX = 256, 22
+_FONT, _SCALE, _INK, _PAPER = cv2.FONT_HERSHEY_SIMPLEX, 0.42, (235, 235, 235), 24
+
+Pair = tuple[int, int]
+
+
+class SideBySide:
+    """A world that holds two (a `PlayableWorld` of the session).
+
+    A key does in each world what that world's own key map says, and nothing where it has no meaning. An
+    action of this world is a pair of actions; those below the larger number of actions are the same id in
+    both. Frames show both pictures, enlarged, each under its name and the action taken: uint8
+    [22 + 256, 512, 3].
+
+    Worlds of one title and frame size start from the same stored clip (the left one's; the right one's where
+    the left has none), others each from a clip of its own.
+
+    Args:
+        left: a world.
+        right: another one, or another session of the same.
+        names: what stands above the pictures.
+
+    Attributes:
+        shares_start: whether both start from the same frames.
+        notes: what a player should know, one line each.
+
+    Raises:
+        DataError: one of them has no clip to start from.
+    """
+
+    frame_shape = (LABEL_PX + PANEL_PX, 2 * PANEL_PX, 3)
+
+    def __init__(self, left: World, right: World, names: tuple[str, str]) -> None:
+        self.worlds, self.names = (left, right), names
+        self.game = "_and_".join(dict.fromkeys(world.game or "world" for world in self.worlds))
+        self.fps, self.device = min(left.fps, right.fps), left.device
+        self._clips_of = next((world for world in self.worlds if _has_clips(world)), None)
+        titles = {world.game for world in self.worlds if world.game}
+        self.shares_start = left.frame_shape == right.frame_shape and len(titles) < 2
+        for world, name in zip(self.worlds, names, strict=True):
+            if not _has_clips(world) and not (self.shares_start and self._clips_of):
+                raise DataError(f"{name} stores no clips to start from: export it with its gameplay at hand")
+        self.key_map, self._pairs = _paired(left, right)
+        self.num_actions = len(self._pairs)
+        self.action_names = tuple(self._name(pair) for pair in self._pairs)
+        self.idle_action = self._pairs.index((left.idle_action, right.idle_action))
+        self._chance = np.random.default_rng()
+
+    @property
+    def notes(self) -> list[str]:
+        """What a player should know, one line each."""
+        left, right = self.worlds
+        notes = []
+        if not self.shares_start:
+            notes.append("the worlds differ in title or frame size: each starts from a clip of its own")
+        if left.fps != right.fps:
+            notes.append(
+                f"the worlds learned {left.fps:g} and {right.fps:g} frames/s: both run at {self.fps:g}"
+            )
+        return notes
+
+    def reset(self, *, seed: int | None = None) -> np.ndarray:
+        """Start both anew; return the first frame, uint8 [H, W, 3]."""
+        if seed is not None:
+            self._chance = np.random.default_rng(seed)
+        if not self.shares_start:
+            return self._picture([world.reset(seed=seed) for world in self.worlds])
+        source = self._clips_of
+        clip = int(self._chance.integers(len(source.start_frames)))
+        frames = source.start_frames[clip, : source.context_frames]
+        return self._picture(
+            [world.reset(frames, self._actions_between(world, clip), seed) for world in self.worlds]
+        )
+
+    def step(self, action_id: int) -> np.ndarray:
+        """Take a pair of actions; return the next frame, uint8 [H, W, 3]."""
+        pair = self._pairs[action_id]
+        frames = [world.step(action) for world, action in zip(self.worlds, pair, strict=True)]
+        return self._picture(frames, pair)
+
+    def state(self) -> tuple[Any, ...]:
+        """Where both stand; `restore` goes back to it."""
+        return (*(world.state() for world in self.worlds), self._chance.bit_generator.state)
+
+    def restore(self, state: tuple[Any, ...]) -> None:
+        """Go on from an earlier `state`."""
+        *states, self._chance.bit_generator.state = state
+        for world, own in zip(self.worlds, states, strict=True):
+            world.restore(own)
+
+    def _actions_between(self, world: World, clip: int) -> np.ndarray | None:
+        """The stored actions of a start clip; None for a world that numbers its actions in its own way."""
+        source = self._clips_of
+        labels = (
+            source.info.actions == world.info.actions == "labels" and source.num_actions == world.num_actions
+        )
+        if source.start_actions is None or not (world is source or labels):
+            return None
+        return source.start_actions[clip, : source.context_frames - 1]
+
+    def _name(self, pair: Pair) -> str:
+        names = [world.action_names[action] for world, action in zip(self.worlds, pair, strict=True)]
+        return " | ".join(dict.fromkeys(names))
+
+    def _picture(self, frames: list[np.ndarray], pair: Pair | None = None) -> np.ndarray:
+        picture = np.full(self.frame_shape, _PAPER, np.uint8)
+        for side, (world, name, frame) in enumerate(zip(self.worlds, self.names, frames, strict=True)):
+            left = side * PANEL_PX
+            how = cv2.INTER_NEAREST if frame.shape[0] <= PANEL_PX else cv2.INTER_AREA
+            panel = cv2.resize(frame, (PANEL_PX, PANEL_PX), interpolation=how)
+            picture[LABEL_PX:, left : left + PANEL_PX] = panel
+            text = name if pair is None else f"{name}: {world.action_names[pair[side]]}"
+            _write(picture[:LABEL_PX, left : left + PANEL_PX], text)
+        picture[:, PANEL_PX - 1 : PANEL_PX + 1] = _PAPER  # where one ends and the other begins
+        return picture
+
+
+def _has_clips(world: World) -> bool:
+    return world.start_frames is not None and len(world.start_frames) > 0
+
+
+def _paired(left: World, right: World) -> tuple[dict[str, int], list[Pair]]:
+    """Return the keys of both worlds, each with the number of its pair of actions, and the pairs."""
+    maps = [complete_key_map(world.key_map, world.num_actions) for world in (left, right)]
+    idle = (left.idle_action, right.idle_action)
+    most = max(left.num_actions, right.num_actions)
+    pairs = [
+        tuple(i if i < world.num_actions else world.idle_action for world in (left, right))
+        for i in range(most)
+    ]
+    entries = list(dict.fromkeys([*maps[0], *maps[1], *"0123456789", *_independent(*maps)]))
+    key_map = {}
+    for entry in entries:
+        found = [held_action(entry.split("+"), known) for known in maps]
+        pair = tuple(own if action is None else action for action, own in zip(found, idle, strict=True))
+        if pair not in pairs:
+            pairs.append(pair)
+        key_map[entry] = pairs.index(pair)
+    if idle not in pairs:
+        pairs.append(idle)
+    return key_map, pairs
+
+
+def _independent(left: Mapping[str, int], right: Mapping[str, int]) -> list[str]:
+    """Two keys held together that each mean something in the other world only: each world takes its own."""
+    keys = sorted(key for key in left.keys() ^ right.keys() if "+" not in key and not key.isdigit())
+    return [f"{a}+{b}" for a, b in combinations(keys, 2) if (a in left) != (b in left)]
+
+
+def _write(bar: np.ndarray, text: str) -> None:
+    """Write a line into a bar [H, W, 3], in place; what does not fit is cut at its end."""
+    while text and cv2.getTextSize(text, _FONT, _SCALE, 1)[0][0] > bar.shape[1] - 8:
+        text = text[:-1]
+    line = np.ascontiguousarray(bar)  # OpenCV draws on whole arrays only
+    cv2.putText(line, text, (4, bar.shape[0] - 7), _FONT, _SCALE, _INK, 1, cv2.LINE_AA)
+    bar[:] = line
