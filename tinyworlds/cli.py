@@ -49,7 +49,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "convert": ("tinyworlds.convert", "main", "translate checkpoints of any known format"),
     "play": ("tinyworlds.play.cli", "main", "play a world with the keyboard, or headless into a clip"),
     "bench": ("tinyworlds.bench", "main", "measure this machine beside a plain reference: bench play train"),
-    "doctor": ("tinyworlds.doctor.command", "main", "check this machine, the data and the runs: ok, or what to do"),
+    "doctor": ("tinyworlds.doctor.command", "main", "check machine, data and runs: ok, or what to do"),
 }
 
 

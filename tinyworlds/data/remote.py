@@ -1,0 +1,154 @@
+"""Gameplay files at addresses such as ``s3://bucket/zelda/``: copied here once, then read like any other.
+
+Training draws windows at random, for which a network is too slow. So what an address names (a file, a
+pattern, or a folder: an address that ends in ``/``) is copied into a local folder, ``data/.cache/remote`` or
+the one that the environment variable ``TINYWORLDS_CACHE`` names. A copy lies under a key of its address and
+of its version there, so a changed file becomes another copy. Addresses are those of fsspec: http, https,
+file, memory, s3 and gs with their extras, and others whose package is installed.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import platform
+import re
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from tinyworlds.atomic import move_into_place, storage_error, write_text
+from tinyworlds.data.cache import check_space
+from tinyworlds.data.progress import progress_bar
+from tinyworlds.data.remote_access import (
+    BLOCK_BYTES,
+    RemoteError,
+    RemoteFile,
+    as_it_is_now,
+    digest,
+    list_files,
+    read,
+    shown,
+)
+from tinyworlds.errors import DataError, StorageError, TinyWorldsError
+from tinyworlds.hub.names import path_in
+from tinyworlds.locks import locked
+
+FOLDER_VARIABLE = "TINYWORLDS_CACHE"
+_FOLDER = Path("data", ".cache", "remote")
+_MIB = 2**20
+_SHOW_BYTES = 32 * _MIB  # less needs no progress bar
+
+
+def fetch_files(url: str, is_wanted: Callable[[str], bool]) -> list[str]:
+    """Return the local copies of the files that an address names, in the order of their names.
+
+    One process per machine copies, the others wait. A process asks an address once, so that all its parts see
+    the same version. If it cannot be reached the copies of last time are used, with a warning.
+
+    Args:
+        url: a file, a pattern, or a folder.
+        is_wanted: tells a folder's files that are meant by their paths inside it.
+
+    Raises:
+        RemoteError: the address cannot be reached or may not be read.
+        MissingFileError: there is no such file.
+        StorageError: the files do not fit on the disk, or the folder cannot be written.
+        DataError: a name is unsafe, a size is not told, or a file changed while it was copied.
+    """
+    return list(_fetch_once(url, is_wanted, copies_folder()))
+
+
+def copies_folder() -> Path:
+    """Return the folder of all copies."""
+    return Path(os.environ.get(FOLDER_VARIABLE) or _FOLDER)
+
+
+@functools.cache
+def _fetch_once(url: str, is_wanted: Callable[[str], bool], folder: Path) -> tuple[str, ...]:
+    try:
+        files = list_files(url, is_wanted)
+    except RemoteError as error:
+        known = _known(folder, url)
+        if not known:
+            raise
+        warnings.warn(f"the copies of last time are used: {error}", stacklevel=4)
+        return known
+    targets = [path_in(folder / file.key / file.version, file.name) for file in files]
+    try:
+        if not all(target.exists() for target in targets):
+            with locked(folder / "fetching.lock", f"fetching {shown(url)}"):
+                _fetch_missing(url, files, targets, folder)
+        if _known(folder, url) != tuple(map(str, targets)):
+            names = [target.relative_to(folder).as_posix() for target in targets]
+            write_text(_note(folder, url), json.dumps(names))
+    except TinyWorldsError:
+        raise
+    except OSError as error:
+        raise storage_error(folder, error) from error
+    return tuple(map(str, targets))
+
+
+def _fetch_missing(url: str, files: Sequence[RemoteFile], targets: Sequence[Path], folder: Path) -> None:
+    missing = [pair for pair in zip(files, targets, strict=True) if not pair[1].exists()]
+    if not missing:  # another process had the lock and copied them
+        return
+    size = sum(file.size for file, _ in missing)
+    parts = (_part(target) for _, target in missing)
+    here = sum(part.stat().st_size for part in parts if part.exists())
+    try:
+        check_space(folder, size - here, f"copies of {shown(url)}")
+    except StorageError as error:
+        raise StorageError(
+            f"{error}; free some in {folder}, where older copies lie, or name a folder on another disk with "
+            f"{FOLDER_VARIABLE}"
+        ) from error
+    what = missing[0][0].name if len(missing) == 1 else f"{len(missing)} files"
+    with progress_bar(f"fetching {what} (MiB)", -(-size // _MIB), size > _SHOW_BYTES) as advance:
+        done = 0
+        for file, target in missing:
+            for count in _copy(file, target):
+                advance((done + count) // _MIB - done // _MIB)
+                done += count
+
+
+def _copy(file: RemoteFile, target: Path) -> Iterator[int]:
+    """Copy one file, from where an earlier attempt stopped, and yield the bytes of each piece done."""
+    part = _part(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    before = as_it_is_now(file)
+    with open(part, "ab") as out:
+        # every block but the newest was confirmed by the disk, so a power failure leaves no hole before it
+        start = max(0, min(out.tell(), file.size) // BLOCK_BYTES - 1) * BLOCK_BYTES
+        out.truncate(start)
+        yield start
+        for block in read(file, start):
+            out.write(block)
+            out.flush()
+            os.fsync(out.fileno())
+            yield len(block)
+    if as_it_is_now(file) != before or before.size != file.size:
+        part.unlink()
+        raise DataError(f"{shown(file.path)} changed while it was copied; run the same command again")
+    move_into_place(part, target)
+
+
+def _part(target: Path) -> Path:
+    """An incomplete copy: one of each machine, in case several share a disk that knows no locks."""
+    machine = re.sub(r"\W", "_", platform.node())
+    return target.with_name(f"{target.name}.{machine}.part")
+
+
+def _known(folder: Path, url: str) -> tuple[str, ...]:
+    """Return the copies an address had last time, if all are still there."""
+    try:
+        names = json.loads(_note(folder, url).read_text(encoding="utf-8"))
+        copies = [path_in(folder, str(name)) for name in names]
+    except (OSError, ValueError, TypeError):  # ValueError is also a DataError of an unsafe name
+        return ()
+    return tuple(map(str, copies)) if all(copy.is_file() for copy in copies) else ()
+
+
+def _note(folder: Path, url: str) -> Path:
+    return folder / "addresses" / f"{digest(url)}.json"
