@@ -8,10 +8,10 @@ import gymnasium as gym
 import h5py
 import numpy as np
 import pytest
+from toy_games import CountingEnv  # importing it registers TinyCounting-v0, too
 
 from tinyworlds.data.actions import action_table
 from tinyworlds.data.environments import LiveGame
-from tinyworlds.data.policies import StickyPolicy, make_policy
 from tinyworlds.data.reader import FrameFile
 from tinyworlds.data.record import fit_picture, record
 from tinyworlds.data.record_cli import default_file, record_command
@@ -23,41 +23,13 @@ needs_doom = pytest.mark.skipif(find_spec("vizdoom") is None, reason="needs the 
 needs_atari = pytest.mark.skipif(find_spec("ale_py") is None, reason="needs the extra atari")
 
 
-class CountingEnv(gym.Env):
-    """Shows its steps (red), the last action (green) and the episode (blue); ends after 7 steps."""
-
-    observation_space = gym.spaces.Box(0, 255, (32, 24, 3), np.uint8)
-    metadata = {"render_fps": 24}  # noqa: RUF012
-
-    def __init__(self, actions=None):
-        self.action_space = actions or gym.spaces.Discrete(5)
-        self.episode = -1
-
-    def _see(self, action):
-        frame = np.zeros((32, 24, 3), np.uint8)
-        frame[:] = (self.steps, action, self.episode)
-        return frame
-
-    def reset(self, *, seed=None, options=None):
-        super().reset(seed=seed)
-        self.steps, self.episode = 0, self.episode + 1
-        return self._see(99), {}
-
-    def step(self, action):
-        self.steps += 1
-        return self._see(int(action)), float(self.steps), False, self.steps >= 7, {}
-
-
-@pytest.fixture(autouse=True)
-def _counting_env():
-    gym.register("TinyCounting-v0", lambda **kwargs: CountingEnv(**kwargs))
-    yield
-    gym.registry.pop("TinyCounting-v0")
-
-
 def columns(path):
     with h5py.File(path) as file:
         return {name: file[name][:] for name in file}
+
+
+def visible(folder):
+    return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
 
 
 # ---- alignment
@@ -109,7 +81,7 @@ def test_a_function_may_play(tmp_path):
 def test_doom(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     recording = record(DOOM, tmp_path / "doom.h5", 160, progress=False)
-    assert [path.name for path in tmp_path.iterdir()] == ["doom.h5"]  # the engine leaves nothing behind
+    assert visible(tmp_path) == ["doom.h5"]  # the engine leaves nothing behind
     assert recording.fps == 35 / 4
     assert recording.action_names == ("noop", "attack", "move_right", "move_left")
     data = columns(recording.path)
@@ -178,6 +150,8 @@ def test_a_dropped_version_is_the_same_game():
         ({"hold": 0.5}, ConfigError, "hold is 0.5"),
         ({"actions": ["action_9"]}, ConfigError, "Unknown action 'action_9'"),
         ({"crop": (0, 0, 99, 10)}, ConfigError, "24x32"),
+        ({"processes": 0}, ConfigError, "processes is 0"),
+        ({"append": True, "overwrite": True}, DataError, "exclude each other"),
     ],
 )
 def test_bad_settings_leave_nothing(tmp_path, settings, error, words):
@@ -185,7 +159,8 @@ def test_bad_settings_leave_nothing(tmp_path, settings, error, words):
     with pytest.raises(error, match=words) as caught:
         record(out=tmp_path / "a.h5", **arguments)
     assert "\n" not in str(caught.value)
-    assert list(tmp_path.iterdir()) == []
+    assert visible(tmp_path) == []
+    assert not (tmp_path / ".record").exists()
 
 
 def test_an_existing_file_is_kept(tiny_h5):
@@ -222,16 +197,6 @@ def test_a_missing_extra_quotes_the_command(tmp_path, monkeypatch, env_id, modul
 
 
 # ---- parts
-
-
-def test_the_sticky_policy_holds_actions():
-    policy = StickyPolicy(4, hold=6.0, seed=1)
-    actions = np.array([policy(None) for _ in range(6000)])
-    changes = (np.diff(actions) != 0).mean()
-    assert changes == pytest.approx(1 / 6 * 3 / 4, rel=0.15)  # a quarter of the draws repeat the action
-    assert (np.bincount(actions) / 6000).min() > 0.2
-    fresh = make_policy("random", 4, hold=6.0, seed=1)
-    assert (np.diff([fresh(None) for _ in range(2000)]) != 0).mean() == pytest.approx(0.75, abs=0.05)
 
 
 SPACES = gym.spaces

@@ -1,7 +1,8 @@
 """Live games behind one face: pictures and numbered actions, whatever the gymnasium environment offers.
 
 ViZDoom and Atari are known by their ids: their true frame rate, their own frame skip, and settings that keep
-the recorded action the executed one. Any other environment is recorded from its picture or its `render`.
+the recorded action the executed one. Procgen and stable-retro are no gymnasium environments, see
+`other_games`. Any other environment is recorded from its picture or its `render`.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ import gymnasium as gym
 import numpy as np
 
 from tinyworlds.data.actions import Action, action_table, select_actions
+from tinyworlds.data.other_games import ProcgenGame, RetroGame, is_procgen, is_retro
 from tinyworlds.errors import ConfigError, MissingExtraError, did_you_mean
 
 _ATARI_FPS = 60.0  # the console's rate; the environment's own figure is only a playback hint
 _DOOM_FPS = 35.0  # one tic of the engine
+_RETRO_FPS = 60.0
 _NATIVE_SKIP = 4
 
 
@@ -29,8 +32,9 @@ class LiveGame:
     """A running game: `reset` and `step` return uint8 [H,W,3] pictures, actions are ids into `actions`.
 
     Args:
-        env_id: any gymnasium id, such as ``ALE/Pong-v5``, ``VizdoomBasic-v1``, ``CartPole-v1``.
-        frame_skip: game steps per action; None takes 4 for Atari and ViZDoom, 1 elsewhere.
+        env_id: any gymnasium id, such as ``ALE/Pong-v5``, ``VizdoomBasic-v1``, ``CartPole-v1``; or
+            ``procgen/coinrun``, ``retro/Airstriker-Genesis-v0``.
+        frame_skip: game steps per action; None takes 4 for Atari, ViZDoom and consoles, 1 elsewhere.
         actions: names of the actions to use, in this order; None uses all.
         size: pictures smaller than this are of no use; a low resolution is chosen where the game has several.
 
@@ -38,6 +42,8 @@ class LiveGame:
         env_id: the id that was found.
         fps: pictures per second of game time.
         actions: the table of numbered actions.
+        picture: the game's current picture, uint8 [H,W,3]; the game may reuse it.
+        observation: what the game itself hands an agent now.
 
     Raises:
         ConfigError: no such environment or action, or it draws no picture.
@@ -51,8 +57,10 @@ class LiveGame:
             raise ConfigError(f"frame_skip is {frame_skip}; it must be at least 1.")
         self.env_id = find_environment(env_id)
         native = _is_atari(self.env_id) or _is_doom(self.env_id)
-        skip = frame_skip or (_NATIVE_SKIP if native else 1)
+        skip = frame_skip or (_NATIVE_SKIP if native or is_retro(self.env_id) else 1)
         self._repeat = 1 if native else skip
+        self.observation: Any = None
+        self.picture = np.zeros((size, size, 3), np.uint8)
         self._env = _make(self.env_id, skip, size)
         self._scratch = tempfile.TemporaryDirectory(prefix="tinyworlds-", ignore_cleanup_errors=True)
         try:
@@ -66,18 +74,21 @@ class LiveGame:
         """Start an episode and return its first picture."""
         # ViZDoom's engine starts now and leaves its settings in the folder it is started from
         with _working_in(self._scratch.name) if _is_doom(self.env_id) else contextlib.nullcontext():
-            observation, _ = self._env.reset(seed=seed)
-        return self._picture(observation)
+            self.observation, _ = self._env.reset(seed=seed)
+        self.picture = self._picture(self.observation)
+        return self.picture
 
     def step(self, action_id: int) -> tuple[np.ndarray, float, bool]:
         """Play one action; return the picture after it, the reward, and whether the episode is over."""
         reward = 0.0
         for _ in range(self._repeat):
-            observation, step_reward, terminated, truncated, _ = self._env.step(self.actions[action_id].value)
+            value = self.actions[action_id].value
+            self.observation, step_reward, terminated, truncated, _ = self._env.step(value)
             reward += float(step_reward)
             if terminated or truncated:
                 break
-        return self._picture(observation), reward, bool(terminated or truncated)
+        self.picture = self._picture(self.observation)
+        return self.picture, reward, bool(terminated or truncated)
 
     def close(self) -> None:
         """End the game."""
@@ -103,6 +114,8 @@ def find_environment(env_id: str) -> str:
         MissingExtraError: its package is not installed.
     """
     os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
+    if is_procgen(env_id) or is_retro(env_id):
+        return env_id
     if _is_atari(env_id):
         _import_extra("ale_py", "atari", env_id)
     elif _is_doom(env_id):
@@ -130,6 +143,10 @@ def _make(env_id: str, frame_skip: int, size: int) -> gym.Env:
         resolution = {"screen_resolution": "RES_160X120"} if size <= 120 else {}
         quiet = {"sound_enabled": False, "audio_buffer_enabled": False}  # hangs where there is no sound card
         return gym.make(env_id, frame_skip=frame_skip, disable_env_checker=True, **resolution, **quiet)
+    if is_procgen(env_id):
+        return ProcgenGame(env_id)
+    if is_retro(env_id):
+        return RetroGame(env_id)
     try:
         env = gym.make(env_id, disable_env_checker=True)
         if _has_picture(env.observation_space):
@@ -159,6 +176,8 @@ def _frame_rate(env: gym.Env, env_id: str) -> float:
         return _ATARI_FPS
     if _is_doom(env_id):
         return _DOOM_FPS
+    if is_retro(env_id):
+        return _RETRO_FPS
     return float(env.metadata.get("render_fps") or 30.0)
 
 

@@ -4,23 +4,31 @@
 
 Frame i is what the player saw, action i what was then pressed, reward i what came of it. The picture after
 the last action of an episode is not stored (ViZDoom has none), so every stored frame has a true action.
+
+Frames go to pieces in ``.record`` beside the file, which are joined at the end. Interrupted, the same call
+goes on after the last complete piece.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
-import numpy as np
-
+from tinyworlds.atomic import storage_error
+from tinyworlds.data.cache import cache_folder
 from tinyworlds.data.environments import LiveGame
-from tinyworlds.data.policies import Policy, make_policy
+from tinyworlds.data.policies import Policy, PolicyChoice, make_policy
 from tinyworlds.data.progress import progress_bar
-from tinyworlds.data.writer import FrameWriter
-from tinyworlds.errors import ConfigError, DataError
+from tinyworlds.data.recording_pool import play_here, play_in_processes
+from tinyworlds.data.recording_share import RecordingSettings, fit_picture
+from tinyworlds.data.recording_work import Facts, Work
+from tinyworlds.errors import ConfigError, DataError, TinyWorldsError
+from tinyworlds.locks import locked
+
+__all__ = ["Recording", "fit_picture", "record"]
 
 
 @dataclass(frozen=True)
@@ -30,8 +38,8 @@ class Recording:
     Attributes:
         path: the finished file.
         env_id: the environment as registered.
-        num_frames: stored frames.
-        num_episodes: episodes begun.
+        num_frames: stored frames, those that were in the file before included.
+        num_episodes: episodes begun, likewise.
         fps: stored frames per second of game time.
         action_names: the name of each action id.
         seconds: how long it took.
@@ -50,7 +58,7 @@ def record(
     env_id: str,
     out: str | Path,
     num_frames: int,
-    policy: str | Policy = "sticky",
+    policy: str | PolicyChoice | Policy = "sticky",
     size: int = 64,
     frame_skip: int | None = None,
     seed: int = 0,
@@ -59,81 +67,108 @@ def record(
     actions: Sequence[str] | None = None,
     crop: tuple[int, int, int, int] | None = None,
     overwrite: bool = False,
+    append: bool = False,
+    processes: int = 1,
 ) -> Recording:
-    """Play `env_id` and store `num_frames` frames of it; nothing is left behind if that fails.
+    """Play `env_id` and store `num_frames` frames of it. Interrupted, the same call goes on where it stopped.
 
     Args:
-        env_id: any gymnasium id, such as ``ALE/Pong-v5``, ``VizdoomBasic-v1``, ``CartPole-v1``.
-        out: the gameplay file to write.
+        env_id: any gymnasium id, such as ``ALE/Pong-v5``, ``VizdoomBasic-v1``, ``CartPole-v1``; or
+            ``procgen/coinrun``, ``retro/Airstriker-Genesis-v0``.
+        out: the gameplay file to write; it is complete at all times.
         num_frames: frames to store, over as many episodes as it takes.
-        policy: "sticky" (holds each action for a while), "random", or a function from frame to action id.
+        policy: "sticky" (holds each action for a while), "random", "human" (a window), an agent as
+            ``module:function`` or ``agent.py``, a `PolicyChoice`, or a function from frame to action id.
         size: stored height and width in pixels; pictures are resized by area.
-        frame_skip: game steps per stored frame; None takes 4 for Atari and ViZDoom, 1 elsewhere.
+        frame_skip: game steps per stored frame; None takes 4 for Atari, ViZDoom and consoles, 1 elsewhere.
         seed: of the game and the policy.
         progress: show a bar with the time left.
         hold: mean number of frames the sticky policy holds an action.
         actions: names of the actions to play, in the order of their stored ids; None plays all.
         crop: part of the game's picture to keep, in its own pixels: left, top, width, height.
-        overwrite: replace `out` if it exists.
+        overwrite: replace `out` if it exists, and drop an interrupted recording with other settings.
+        append: add to `out` if it exists.
+        processes: how many games are played at a time; the result depends on this number, not on timing.
 
     Raises:
         ConfigError: a setting is out of range, or no such environment, action or policy exists.
-        DataError: `out` exists and may not be replaced.
+        DataError: `out` exists and may not be replaced, or holds something else than would be appended.
         MissingExtraError: the game's package is not installed.
-        StorageError: the disk is full.
+        StorageError: the disk is full or the folder cannot be written.
+        DisplayError: a person is to play and there is no display.
     """
-    out = Path(out)
-    _check(out, num_frames, size, overwrite)
-    start = time.monotonic()
-    game = LiveGame(env_id, frame_skip, actions, size)
-    names = tuple(action.name for action in game.actions)
-    try:
-        if isinstance(policy, str):
-            policy = make_policy(policy, len(names), hold, seed)
-        with (
-            FrameWriter(out, size, size, game.fps, source=game.env_id, action_names=names) as writer,
-            progress_bar(f"recording {game.env_id}", num_frames, progress) as advance,
-        ):
-            num_episodes = _play(game, policy, writer, num_frames, size, crop, seed, advance)
-    finally:
-        game.close()
-    return Recording(out, game.env_id, num_frames, num_episodes, game.fps, names, time.monotonic() - start)
+    out, start = Path(out), time.monotonic()
+    choice = PolicyChoice(policy, hold) if isinstance(policy, str) else policy
+    _check(num_frames, size, processes, choice, overwrite, append)
+    settings = RecordingSettings(
+        env_id, size, frame_skip, tuple(actions) if actions else None, crop, choice, seed
+    )
+    with closing(settings.game()) as game:
+        facts = Facts.of(game, size)
+        _check_policy(choice, facts)
+        try:
+            with locked(cache_folder(out) / f"{out.name}.record.lock", f"recording {out}"):
+                work = Work(out, settings, facts, num_frames, processes, overwrite, append)
+                _play(work, game, progress)
+                num_stored, num_episodes = work.finish(progress)
+        except TinyWorldsError:
+            raise
+        except OSError as error:
+            raise storage_error(out, error) from error
+    seconds = time.monotonic() - start
+    return Recording(out, facts.env_id, num_stored, num_episodes, facts.fps, facts.action_names, seconds)
 
 
-def _play(game, policy, writer, num_frames, size, crop, seed, advance) -> int:  # noqa: ANN001
-    """Fill the writer; return the number of episodes begun."""
-    picture, num_episodes = game.reset(seed), 1
-    while True:
-        frame = fit_picture(picture, size, crop)
-        action = policy(frame)
-        picture, reward, done = game.step(action)
-        writer.append(frame, action, reward, done)
-        advance(1)
-        if writer.num_frames == num_frames:
-            return num_episodes
-        if done:
-            picture, num_episodes = game.reset(), num_episodes + 1
+def _check_policy(policy: PolicyChoice | Policy, facts: Facts) -> None:
+    """What is wrong with the player is said before anything is begun."""
+    if not isinstance(policy, PolicyChoice):
+        return
+    if policy.name == "human":
+        from tinyworlds.data.human import check_display  # loads what a window needs
+
+        check_display()
+    else:
+        make_policy(policy, facts.action_names, seed=0)
 
 
-def fit_picture(picture: np.ndarray, size: int, crop: tuple[int, int, int, int] | None = None) -> np.ndarray:
-    """Crop a picture (left, top, width, height in its pixels), resize it by area to uint8 [size,size,3]."""
-    if crop is not None:
-        left, top, width, height = crop
-        full_height, full_width = picture.shape[:2]
-        if min(crop) < 0 or min(width, height) < 1 or left + width > full_width or top + height > full_height:
-            raise ConfigError(
-                f"crop {tuple(crop)} reaches outside the picture of {full_width}x{full_height} pixels."
-            )
-        picture = picture[top : top + height, left : left + width]
-    if picture.shape[:2] != (size, size):
-        picture = cv2.resize(np.ascontiguousarray(picture), (size, size), interpolation=cv2.INTER_AREA)
-    return np.array(picture, dtype=np.uint8)  # a copy: games reuse their buffers
+def _play(work: Work, game: LiveGame, progress: bool) -> None:
+    """Fill what is not full yet, in this process or in several."""
+    if work.is_played:
+        return
+    total = sum(share.num_frames for share in work.shares)
+    with progress_bar(f"recording {game.env_id}", total, progress) as advance:
+        done = [0] * len(work.shares)
+
+        def reached(number: int, count: int) -> None:
+            advance(count - done[number])
+            done[number] = count
+
+        try:
+            if len(work.shares) == 1:
+                play_here(work.shares[0], work.settings, game, reached)
+            else:
+                game.close()  # some engines run once on a machine's screen or sound
+                play_in_processes(work.shares, work.settings, reached)
+        except BaseException:
+            work.leave()
+            raise
 
 
-def _check(out: Path, num_frames: int, size: int, overwrite: bool) -> None:
-    if num_frames < 1:
-        raise ConfigError(f"num_frames is {num_frames}; it must be at least 1.")
-    if size < 1:
-        raise ConfigError(f"size is {size}; it must be at least 1 pixel.")
-    if out.exists() and not overwrite:
-        raise DataError(f"{out} exists already; choose another name or pass --overwrite.")
+def _check(
+    num_frames: int,
+    size: int,
+    processes: int,
+    policy: PolicyChoice | Policy,
+    overwrite: bool,
+    append: bool,
+) -> None:
+    for name, value in {"num_frames": num_frames, "size": size, "processes": processes}.items():
+        if value < 1:
+            raise ConfigError(f"{name} is {value}; it must be at least 1.")
+    if overwrite and append:
+        raise DataError("--overwrite and --append exclude each other; pass one of them.")
+    if processes > 1 and not (isinstance(policy, PolicyChoice) and policy.name != "human"):
+        raise ConfigError(
+            f"processes is {processes}, but a person or a function of this process plays in one; "
+            "set processes to 1, or name an agent as module:function."
+        )

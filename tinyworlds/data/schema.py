@@ -134,9 +134,7 @@ def reading(path: str | Path, where: str = "") -> Iterator[None]:
     except Exception as error:  # h5py: OSError, RuntimeError, KeyError, TypeError ..., by the place of damage
         place = f" {where}" if where else ""
         reason = " ".join(str(error).split())[:100]
-        raise DataError(
-            f"{path} is damaged{place} ({reason}); copy, download or record it again."
-        ) from error
+        raise DataError(f"{path} is damaged{place} ({reason}); copy, download or record it again.") from error
 
 
 def read_info(path: str | Path) -> FileInfo:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from tinyworlds.play.clip import Clip
     from tinyworlds.play.env import WorldEnv
 
+
 @dataclass(frozen=True)
 class WorldState:
     """Where a world stands: see `World.state`."""

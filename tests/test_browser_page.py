@@ -1,0 +1,298 @@
+"""The page in a real Chromium: keys, fingers, gamepads, lost connections, several tabs, changed keys."""
+
+import os
+import shutil
+import time
+
+import numpy as np
+import pytest
+from browser_play import Playing, wait_for
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright (pip install playwright)")
+
+GAMEPAD = """
+globalThis.pad = { connected: true, index: 0, axes: [0, 0],
+                   buttons: Array.from({ length: 16 }, () => ({ pressed: false })) };
+navigator.getGamepads = () => [globalThis.pad];
+"""
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """The Chromium of this system, or the one that playwright installed."""
+    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
+    with sync_api.sync_playwright() as playwright:
+        found = [*map(shutil.which, names), playwright.chromium.executable_path]
+        path = next((path for path in found if path and os.path.exists(path)), None)
+        if path is None:
+            pytest.skip("needs Chromium (apt-get install chromium, or playwright install chromium)")
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def playing():
+    playing = Playing()
+    yield playing
+    playing.stop()
+
+
+@pytest.fixture
+def new_tab(browser, playing):
+    """Opens pages of the game; whatever one complains about fails the test."""
+    complaints, contexts = [], []
+
+    def open_tab(script="", **settings):
+        contexts.append(browser.new_context(viewport={"width": 1000, "height": 700}, **settings))
+        page = contexts[-1].new_page()
+        page.add_init_script(script)
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(playing.view.url)
+        until(page, "tinyworlds.figures.drawn > 1")
+        return page
+
+    yield open_tab
+    for context in contexts:
+        context.close()
+    assert [text for text in complaints if "WebSocket" not in text] == []  # Chromium tells of lost ones
+
+
+@pytest.fixture
+def tab(new_tab):
+    return new_tab()
+
+
+def pixels(page, canvas="dream"):
+    """What is on a canvas, uint8 [H, W, 3]."""
+    rgba = page.evaluate(
+        """(id) => {
+            const canvas = document.getElementById(id);
+            const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+            return [canvas.height, canvas.width, Array.from(data)];
+        }""",
+        canvas,
+    )
+    return np.array(rgba[2], np.uint8).reshape(rgba[0], rgba[1], 4)[..., :3]
+
+
+def until(page, expression):
+    """Wait until JavaScript is true; playwright's own way is against the page's security policy."""
+    wait_for(lambda: page.evaluate(expression), expression)
+
+
+def sees(page, action):
+    """Wait until the page says that this action was taken."""
+    until(page, f"document.getElementById('action').textContent === '{action}'")
+
+
+def test_the_page_shows_the_game(tab):
+    assert tab.title() == "Fake"
+    picture = pixels(tab)
+    assert picture.shape == (16, 16, 3)
+    assert (picture == 90).all(axis=-1).mean() > 0.95  # the fake world's grey, to the last bit
+    assert tab.inner_text("#connection") == "connected"
+    assert float(tab.inner_text("#fps")) > 10
+    box = tab.locator("#dream").bounding_box()
+    assert min(box["width"], box["height"]) > 500
+    assert tab.evaluate("getComputedStyle(document.getElementById('dream')).imageRendering") == "pixelated"
+
+
+def test_a_held_key_changes_the_frames_until_it_is_let_go(playing, tab):
+    tab.keyboard.down("ArrowLeft")
+    playing.settles_on(1)
+    sees(tab, "1 left")
+    picture = pixels(tab)
+    assert picture[0, 0, 2] == 2  # the action, as the fake world paints it
+    assert tab.locator("#hints li.active kbd.held").inner_text() == "←"
+    tab.keyboard.up("ArrowLeft")
+    playing.settles_on(0)
+    sees(tab, "0 noop")
+    assert 0 < tab.evaluate("tinyworlds.figures.latencies[0]") < 500
+    assert tab.inner_text("#latency").endswith(" ms")
+
+
+def test_several_keys_at_once(playing, tab):
+    tab.keyboard.down("Shift")
+    tab.keyboard.down("D")
+    playing.settles_on(2)
+    tab.keyboard.up("Shift")  # the key now has another name
+    tab.keyboard.down(" ")
+    playing.settles_on(3)
+    tab.keyboard.up(" ")
+    playing.settles_on(2)
+    tab.keyboard.up("d")
+    playing.settles_on(0)
+
+
+def test_keys_of_the_browser_stay_the_browsers(playing, tab):
+    for key in ("Control+d", "Alt+ArrowLeft", "F5", "Meta+a"):
+        tab.keyboard.press(key)
+    until(tab, "tinyworlds.figures.drawn > 1")
+    playing.settles_on(0)
+    assert {*playing.taken} == {0}
+
+
+def test_all_keys_are_up_when_the_page_loses_the_focus(playing, tab):
+    tab.keyboard.down("ArrowLeft")
+    playing.settles_on(1)
+    tab.evaluate("window.dispatchEvent(new Event('blur'))")
+    playing.settles_on(0)
+
+
+def test_all_keys_are_up_when_the_page_is_closed(playing, tab):
+    tab.keyboard.down("ArrowLeft")
+    playing.settles_on(1)
+    tab.context.close()
+    playing.settles_on(0)
+    wait_for(lambda: playing.view.num_pages == 0, "the page to leave")
+
+
+def test_the_page_comes_back_after_a_lost_connection(playing, tab):
+    tab.keyboard.down("ArrowLeft")
+    playing.settles_on(1)
+    port = playing.port
+    playing.stop()
+    until(tab, "document.body.classList.contains('lost')")
+    assert tab.inner_text("#connection").startswith("the game has ended, next try in")
+    time.sleep(1)
+    again = Playing(port=port)
+    try:
+        assert again.port == port
+        again.settles_on(1)  # the key is still held
+        until(tab, "!document.body.classList.contains('lost')")
+        tab.keyboard.up("ArrowLeft")
+        again.settles_on(0)
+    finally:
+        again.stop()
+
+
+def test_two_tabs_play_one_game(playing, new_tab):
+    one, two = new_tab(), new_tab()
+    one.keyboard.down("ArrowLeft")
+    two.keyboard.down("ArrowLeft")
+    sees(one, "1 left")
+    sees(two, "1 left")
+    one.keyboard.up("ArrowLeft")
+    playing.settles_on(1)  # the other still holds it
+    two.context.close()
+    playing.settles_on(0)
+    sees(one, "0 noop")
+
+
+def test_a_key_dragged_onto_an_action_takes_it(playing, new_tab):
+    one, two = new_tab(), new_tab()
+    one.keyboard.press("h")
+    one.drag_and_drop("#free [data-key=x]", "#actions [data-action='2']")
+    two.wait_for_selector("#hints [data-action='2'] [data-key=x]")  # all pages know
+    assert one.locator("#actions [data-action='2'] kbd").all_inner_texts() == ["→", "D", "X"]
+    one.drag_and_drop("#actions [data-key=left]", "#actions [data-action='3']")
+    one.wait_for_selector("#actions [data-action='3'] [data-key=left]")
+    two.keyboard.down("x")
+    playing.settles_on(2)
+    two.keyboard.down("ArrowLeft")
+    playing.settles_on(3)
+
+
+def test_a_key_is_chosen_by_pressing_it(playing, tab):
+    tab.keyboard.press("h")
+    tab.click("#actions [data-action='1'] .plus")
+    tab.keyboard.press("p")  # a command; it stays one, and the game goes on
+    tab.keyboard.press("Enter")
+    tab.wait_for_selector("#actions [data-action='1'] [data-key=enter]")
+    assert not playing.session.paused
+    assert 1 not in playing.taken  # chosen, not played
+    tab.keyboard.down("Enter")
+    playing.settles_on(1)
+    tab.keyboard.up("Enter")
+    tab.click("#actions [data-action='1'] .plus")
+    tab.keyboard.press("Escape")  # changes nothing, ends nothing
+    tab.keyboard.press("ArrowRight")
+    wait_for(lambda: 2 in playing.taken, "the key to be played again")
+    assert playing.session.running
+
+
+def test_help_opens_and_esc_closes_it_before_it_ends_the_game(playing, tab):
+    tab.keyboard.press("h")
+    tab.wait_for_selector("#panel", state="visible")
+    assert "hold to rewind" in tab.inner_text("#panel")
+    tab.keyboard.press("Escape")
+    tab.wait_for_selector("#panel", state="hidden")
+    assert playing.session.running
+    tab.keyboard.press("Escape")
+    wait_for(lambda: not playing.session.running, "the end")
+
+
+def test_commands_have_buttons(playing, tab):
+    tab.click("#commands [data-key=p]")
+    tab.wait_for_selector("#paused", state="visible")
+    tab.keyboard.down(" ")  # the button that was clicked does not take it
+    tab.click("#commands [data-key=p]")
+    playing.settles_on(3)
+    tab.keyboard.up(" ")
+    tab.focus("#commands [data-key=p]")
+    tab.keyboard.press("Space")  # one that was chosen with Tab does
+    tab.wait_for_selector("#paused", state="visible")
+
+
+def test_the_truth_stands_beside_the_dream(playing, tab):
+    playing.world.truth = np.full((100_000, 16, 16, 3), (10, 200, 30), np.uint8)
+    tab.keyboard.press("g")
+    tab.wait_for_selector("#truth-side", state="visible")
+    assert (pixels(tab, "truth") == (10, 200, 30)).all()
+    tab.keyboard.press("g")
+    tab.wait_for_selector("#truth-side", state="hidden")
+
+
+def test_fingers_hold_buttons(playing, new_tab):
+    tab = new_tab(has_touch=True, is_mobile=True)
+    left = tab.locator("#arrows [data-key=left]").bounding_box()
+    assert left["width"] >= 44
+    tab.mouse.move(left["x"] + 10, left["y"] + 10)
+    tab.mouse.down()
+    playing.settles_on(1)
+    tab.mouse.up()
+    playing.settles_on(0)
+    tab.tap("#others [data-key=space]")
+    wait_for(lambda: 3 in playing.taken, "the tap")
+    assert tab.locator("#others button").all_inner_texts() == ["noop", "shoot"]
+
+
+def test_gamepads_play(playing, new_tab):
+    tab = new_tab(script=GAMEPAD)
+    tab.evaluate("window.dispatchEvent(new Event('gamepadconnected'))")
+    for on, off, action in (
+        ("pad.axes = [-0.9, 0]", "pad.axes = [0.1, 0]", 1),
+        ("pad.buttons[15].pressed = true", "pad.buttons[15].pressed = false", 2),
+        ("pad.buttons[1].pressed = true", "pad.buttons[1].pressed = false", 3),
+    ):
+        tab.evaluate(on)
+        playing.settles_on(action)
+        tab.evaluate(off)
+        playing.settles_on(0)
+    tab.keyboard.down("ArrowLeft")
+    tab.evaluate("pad.axes = [-0.9, 0]")
+    playing.settles_on(1)
+    tab.keyboard.up("ArrowLeft")
+    playing.settles_on(1)  # the stick still holds it
+    tab.evaluate("pad.axes = [0, 0]")
+    playing.settles_on(0)
+    tab.evaluate("pad.buttons[9].pressed = true")
+    tab.wait_for_selector("#paused", state="visible")
+
+
+def test_garbage_from_a_page_changes_nothing(playing, tab):
+    code = tab.evaluate(
+        """async () => {
+            const socket = new WebSocket(new URL("play", location.href.replace("http", "ws")));
+            await new Promise((done) => { socket.onopen = done; });
+            for (let i = 0; i < 150; i++) socket.send("{".repeat(i) + String.fromCharCode(i));
+            socket.send("x".repeat(5000));
+            return new Promise((done) => { socket.onclose = ({ code }) => done(code); });
+        }"""
+    )
+    assert code == 1009
+    drawn = tab.evaluate("tinyworlds.figures.drawn")
+    until(tab, f"tinyworlds.figures.drawn > {drawn} + 5")
+    assert {*playing.taken} == {0}

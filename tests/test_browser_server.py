@@ -1,0 +1,248 @@
+"""The page's server, asked over real sockets: files, addresses, tokens, and pages that misbehave."""
+
+import asyncio
+import json
+import random
+import re
+import socket
+import time
+from contextlib import AsyncExitStack
+
+import aiohttp
+import pytest
+from browser_play import Playing, page_of, wait_for
+
+from tinyworlds.errors import ConfigError
+from tinyworlds.play.browser.messages import read_message
+from tinyworlds.play.browser.page_socket import MAX_MESSAGE_BYTES, MAX_UNSEEN
+from tinyworlds.play.browser.server import FILES, FOLDER, MAX_PAGES
+from tinyworlds.play.browser.view import BrowserView
+
+
+@pytest.fixture
+def playing():
+    playing = Playing()
+    yield playing
+    playing.stop()
+
+
+def fetch(url, **headers):
+    """Status, headers and text of one request; the path is sent as it is."""
+
+    async def ask():
+        async with aiohttp.ClientSession() as client, client.get(url, headers=headers) as answer:
+            return answer.status, answer.headers, await answer.text()
+
+    return asyncio.run(ask())
+
+
+def raw(port, path, host="127.0.0.1"):
+    """The answer to a request line that no client library has tidied up."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        request = f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+        connection.sendall(request.encode(errors="surrogateescape"))
+        return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+def refused(view, **headers):
+    """Whether a websocket is refused before it is opened."""
+
+    async def connect():
+        async with page_of(view, **headers):
+            return None
+
+    with pytest.raises(aiohttp.WSServerHandshakeError) as error:
+        asyncio.run(connect())
+    return error.value.status
+
+
+def test_every_file_is_listed_and_served(playing):
+    assert {path.name for path in FOLDER.iterdir()} == {*FILES}
+    for name in ("", *FILES):
+        status, headers, text = fetch(playing.view.url + name)
+        assert (status, text) == (200, (FOLDER / (name or "index.html")).read_text(encoding="utf-8"))
+        assert headers["Content-Security-Policy"].startswith("default-src 'none'; script-src 'self';")
+        assert (headers["Cache-Control"], headers["X-Content-Type-Options"]) == ("no-store", "nosniff")
+        assert "Python" not in headers["Server"]
+
+
+def test_the_page_needs_nothing_from_elsewhere():
+    for name in FILES:
+        text = (FOLDER / name).read_text(encoding="utf-8")
+        assert not re.search(r"[\"'(](https?:)?//", text.replace('xmlns="http://', "")), name
+        assert {*re.findall(r'(?:src|href|from) ?=? ?"(?:\./)?([^"]+)"', text)} <= {*FILES}
+        assert not re.search(r"style=|onclick=|innerHTML|eval\(", text), name  # the policy forbids them
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/../view.py", "/page/../view.py", "/%2e%2e/view.py", "/..%2fview.py", "/..\\view.py", "//etc/passwd",
+        "/main.js/../../view.py", "/main.js%00", "/page/main.js", "/view.py", "/%252e%252e/view.py",
+        "/play/..", "/main.js/", "http://127.0.0.1/../view.py", "/./main.js%2f..%2f..%2fview.py",
+        "/C:\\win.ini", "*",
+    ],
+)  # fmt: skip
+def test_no_path_reaches_the_file_system(playing, path):
+    answer = raw(playing.port, path)
+    assert answer.split()[1] in (b"400", b"404")
+    assert len(answer.partition(b"\r\n\r\n")[2]) < 200
+
+
+def test_other_hosts_are_refused(playing):
+    for host in ("evil.example", f"evil.example:{playing.port}", "192.168.1.5", ""):
+        answer = raw(playing.port, "/", host)
+        assert answer.split()[1] == b"403", host
+        assert b"canvas" not in answer
+        assert refused(playing.view, Host=host or "x", origin=f"http://{host or 'x'}") == 403
+
+
+def test_only_our_own_page_may_open_a_socket(playing):
+    for origin in (
+        None,
+        "null",
+        "http://evil.example",
+        "http://127.0.0.1:1",
+        f"http://localhost:{playing.port}",
+    ):
+        assert refused(playing.view, origin=origin) == 403
+    assert fetch(playing.view.url + "play", Origin=playing.view.url.rstrip("/"))[0] == 400  # no upgrade
+
+
+def test_an_open_server_asks_for_the_token():
+    playing = Playing(host="0.0.0.0")
+    try:
+        token = playing.view.url.rstrip("/").rpartition("/")[2]
+        for path in ("/", "/main.js", "/play", "/wrong-token/", f"/{token}"):
+            assert raw(playing.port, path).split()[1] == b"403", path
+        assert raw(playing.port, "/\udcff/").split()[1] in (b"400", b"403")  # no UTF-8
+        assert raw(playing.port, f"/{token}/main.js").split()[1] == b"200"
+
+        async def see():
+            playing.view.url = f"http://127.0.0.1:{playing.port}/{token}/"  # whatever this machine is called
+            async with page_of(playing.view) as page:
+                return await page.frame()
+
+        assert asyncio.run(see())["serial"] > 0
+        playing.view.url = f"http://127.0.0.1:{playing.port}/"
+        assert refused(playing.view) == 403
+    finally:
+        playing.stop()
+
+
+def test_the_next_port_is_taken_where_one_is_in_use(playing):
+    other = Playing(port=playing.port)
+    assert other.port != playing.port
+    other.stop()
+    other.view.close()  # twice does no harm
+
+
+def test_an_address_of_another_machine_is_refused():
+    with pytest.raises(ConfigError, match=r"192\.0\.2\.1: .*give --host an address of this machine"):
+        BrowserView("x", [], ["a"], 1, 15, host="192.0.2.1")
+
+
+def ended_by(playing, *messages):
+    """Hold a key, say something, and return how the server ended the connection."""
+
+    async def misbehave():
+        async with page_of(playing.view) as page:
+            await page.key("right")
+            while (await page.frame())["action"] != 2:
+                pass
+            for message in messages:
+                await (page.socket.send_bytes if isinstance(message, bytes) else page.socket.send_str)(
+                    message
+                )
+            return await page.end()
+
+    code = asyncio.run(misbehave())
+    playing.settles_on(0)  # its key is up
+    return code
+
+
+def test_large_messages_end_the_connection(playing):
+    assert ended_by(playing, "x" * (MAX_MESSAGE_BYTES + 1)) == aiohttp.WSCloseCode.MESSAGE_TOO_BIG
+
+
+def test_binary_messages_end_the_connection(playing):
+    assert ended_by(playing, b"x") == aiohttp.WSCloseCode.UNSUPPORTED_DATA
+
+
+def test_too_many_messages_end_the_connection(playing):
+    seen = json.dumps({"type": "seen"})  # unasked for, it counts like any other
+    assert ended_by(playing, *[seen] * 600) == aiohttp.WSCloseCode.POLICY_VIOLATION
+
+
+def test_so_many_pages_and_no_more(playing):
+    async def crowd():
+        async with AsyncExitStack() as stack:
+            pages = [await stack.enter_async_context(page_of(playing.view)) for _ in range(MAX_PAGES)]
+            for page in pages:
+                await page.frame()
+            async with page_of(playing.view) as late:
+                assert await late.end() == aiohttp.WSCloseCode.TRY_AGAIN_LATER
+            await pages[0].socket.close()
+            while playing.view.num_pages == MAX_PAGES:
+                await asyncio.sleep(0.01)
+            async with page_of(playing.view) as later:
+                assert (await later.frame())["serial"] > 0
+
+    asyncio.run(crowd())
+    wait_for(lambda: playing.view.num_pages == 0, "all pages to leave")
+
+
+def test_a_slow_page_passes_frames_over(playing):
+    async def be_slow():
+        async with page_of(playing.view) as page:
+            first = [(await page.frame(answer=False))["serial"] for _ in range(MAX_UNSEEN)]
+            with pytest.raises(asyncio.TimeoutError):
+                await page.socket.receive(timeout=0.5)
+            await page.say(type="seen")
+            return first, (await page.frame(answer=False))["serial"]
+
+    first, later = asyncio.run(be_slow())
+    assert first == [*range(first[0], first[0] + MAX_UNSEEN)]
+    assert later > first[-1] + 10  # the newest, not the oldest that waited
+
+
+def test_garbage_changes_nothing(playing):
+    chance = random.Random(11)
+    valid = '{"type": "key", "key": "left", "down": true, "repeat": false, "id": 1}'
+
+    def garbage():
+        if chance.random() < 0.5:
+            return "".join(chr(chance.randrange(1, 0x2FF)) for _ in range(chance.randrange(200)))
+        start = chance.randrange(len(valid))
+        text = valid[:start] + chance.choice('{}[]"\\x') + valid[start + chance.randrange(3) :]
+        return garbage() if read_message(text) else text
+
+    async def pour():
+        for _ in range(20):
+            async with page_of(playing.view) as page:
+                for _ in range(150):
+                    await page.socket.send_str(garbage())
+                await page.frame()
+                assert not page.socket.closed
+
+    asyncio.run(pour())
+    assert {*playing.taken} == {0}
+    assert playing.session.key_map == {**playing.session.key_map, "left": 1, "right": 2, "space": 3}
+    assert not playing.session.paused
+
+
+def test_the_end_is_told():
+    playing = Playing()
+
+    async def watch():
+        async with page_of(playing.view) as page:
+            await page.frame()
+            ended = asyncio.create_task(page.end())
+            await asyncio.to_thread(playing.stop)
+            return await ended
+
+    began = time.monotonic()
+    assert asyncio.run(watch()) == aiohttp.WSCloseCode.GOING_AWAY
+    assert time.monotonic() - began < 5
+    with pytest.raises(OSError):  # noqa: PT011 (any refusal will do)
+        socket.create_connection(("127.0.0.1", playing.port), timeout=1)

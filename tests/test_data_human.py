@@ -1,0 +1,108 @@
+"""A person plays while we record: a real window under Xvfb with posted keys, where both are there."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from tinyworlds import cli
+
+TESTS = Path(__file__).parent
+TOY = "toy_games:TinyWandering-v0"  # noop, left, right, fire, leftfire, at 24 pictures a second
+
+
+@pytest.fixture(scope="module")
+def display():
+    """A display of our own, so that no test opens windows on a person's desktop."""
+    if shutil.which("Xvfb") is None or shutil.which("xdotool") is None:
+        pytest.skip("needs Xvfb and xdotool (apt-get install xvfb xdotool)")
+    read, write = os.pipe()
+    server = subprocess.Popen(
+        ["Xvfb", "-displayfd", str(write), "-screen", "0", "600x600x24"],
+        pass_fds=[write], stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    os.close(write)
+    with open(read) as numbers:
+        number = numbers.readline().strip()
+    if not number:
+        server.wait()
+        pytest.skip("Xvfb does not start here")
+    yield f":{number}"
+    server.terminate()
+    server.wait()
+
+
+def wait_for(condition, seconds=60.0):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.05)
+
+
+def picture(display):
+    grab = pytest.importorskip("PIL.ImageGrab")
+    return np.asarray(grab.grab(xdisplay=display))
+
+
+def test_keys_become_actions(display, tmp_path):
+    def keys(*words):
+        subprocess.run(["xdotool", *words], env={**os.environ, "DISPLAY": display}, check=True)
+
+    out = tmp_path / "a.h5"
+    path = os.pathsep.join([str(TESTS), str(TESTS.parent)])
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tinyworlds", "record", TOY, "--policy", "human", "--out", str(out)],
+        env={**os.environ, "DISPLAY": display, "PYTHONPATH": path},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        wait_for(lambda: (picture(display) > 200).any() or process.poll() is not None)
+        time.sleep(0.5)
+        keys("keydown", "Left")
+        time.sleep(0.7)
+        keys("keydown", "space")
+        time.sleep(0.7)
+        keys("keyup", "Left", "keyup", "space")
+        time.sleep(0.3)
+        keys("key", "d")  # a tap
+        time.sleep(0.5)
+        keys("key", "p")
+        time.sleep(0.3)
+        shown = picture(display)
+        time.sleep(1)
+        assert np.array_equal(shown, picture(display))  # paused
+        keys("key", "p")
+        time.sleep(0.3)
+        keys("key", "Escape")
+        said, told = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 0, told
+    assert "frames at 24 fps" in said
+    with h5py.File(out) as file:
+        actions, ends = file["actions"][:].tolist(), file["episode_ends"][:]
+        green = file["frames"][:, 0, 0, 1]
+    runs = [action for i, action in enumerate(actions) if i == 0 or actions[i - 1] != action]
+    assert runs == [0, 1, 4, 0, 2, 0] or runs == [0, 1, 4, 1, 0, 2, 0] or runs == [0, 1, 4, 3, 0, 2, 0]
+    assert 8 <= actions.count(1) <= 25
+    assert 8 <= actions.count(4) <= 25
+    assert actions.count(2) <= 2  # the tap
+    inside = np.flatnonzero(~ends[:-1])
+    np.testing.assert_array_equal(green[inside + 1], np.array(actions)[inside])
+
+
+def test_without_a_display_it_is_one_line(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("tinyworlds.data.human.has_display", lambda: False)
+    assert cli.main(["record", TOY, "--policy", "human", "--out", str(tmp_path / "a.h5")]) == 1
+    error = capsys.readouterr().err
+    assert "no display here" in error
+    assert "--policy sticky" in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "a.h5").exists()
+    assert not (tmp_path / ".record").exists()

@@ -1,0 +1,233 @@
+"""``tinyworlds optimize FILE.h5 [OUT]``: rewrite a gameplay file so that it reads fast.
+
+Files made with h5py's automatic chunks cut every channel of hundreds of frames into pieces, and one window
+unpacks megabytes. Rewritten, a chunk holds a few whole frames. Everything else in the file stays as it is.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from tinyworlds.atomic import replacing, storage_error
+from tinyworlds.commands import call
+from tinyworlds.data.cache import reads_slowly
+from tinyworlds.data.progress import progress_bar
+from tinyworlds.data.reader import FrameFile, SpanReader
+from tinyworlds.data.schema import FileInfo, open_h5, read_info, reading
+from tinyworlds.data.writer import CHUNK_FRAMES, _Target
+from tinyworlds.errors import ConfigError, DataError, StorageError
+
+_STEP_BYTES = 32 * 2**20  # of frames in memory, where the chunks allow
+_MOST_BYTES = 2**30
+_WINDOW_FRAMES = 16
+_MEASURE_S = 1.0
+
+
+@dataclass(frozen=True)
+class Optimized:
+    """What a rewrite brought.
+
+    Attributes:
+        path: the rewritten file.
+        before_bytes: on disk.
+        after_bytes: on disk.
+        before: windows of 16 frames read a second, at random places.
+        after: likewise, from the rewritten file.
+    """
+
+    path: Path
+    before_bytes: int
+    after_bytes: int
+    before: float
+    after: float
+
+
+def optimize(
+    file: str | Path, out: str | Path | None = None, raw: bool = False, progress: bool = True
+) -> Optimized:
+    """Rewrite the frames of a file in chunks of 16 whole frames, packed; keep everything else.
+
+    The new file is compared with the old one, frame by frame, before it takes its place.
+
+    Args:
+        file: the gameplay file.
+        out: where the rewritten file goes; None puts it in place of `file`.
+        raw: store the frames in one piece and unpacked instead, as large as they are in memory.
+        progress: show bars with the time left.
+
+    Raises:
+        MissingFileError: there is no such file.
+        DataError: it is damaged, or is no gameplay file.
+        StorageError: the disk is full or may not be written.
+    """
+    info = read_info(file)
+    target = Path(file if out is None else out)
+    before_bytes, before = info.path.stat().st_size, _measure(info.path)
+    _check_room(target, info, raw)
+    with replacing(target) as temporary:
+        with open_h5(info.path) as source:
+            wanted = _rewrite(source, info, temporary, raw, progress)
+        _compare(temporary, target, wanted, progress)
+    return Optimized(target, before_bytes, target.stat().st_size, before, _measure(target))
+
+
+def main(argv: list[str]) -> int:
+    """Run ``tinyworlds optimize FILE.h5 [OUT]``."""
+    if len(argv) > 1 and not any(word.startswith("-") for word in argv[:2]):
+        argv = [argv[0], "--out", *argv[1:]]
+    return call(optimize_command, argv, "optimize")
+
+
+def optimize_command(file: str, out: str | None = None, raw: bool = False, force: bool = False) -> int:
+    """Rewrite a gameplay file so that it reads fast; attributes and other data sets stay as they are.
+
+    Args:
+        file: the gameplay file.
+        out: where the rewritten file goes; default: in place of FILE, once it is complete and compared.
+        raw: store the frames unpacked and in one piece: the fastest, as large as they are in memory.
+        force: rewrite a file that reads well as it is, or replace OUT.
+    """
+    info = read_info(file)
+    if out is not None and Path(out).exists() and not force:
+        raise DataError(f"{out} exists already; choose another name or pass --force")
+    if out is not None and Path(out).suffix.lower() not in (".h5", ".hdf5"):
+        raise ConfigError(f"OUT is {out}; a gameplay file ends in .h5, so call it {out}.h5")
+    if not force and not raw and not reads_slowly(info):
+        print(f"{file} reads well as it is: {_rate(_measure(info.path))}; --force rewrites it all the same")
+        return 0
+    done = optimize(file, out, raw)
+    print(
+        f"{done.path}: {_rate(done.after)}, before {_rate(done.before)} ({done.after / done.before:.1f} times)"
+    )
+    print(f"{done.after_bytes / 1e6:,.1f} MB on disk, before {done.before_bytes / 1e6:,.1f} MB")
+    return 0
+
+
+def read_rate(reader: SpanReader, count: int, seconds: float) -> float:
+    """Return how many runs of `count` rows a second can be read at random places."""
+    count = min(count, len(reader))
+    random, out = np.random.default_rng(0), np.empty((count, *reader.shape[1:]), reader.dtype)
+    reader.read(0, count, out=out)  # opens the file
+    begun, number = time.perf_counter(), 0
+    while not number or time.perf_counter() - begun < seconds:
+        reader.read(int(random.integers(len(reader) - count + 1)), count, out=out)
+        number += 1
+    return number / (time.perf_counter() - begun)
+
+
+def _measure(path: Path) -> float:
+    with closing(SpanReader(path, "frames")) as reader:
+        return read_rate(reader, _WINDOW_FRAMES, _MEASURE_S)
+
+
+def _rate(windows_per_s: float) -> str:
+    return f"{windows_per_s:,.0f} windows of {_WINDOW_FRAMES} frames a second"
+
+
+def _check_room(target: Path, info: FileInfo, raw: bool) -> None:
+    """Refuse at once what cannot fit; packed files are seldom larger than they were."""
+    folder = target.absolute().parent
+    while not folder.exists():
+        folder = folder.parent
+    needed = info.num_frames * info.frame_bytes if raw else info.path.stat().st_size
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise StorageError(
+            f"{target} needs about {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free; "
+            "free some, or name a file on another disk."
+        )
+
+
+def _rewrite(source: h5py.File, info: FileInfo, path: Path, raw: bool, progress: bool) -> str:
+    """Write all of `source` anew; return a hash of its frames."""
+    target = _Target(path)
+    file = h5py.File(target, "w")
+    try:
+        with reading(info.path):
+            file.attrs.update(source.attrs)
+            for name in source:
+                if name != "frames":
+                    source.copy(source[name], file, name)
+            frames = _create(file, source["frames"], raw)
+        with progress_bar(f"rewriting {info.path.name}", info.num_frames, progress) as advance:
+            done = _copy_frames(source["frames"], frames, info, target, advance)
+    finally:
+        file.close()
+        target.close()
+    _check(target, path)
+    return done
+
+
+def _create(file: h5py.File, old: h5py.Dataset, raw: bool) -> h5py.Dataset:
+    count, *whole = old.shape
+    options = (
+        {}
+        if raw
+        else {
+            "chunks": (min(CHUNK_FRAMES, count), *whole),
+            "maxshape": (None, *whole),
+            "compression": "gzip",
+            "compression_opts": 4,
+        }
+    )
+    frames = file.create_dataset("frames", old.shape, old.dtype, **options)
+    frames.attrs.update(old.attrs)
+    return frames
+
+
+def _copy_frames(
+    old: h5py.Dataset, new: h5py.Dataset, info: FileInfo, target: _Target, advance: Callable[[int], None]
+) -> str:
+    digest, held, done = sha256(), np.empty((0, *old.shape[1:]), np.uint8), 0
+    for start, block in _blocks(old, info):
+        digest.update(block)
+        block = np.concatenate([held, block])  # only whole chunks are written: each is packed once
+        last = start + len(block) - len(held) == info.num_frames
+        whole = len(block) if last else len(block) // CHUNK_FRAMES * CHUNK_FRAMES
+        new[done : done + whole] = block[:whole]
+        _check(target, info.path)
+        advance(whole)
+        held, done = block[whole:], done + whole
+    return digest.hexdigest()
+
+
+def _blocks(old: h5py.Dataset, info: FileInfo) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield the frames in order, whole chunks at a time so that none is unpacked twice, where memory allows."""
+    chunk = info.chunks[0] if info.chunks else 1
+    rows = chunk * max(1, _STEP_BYTES // (chunk * info.frame_bytes))
+    rows = min(rows, max(1, _MOST_BYTES // info.frame_bytes))
+    for start in range(0, info.num_frames, rows):
+        with reading(info.path, f"in 'frames' near row {start}"):
+            block = old[start : start + rows]
+        yield start, block
+
+
+def _check(target: _Target, path: Path) -> None:
+    if target.error is not None:
+        raise storage_error(path, target.error) from target.error
+
+
+def _compare(path: Path, target: Path, wanted: str, progress: bool) -> None:
+    digest = sha256()
+    with (
+        closing(FrameFile(path)) as file,
+        progress_bar(f"checking {target.name}", len(file), progress) as advance,
+    ):
+        rows = CHUNK_FRAMES * max(1, _STEP_BYTES // (CHUNK_FRAMES * file.info.frame_bytes))
+        for start in range(0, len(file), rows):
+            block = file.frames(start, min(rows, len(file) - start))
+            digest.update(block)
+            advance(len(block))
+    if digest.hexdigest() != wanted:
+        raise DataError(
+            f"{target}: what was written reads back otherwise; the old file stays, check the disk"
+        )
