@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import struct
@@ -104,8 +105,12 @@ class FakePage:
 
     async def end(self) -> int:
         """Read until the server ends it; return the code."""
-        while not self.socket.closed:
-            await self._answer(await self.socket.receive(timeout=10))
+
+        async def read() -> None:
+            while not self.socket.closed:
+                await self._answer(await self.socket.receive())
+
+        await asyncio.wait_for(read(), 20)
         return self.socket.close_code
 
     async def _answer(self, message: aiohttp.WSMessage) -> None:

@@ -5,9 +5,9 @@ import zipfile
 
 import pytest
 import torch
+from test_checkpoint_formats import FILES, content_of
+from test_world import change, tiny_world
 
-from tests.test_checkpoint_formats import FILES, content_of
-from tests.test_world import change, tiny_world
 from tinyworlds import load_network
 from tinyworlds.checkpoint_formats import META_KEY, read_checkpoint
 from tinyworlds.errors import CheckpointError

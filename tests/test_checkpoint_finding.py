@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from test_export import SIZES, make_run, save_stage
 
-from tests.test_export import SIZES, make_run, save_stage
 from tinyworlds.checkpoint_search import find_stages
 from tinyworlds.checkpoints import find_checkpoint
 from tinyworlds.cli import main

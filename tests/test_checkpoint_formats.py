@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import save_file
+from test_export import make_run
 
-from tests.test_export import make_run
 from tinyworlds import load_network
 from tinyworlds.checkpoints import fingerprint, read_checkpoint
 from tinyworlds.errors import CheckpointError, ConfigError, MissingFileError

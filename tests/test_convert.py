@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from test_export import make_run
 
-from tests.test_export import make_run
 from tinyworlds import load_network
 from tinyworlds.checkpoints import fingerprint
 from tinyworlds.cli import main

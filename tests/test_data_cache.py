@@ -12,7 +12,7 @@ import time
 import h5py
 import numpy as np
 import pytest
-from conftest import write_public_style
+from gameplay_files import write_public_style
 
 from tinyworlds.data import cache
 from tinyworlds.data.reader import FrameFile

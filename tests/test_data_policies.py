@@ -126,7 +126,7 @@ def test_an_agent_that_is_not_there(name, error, told):
 
 
 def test_what_an_agent_returns_is_checked(tmp_path):
-    with pytest.raises(ConfigError, match=r"returned 0\.5 as action; .* from 0 to 4"):
+    with pytest.raises(ConfigError, match=r"returned 0\.5 as action; .*, 0 to 4"):
         record(TOY, tmp_path / "a.h5", 20, toy_games.half_an_action, 8, progress=False)
 
 

@@ -1,5 +1,6 @@
 """Recording in several processes and in several goes: aligned, independent of timing, nothing lost."""
 
+import itertools
 import os
 import random
 import signal
@@ -91,7 +92,7 @@ def test_processes_play_their_own_games_and_timing_does_not_matter(tmp_path):
     assert len(first["frames"]) == 1000
     assert found[0].num_episodes == first["episode_ends"].sum()
     thirds = [first["actions"][i : i + 300] for i in (0, 336, 672)]  # whole chunks of 16 frames each
-    assert all((a != b).any() for a, b in zip(thirds, thirds[1:], strict=False))
+    assert all((a != b).any() for a, b in itertools.pairwise(thirds))
     assert first["episode_ends"][[335, 671, 999]].all()
     assert visible(tmp_path) == ["a.h5", "b.h5"]
     assert not (tmp_path / ".record").exists()
@@ -214,9 +215,7 @@ def test_killed_at_random_moments(tmp_path, processes, num_kills):
             assert len(FrameFile(out)) == 4000
             if kills < num_kills:
                 subprocess.run([sys.executable, "-c", f"import os; os.remove({str(out)!r})"], check=True)
-    start(
-        out, *words, size=96
-    ).communicate()  # tidies, if the last kill came between the file and the tidying
+    start(out, *words, size=96).communicate()  # tidies, if the last kill came before that
     assert visible(tmp_path) == ["a.h5"]
     assert not (tmp_path / ".record").exists()
     print(f"seed {seed}: {kills} kills, {resumed} resumed, {finished} files, all whole")

@@ -5,7 +5,7 @@ import struct
 import h5py
 import numpy as np
 import pytest
-from conftest import write_gameplay, write_public_style
+from gameplay_files import write_gameplay, write_public_style
 from h5_fuzzing import count_outcomes
 
 from tinyworlds.data.schema import open_h5, read_info

@@ -11,7 +11,7 @@ import av
 import h5py
 import numpy as np
 import pytest
-from conftest import write_gameplay
+from gameplay_files import write_gameplay
 from ingest_videos import draw, numbered_video, numbers_in, write_sound, write_video
 
 from tinyworlds.cli import main

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import write_gameplay
+from gameplay_files import write_gameplay
 from PIL import Image
 
 from tinyworlds.cli import main

@@ -44,9 +44,7 @@ class GuardedFile(io.FileIO):
             # object 0 is the room that is left, its length counts its own header
             step = length if index == 0 else _HEADER_BYTES + -(-length // 8) * 8
             if step < _HEADER_BYTES or place + step > size:
-                raise OSError(
-                    f"global heap at byte {start}: an object of {length} bytes at {place} of {size}"
-                )
+                raise OSError(f"global heap at byte {start}: object of {length} bytes at {place} of {size}")
             place += step
         self.seek(before)
 

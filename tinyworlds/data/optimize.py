@@ -106,7 +106,8 @@ def optimize_command(file: str, out: str | None = None, raw: bool = False, force
         return 0
     done = optimize(file, out, raw)
     print(
-        f"{done.path}: {_rate(done.after)}, before {_rate(done.before)} ({done.after / done.before:.1f} times)"
+        f"{done.path}: {_rate(done.after)}, before {_rate(done.before)} "
+        f"({done.after / done.before:.1f} times)"
     )
     print(f"{done.after_bytes / 1e6:,.1f} MB on disk, before {done.before_bytes / 1e6:,.1f} MB")
     return 0
@@ -142,7 +143,7 @@ def _check_room(target: Path, info: FileInfo, raw: bool) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise StorageError(
-            f"{target} needs about {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free; "
+            f"{target} needs about {needed / 1e6:,.0f} MB, {free / 1e6:,.0f} MB are free; "
             "free some, or name a file on another disk."
         )
 
@@ -201,7 +202,7 @@ def _copy_frames(
 
 
 def _blocks(old: h5py.Dataset, info: FileInfo) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield the frames in order, whole chunks at a time so that none is unpacked twice, where memory allows."""
+    """Yield the frames in order, in whole chunks where memory allows: none is unpacked twice."""
     chunk = info.chunks[0] if info.chunks else 1
     rows = chunk * max(1, _STEP_BYTES // (chunk * info.frame_bytes))
     rows = min(rows, max(1, _MOST_BYTES // info.frame_bytes))
@@ -229,5 +230,5 @@ def _compare(path: Path, target: Path, wanted: str, progress: bool) -> None:
             advance(len(block))
     if digest.hexdigest() != wanted:
         raise DataError(
-            f"{target}: what was written reads back otherwise; the old file stays, check the disk"
+            f"{target}: what was written reads back otherwise; nothing was replaced, check the disk"
         )

@@ -26,7 +26,7 @@ _PROCGEN_INSTALL = (
     "pip install cffi cloudpickle imageio imageio-ffmpeg moderngl glcontext glfw"
 )
 _RETRO_INSTALL = "pip install stable-retro"
-_LEVEL_BUTTONS = ("start", "select", "mode")  # they pause the game or change the pad
+_OTHER_BUTTONS = ("start", "select", "mode", "none")  # they pause the game, change the pad, or do nothing
 
 
 def is_procgen(env_id: str) -> bool:
@@ -58,7 +58,8 @@ class ProcgenGame(gym.Env):
         known = importlib.import_module("procgen.env").ENV_NAMES
         if self._name not in known:
             raise ConfigError(
-                f"Procgen has no game '{self._name}'; it has {', '.join(known)}.{did_you_mean(self._name, known)}"
+                f"Procgen has no game '{self._name}'; it has {', '.join(known)}."
+                f"{did_you_mean(self._name, known)}"
             )
         self._game = self._make(num=1, env_name=self._name, rand_seed=0)
         combos = [[key.lower() for key in combo] for combo in self._game.get_combos()]
@@ -124,8 +125,8 @@ class RetroGame(gym.Env):
             )
         except FileNotFoundError as error:
             raise MissingFileError(
-                f"{env_id}: {' '.join(str(error).split())[:200]} stable-retro comes without ROMs; put yours in "
-                "a folder and run: python -m retro.import FOLDER"
+                f"{env_id}: {' '.join(str(error).split())[:200]} stable-retro comes without ROMs; put yours "
+                "in a folder and run: python -m retro.import FOLDER"
             ) from error
         buttons = [str(button).lower() for button in self._game.buttons]
         self._names = _combinations(buttons)
@@ -152,7 +153,7 @@ class RetroGame(gym.Env):
 
 def _combinations(buttons: list[str]) -> list[str]:
     ways = [name for name in ("left", "right", "up", "down") if name in buttons]
-    others = [name for name in buttons if name not in (*ways, *_LEVEL_BUTTONS, "none", "None")]
+    others = [name for name in buttons if name not in (*ways, *_OTHER_BUTTONS)]
     return ["noop", *ways, *others, *(f"{way}+{other}" for way in ways for other in others)]
 
 

@@ -45,8 +45,8 @@ def record_command(
         frame_skip: game steps per stored frame; default: the title's, or 4 for Atari, ViZDoom and consoles, 1
             elsewhere.
         policy: who plays: sticky (default, holds each action for a while), random, scripted (see keys), human
-            (a window; Esc ends and saves), or an agent: module:function, agent.py or agent.py:function, called
-            with the frame and, if it takes two arguments, the game's own observation.
+            (a window; Esc ends and saves), or an agent: module:function, agent.py or agent.py:function. It
+            gets the frame and, if it takes two arguments, the game's own observation, and returns an id.
         keys: script of keys or action names, one for each frame, over and over, such as "d*30 space*2".
         hold: mean number of frames the sticky policy holds an action.
         actions: names of the actions to play; default: the title's, or all.

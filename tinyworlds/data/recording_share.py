@@ -1,4 +1,4 @@
-"""One process's share of a recording: it plays, writes pieces, and goes on after the pieces that are there."""
+"""One process's share of a recording: it plays, writes pieces, and goes on after those that are there."""
 
 from __future__ import annotations
 
@@ -170,7 +170,7 @@ def _checked(action: Any, num_actions: int) -> int:
         number = -1
     if not 0 <= number < num_actions or number != action:
         raise ConfigError(
-            f"The policy returned {action!r} as action; it must be a whole number from 0 to {num_actions - 1}."
+            f"The policy returned {action!r} as action; it must be a whole number, 0 to {num_actions - 1}."
         )
     return number
 

@@ -126,9 +126,7 @@ class Work:
         """
         if not self.num_frames:
             self._remove()
-            raise DataError(
-                f"{self.out}: the recording was ended before the first frame, so nothing is stored."
-            )
+            raise DataError(f"{self.out}: the recording was ended before its first frame; nothing is stored.")
         # after a kill in this very place all is done but the tidying
         if not (self._append and self.out.exists() and self._stored() == self._base + self.num_frames):
             self._join(progress)

@@ -71,8 +71,9 @@ def play(session: Session, view: View) -> None:
     try:
         with ThreadPoolExecutor(1, thread_name_prefix="world") as worker:
             began, shown = time.perf_counter(), 0
+            due = began
             while session.running:
-                due = time.perf_counter() + 1 / session.fps
+                due = max(due + 1 / session.fps, time.perf_counter())  # of the next frame
                 coming = worker.submit(session.tick)
                 while not coming.done():
                     view.wait(_LOOK_S)
