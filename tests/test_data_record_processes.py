@@ -182,6 +182,47 @@ def test_ctrl_c_keeps_what_was_recorded(tmp_path, processes):
     assert len(FrameFile(out)) == 1999
 
 
+class Killed(BaseException):
+    """Stands for SIGKILL at an exact place."""
+
+
+@pytest.mark.parametrize("append", [False, True])
+def test_killed_between_the_file_and_the_tidying(tmp_path, monkeypatch, append):
+    out, settings = tmp_path / "a.h5", {"size": 8, "progress": False, "append": append}
+    if append:
+        record(TOY, out, 50, size=8, progress=False)
+
+    def killed(self):
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr("tinyworlds.data.recording_work.Work._remove", killed)
+        with pytest.raises(Killed):
+            record(TOY, out, 100, **settings)
+    done = out.read_bytes()
+    assert record(TOY, out, 100, **settings).num_frames == 100 + 50 * append  # not appended twice
+    assert out.read_bytes() == done
+    assert not (tmp_path / ".record").exists()
+
+
+def test_a_file_that_came_in_the_meantime_is_not_replaced(tmp_path, monkeypatch):
+    out, settings = tmp_path / "a.h5", {"size": 8, "progress": False}
+
+    def killed(*words):
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr("tinyworlds.data.recording_work.Joiner.add", killed)
+        with pytest.raises(Killed):
+            record(TOY, out, 100, **settings)
+    assert len(pieces(tmp_path)) == 1
+    out.write_bytes(b"something else")
+    with pytest.raises(DataError, match="exists already"):
+        record(TOY, out, 100, **settings)
+    assert out.read_bytes() == b"something else"
+    assert record(TOY, out, 100, overwrite=True, **settings).num_frames == 100
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="Windows ends processes another way")
 @pytest.mark.parametrize(("processes", "num_kills"), [(1, 10), (3, 6)])

@@ -59,6 +59,7 @@ class LiveGame:
         native = _is_atari(self.env_id) or _is_doom(self.env_id)
         skip = frame_skip or (_NATIVE_SKIP if native or is_retro(self.env_id) else 1)
         self._repeat = 1 if native else skip
+        self._closed = False
         self.observation: Any = None
         self.picture = np.zeros((size, size, 3), np.uint8)
         self._env = _make(self.env_id, skip, size)
@@ -91,9 +92,11 @@ class LiveGame:
         return self.picture, reward, bool(terminated or truncated)
 
     def close(self) -> None:
-        """End the game."""
-        self._env.close()
-        self._scratch.cleanup()
+        """End the game; a second call does nothing."""
+        if not self._closed:
+            self._closed = True
+            self._env.close()
+            self._scratch.cleanup()
 
     def _picture(self, observation: Any) -> np.ndarray:
         image = _image_in(observation)

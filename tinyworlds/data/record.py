@@ -88,7 +88,8 @@ def record(
         crop: part of the game's picture to keep, in its own pixels: left, top, width, height.
         overwrite: replace `out` if it exists, and drop an interrupted recording with other settings.
         append: add to `out` if it exists.
-        processes: how many games are played at a time; the result depends on this number, not on timing.
+        processes: how many games are played at a time; the result depends on this number, not on timing. A
+            script that asks for several calls this under ``if __name__ == "__main__":``.
 
     Raises:
         ConfigError: a setting is out of range, or no such environment, action or policy exists.

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from tinyworlds.atomic import move_into_place, storage_error, write_text
+from tinyworlds.data.content import content_hash
 from tinyworlds.data.environments import LiveGame
 from tinyworlds.data.progress import progress_bar
 from tinyworlds.data.reader import FrameFile
@@ -25,6 +26,7 @@ from tinyworlds.errors import DataError
 
 FOLDER = ".record"
 _PLAN = "plan.json"
+_JOINED = "joined"
 
 
 @dataclass(frozen=True)
@@ -86,15 +88,17 @@ class Work:
         if known is not None and known["plan"] != plan:
             self._refuse(known["plan"], plan, overwrite)
             known = None
+        self._is_joined = known is not None and self._was_joined()
+        if known is not None and self.out.exists() and not (append or overwrite or self._is_joined):
+            raise self._exists()
         if known is None:
             base = self._begin(overwrite)
             write_text(self.folder / _PLAN, json.dumps({"plan": plan, "base": base}, indent=1))
         else:
             base = known["base"]
-        self._base = base
         counts = _divide(num_frames, processes)
         self.shares = [Share(self.folder / f"{i:03d}", i, count, base) for i, count in enumerate(counts)]
-        if self.num_frames:
+        if self.num_frames and not self._is_joined:
             print(f"going on with an interrupted recording of {self.num_frames:,} frames", file=sys.stderr)
 
     @property
@@ -105,7 +109,7 @@ class Work:
     @property
     def is_played(self) -> bool:
         """Whether all shares are full, or were ended by the player."""
-        return all(
+        return self._is_joined or all(
             share.ended or sum(piece.num_frames for piece in share.pieces()) >= share.num_frames
             for share in self.shares
         )
@@ -124,11 +128,12 @@ class Work:
             DataError: there is not one frame, or a piece is damaged.
             StorageError: the disk is full.
         """
-        if not self.num_frames:
-            self._remove()
-            raise DataError(f"{self.out}: the recording was ended before its first frame; nothing is stored.")
-        # after a kill in this very place all is done but the tidying
-        if not (self._append and self.out.exists() and self._stored() == self._base + self.num_frames):
+        if not self._is_joined:
+            if not self.num_frames:
+                self._remove()
+                raise DataError(
+                    f"{self.out}: the recording was ended before its first frame; nothing is stored."
+                )
             self._join(progress)
         self._remove()
         file = FrameFile(self.out)
@@ -137,7 +142,7 @@ class Work:
     def _join(self, progress: bool) -> None:
         whole, facts = self.folder / "whole.h5", self.facts
         old = self.out if self._append and self.out.exists() else None
-        total = self.num_frames + (self._stored() if old else 0)
+        total = self.num_frames + (read_info(old).num_frames if old else 0)
         with (
             Joiner(whole, facts.size, facts.size, facts.fps, facts.env_id, facts.action_names) as joiner,
             progress_bar(f"writing {self.out.name}", total, progress) as advance,
@@ -148,6 +153,8 @@ class Work:
                 for piece, continues in _linked(share.pieces()):
                     advance(joiner.add(piece.path, continues))
         try:
+            # who is killed after the move knows by this note that only the tidying is left
+            write_text(self.folder / _JOINED, content_hash(whole))
             move_into_place(whole, self.out)
         except OSError as error:
             raise storage_error(self.out, error) from error
@@ -174,7 +181,7 @@ class Work:
         if self.out.exists() and self._append:
             base = self._checked_for_appending().num_frames
         elif self.out.exists() and not overwrite:
-            raise DataError(f"{self.out} exists already; choose another name, or --overwrite or --append.")
+            raise self._exists()
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True, exist_ok=True)
         return base
@@ -189,10 +196,19 @@ class Work:
             raise DataError(f"{self.out} cannot be appended to, it has {told}; record to another file.")
         return info
 
-    def _stored(self) -> int:
-        return read_info(self.out).num_frames
+    def _exists(self) -> DataError:
+        return DataError(f"{self.out} exists already; choose another name, or --overwrite or --append.")
+
+    def _was_joined(self) -> bool:
+        """Whether `out` is what the pieces were joined to."""
+        try:
+            return (self.folder / _JOINED).read_text(encoding="utf-8") == content_hash(self.out)
+        except OSError:
+            return False
 
     def _remove(self) -> None:
+        with contextlib.suppress(OSError):
+            (self.folder / _PLAN).unlink()  # first: without it nobody takes what is left for a recording
         shutil.rmtree(self.folder, ignore_errors=True)
         with contextlib.suppress(OSError):  # others are under way
             self.folder.parent.rmdir()
