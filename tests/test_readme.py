@@ -36,9 +36,9 @@ def quoted_commands(text: str) -> list[str]:
 
 
 @cache
-def help_of(command: str) -> str:
+def help_of(*command: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-m", "tinyworlds", command, "--help"],
+        [sys.executable, "-m", "tinyworlds", *command, "--help"],
         capture_output=True,
         text=True,
         check=True,
@@ -64,7 +64,9 @@ def test_quoted_commands_exist(line: str) -> None:
     assert command in COMMANDS
     if command == "train" or command in LIGHTNING:
         return  # their options reach into the networks: see the next test
-    known = set(re.findall(r"--[\w-]+", help_of(command)))
+    kind = words[:1] if command == "download" and not words[0].startswith("--") else []
+    known = set(re.findall(r"--[\w-]+", help_of(command, *kind)))
+    known |= {option.replace("--", "--no-", 1) for option in known}  # of switches
     assert {*options_of(words)} <= known
 
 

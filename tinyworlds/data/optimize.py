@@ -23,7 +23,7 @@ from tinyworlds.data.cache import reads_slowly
 from tinyworlds.data.progress import progress_bar
 from tinyworlds.data.reader import FrameFile, SpanReader
 from tinyworlds.data.schema import FileInfo, open_h5, read_info, reading
-from tinyworlds.data.writer import CHUNK_FRAMES, _Target
+from tinyworlds.data.writer import CHUNK_FRAMES, Target
 from tinyworlds.errors import ConfigError, DataError, StorageError
 
 _STEP_BYTES = 32 * 2**20  # of frames in memory, where the chunks allow
@@ -150,7 +150,7 @@ def _check_room(target: Path, info: FileInfo, raw: bool) -> None:
 
 def _rewrite(source: h5py.File, info: FileInfo, path: Path, raw: bool, progress: bool) -> str:
     """Write all of `source` anew; return a hash of its frames."""
-    target = _Target(path)
+    target = Target(path)
     file = h5py.File(target, "w")
     try:
         with reading(info.path):
@@ -186,7 +186,7 @@ def _create(file: h5py.File, old: h5py.Dataset, raw: bool) -> h5py.Dataset:
 
 
 def _copy_frames(
-    old: h5py.Dataset, new: h5py.Dataset, info: FileInfo, target: _Target, advance: Callable[[int], None]
+    old: h5py.Dataset, new: h5py.Dataset, info: FileInfo, target: Target, advance: Callable[[int], None]
 ) -> str:
     digest, held, done = sha256(), np.empty((0, *old.shape[1:]), np.uint8), 0
     for start, block in _blocks(old, info):
@@ -212,7 +212,7 @@ def _blocks(old: h5py.Dataset, info: FileInfo) -> Iterator[tuple[int, np.ndarray
         yield start, block
 
 
-def _check(target: _Target, path: Path) -> None:
+def _check(target: Target, path: Path) -> None:
     if target.error is not None:
         raise storage_error(path, target.error) from target.error
 

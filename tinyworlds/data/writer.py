@@ -56,7 +56,7 @@ class FrameWriter:
         self._labels: list[tuple[int, float, bool]] = []
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._target = _Target(self.partial)
+            self._target = Target(self.partial)
             self._file = h5py.File(self._target, "w")
             self._create(fps, source, action_names)
         except OSError as error:
@@ -174,7 +174,7 @@ class FrameWriter:
             raise storage_error(self.path, self._target.error) from self._target.error
 
 
-class _Target(io.FileIO):
+class Target(io.FileIO):
     """The file under HDF5, which keeps a full disk to itself.
 
     HDF5 cannot close a file whose last bytes it cannot write: it complains again from every object that is
