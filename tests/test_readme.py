@@ -64,7 +64,7 @@ def test_quoted_commands_exist(line: str) -> None:
     assert command in COMMANDS
     if command == "train" or command in LIGHTNING:
         return  # their options reach into the networks: see the next test
-    kind = words[:1] if command == "download" and not words[0].startswith("--") else []
+    kind = [word for word in words[:1] if command == "download" and word.isalpha()]
     known = set(re.findall(r"--[\w-]+", help_of(command, *kind)))
     known |= {option.replace("--", "--no-", 1) for option in known}  # of switches
     assert {*options_of(words)} <= known

@@ -187,6 +187,7 @@ class Target(io.FileIO):
         self.error: OSError | None = None
 
     def write(self, data: bytes | memoryview) -> int:
+        """Write all of `data`, or remember why not."""
         view = memoryview(data).cast("B")
         total = len(view)
         try:
@@ -197,6 +198,7 @@ class Target(io.FileIO):
         return total
 
     def truncate(self, size: int | None = None) -> int:
+        """Change the file's length, or remember why not."""
         try:
             return super().truncate(size)
         except OSError as error:
