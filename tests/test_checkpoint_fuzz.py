@@ -40,4 +40,4 @@ def test_a_few_hundred_damaged_checkpoints(tmp_path):
 
 @pytest.mark.slow
 def test_thousands_of_damaged_checkpoints(tmp_path):
-    check(fuzz(tmp_path, 6000, limit_s=1800), 6000)
+    check(fuzz(tmp_path, 3000, limit_s=1800), 3000)
