@@ -214,7 +214,6 @@ def _browser(args: argparse.Namespace, world: World, session: Session) -> View:
         session.fps,
         host=args.host or "127.0.0.1",
         port=args.port or 8765,
-        token=secrets.token_urlsafe(16) if args.host else None,
     )
     print(f"play at {view.url}   (Ctrl-C ends it)", flush=True)
     if has_display():
