@@ -83,9 +83,9 @@ def rng():
 
 def test_killed_training_goes_on(partners: Path, tiny_h5: Path, run: Run, rng: random.Random) -> None:
     more = ["--trainer.max_steps=300", "--checkpoint.every_n_steps=2", "--trainer.val_check_interval=50"]
-    train("video_tokenizer", tiny_h5, partners, *more)  # decides the version that is killed
-    whole = sorted((partners / "video_tokenizer").glob("version_*"))[-1]
     argv = ["fit", *words("video_tokenizer", tiny_h5, partners, *more)]
+    assert run(argv) == 0  # where all others run: with more threads, sums may round otherwise
+    whole = sorted((partners / "video_tokenizer").glob("version_*"))[-1]
     begun = whole.with_name(f"version_{int(whole.name.rpartition('_')[2]) + 1}")
     killed, fresh = 0, True
     for _ in range(TRAININGS):
@@ -106,7 +106,7 @@ def test_killed_training_goes_on(partners: Path, tiny_h5: Path, run: Run, rng: r
     losses, expected = by_step(begun), by_step(whole)
     assert losses.items() <= expected.items()
     # a step's row follows its checkpoint: a kill between the two takes that row, and nothing else
-    assert len(expected) - len(losses) <= killed // 4
+    assert len(expected) - len(losses) <= killed
 
 
 def test_killed_export_leaves_the_file_as_it_was(

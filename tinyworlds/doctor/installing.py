@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
-from importlib.metadata import PackageNotFoundError, requires
+from importlib.metadata import PackageNotFoundError, distribution, requires
 
 from packaging.requirements import Requirement
 
@@ -11,8 +10,16 @@ TORCH_INDEX = "https://download.pytorch.org/whl"
 
 
 def installer() -> str:
-    """Return how packages are installed here: environments made by uv have no pip."""
-    return "python -m pip" if importlib.util.find_spec("pip") is not None else "uv pip"
+    """Return how packages are installed here: environments made by uv have no pip.
+
+    Its metadata tell. Looking for the module would ask setuptools' import hook, which warns where distutils
+    has been imported.
+    """
+    try:
+        distribution("pip")
+    except PackageNotFoundError:
+        return "uv pip"
+    return "python -m pip"
 
 
 def install_command(*packages: str) -> str:
