@@ -29,6 +29,7 @@ from benchmarks.worlds import (
     start,
 )
 from tinyworlds.models.world import World
+from tinyworlds.nn.transformer import runs_natively
 
 REFERENCE = "reference"
 OURS = "ours"
@@ -110,6 +111,7 @@ def measure_step(
     contestants: dict[str, Callable[[], object]] = {REFERENCE: playing(reference_world(theirs, size), size)}
     matches, notes = {}, []
     ours = same_weights(size, theirs)
+    compiled = compiled and not (device.type == "cpu" and all(map(runs_natively, players(ours))))
     for name, settings in _variants(device, compiled).items():
         try:
             world = our_world(ours, size, device, **settings)

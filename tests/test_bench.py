@@ -86,6 +86,7 @@ def test_a_compiler_that_fails_is_noted(monkeypatch):
                 raise RuntimeError("no compiler\nhere")
             super().__init__(*args, **settings)
 
+    monkeypatch.setattr(play, "runs_natively", lambda network: False)
     monkeypatch.setattr(play, "World", Uncompilable)
     monkeypatch.setattr(worlds, "World", Uncompilable)
     figures = play.measure_step(TINY, CPU, rounds=1, seconds=0, num_compared=1)

@@ -14,6 +14,7 @@ from tinyworlds.errors import CheckpointError, ConfigError, DataError, MissingFi
 from tinyworlds.models import DynamicsModel, LatentActionModel, VideoTokenizer
 from tinyworlds.models.world import World
 from tinyworlds.models.world_info import WorldInfo
+from tinyworlds.nn import native, native_transformer
 from tinyworlds.world_file import load_world, read_header, save_world
 
 
@@ -370,7 +371,10 @@ def test_networks_must_belong_together(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_compiled_world_shows_the_same_frames():
+def test_a_compiled_world_shows_the_same_frames(monkeypatch):
+    monkeypatch.setattr(
+        native_transformer, "_kernel", lambda channels: None
+    )  # which would leave nothing to compile
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=DeprecationWarning)  # the compiler's own
         plain, compiled = tiny_world(), tiny_world(compile=True)
@@ -379,3 +383,12 @@ def test_a_compiled_world_shows_the_same_frames():
         for action in (0, 1, 2, 3):
             assert np.abs(plain.step(action).astype(int) - compiled.step(action)).max() <= 1
     assert compiled.dynamics.transformer._compiled_call_impl is not None  # it did not fall back
+
+
+@pytest.mark.skipif(native.find_compiler() is None, reason="needs a C++ compiler")
+def test_what_the_kernel_runs_is_not_compiled():
+    world = tiny_world(compile=True)
+    assert not world.compile()
+    assert world.dynamics.transformer._compiled_call_impl is None
+    world.bf16 = True  # the kernel knows float32 only
+    assert world.compile()

@@ -25,6 +25,7 @@ from tinyworlds.errors import ConfigError, DataError
 from tinyworlds.models.dream import Dream, DreamState
 from tinyworlds.models.maskgit import Sampling
 from tinyworlds.models.world_info import WorldInfo
+from tinyworlds.nn.transformer import runs_natively
 
 if TYPE_CHECKING:
     from tinyworlds.models.dynamics import DynamicsModel
@@ -67,9 +68,8 @@ class World:
         precision: ``"32"``, ``"bf16"`` or ``"auto"`` (bf16 on GPUs that have it); encoding is always in 32
             bit, since rounding would change code ids.
         device: where it runs; ``"auto"`` takes a GPU if there is one.
-        compile: compile what runs in every step with torch.compile: about a minute at the first steps, then
-            fewer milliseconds a frame. Needs a C++ compiler on a CPU; without one it runs as it is, with a
-            warning.
+        compile: compile what runs in every step with torch.compile, see `compile`: about a minute at the
+            first steps, then fewer milliseconds a frame.
     """
 
     def __init__(
@@ -103,8 +103,6 @@ class World:
         if feedback not in ("codes", "pixels"):
             raise ConfigError(f"feedback is 'codes' or 'pixels', not '{feedback}'")
         self.feedback = feedback
-        if compile:
-            self.compile()
         self._generator = torch.Generator(self.device)
         self._generator.seed()  # a generator is born with the same seed every time
         self._start_clips = np.random.default_rng()
@@ -114,6 +112,8 @@ class World:
         self._dream = Dream(
             self.tokenizer, self.dynamics, sampling, self.context_frames, feedback, bf16, self._generator
         )
+        if compile:
+            self.compile()
 
     @classmethod
     def load(
@@ -367,10 +367,19 @@ class World:
         self._dream.bf16 = bf16
         self._dream.remember_anew()
 
-    def compile(self) -> None:
-        """Compile what runs in every step; the next steps take about a minute, those after them less time."""
-        compile_network(self.dynamics, only=["transformer"], constant=True)
-        compile_network(self.tokenizer, only=["decoder"], constant=True)
+    def compile(self) -> bool:
+        """Compile what runs in every step; the next steps take about a minute, those after them less time.
+
+        What a kernel of our own runs (float32 on a CPU) is left alone: that is faster still.
+
+        Returns:
+            Whether there was anything to compile.
+        """
+        parts = {"transformer": self.dynamics, "decoder": self.tokenizer}
+        wanted = [p for p, network in parts.items() if self.bf16 or not runs_natively(getattr(network, p))]
+        for part in wanted:
+            compile_network(parts[part], only=[part], constant=True)
+        return bool(wanted)
 
     def _shown(self, frames: torch.Tensor) -> np.ndarray:
         """Decoded frames [N, C, H, W] as uint8 [N, H, W, 3]."""

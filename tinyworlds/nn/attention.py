@@ -109,6 +109,12 @@ class TimeMemory:
         self._limit = limit
         self._grows = False
         self._kept: dict[nn.Module, tuple[Tensor, Tensor, Tensor]] = {}  # keys, turned keys, values
+        self.planes: Tensor | None = None  # keys, values of all layers, as `native_transformer` keeps them
+
+    @property
+    def grows(self) -> bool:
+        """Whether the frames of this pass are remembered."""
+        return self._grows
 
     @contextmanager
     def growing(self, num_frames: int) -> Iterator[None]:
@@ -132,22 +138,34 @@ class TimeMemory:
         Returns:
             Turned keys and values of all frames.
         """
+        assert self.planes is None, "a memory is kept by native passes, or by others"
         keys, values = turn(key, self.num_frames), value
         past = self._kept.get(layer)
         if past is not None:
             keys, values = torch.cat([past[1], keys], dim=1), torch.cat([past[2], value], dim=1)
         if self._grows:
             kept = key if past is None else torch.cat([past[0], key], dim=1)
-            first = max(kept.shape[1] - (self._limit or MAX_FRAMES), 0)
+            first = self._surplus(kept.shape[1])
             kept = kept[:, first:]
             self._kept[layer] = kept, turn(kept, 0) if first else keys, values[:, first:]
         return keys, values
+
+    def extend_planes(self, planes: Tensor) -> None:
+        """Remember new frames ``[layers, B, T, ...]`` behind those in `planes`."""
+        assert not self._kept, "a memory is kept by native passes, or by others"
+        joined = planes if self.planes is None else torch.cat([self.planes, planes], dim=2)
+        self.planes = joined[:, :, self._surplus(joined.shape[2]) :]
+
+    def _surplus(self, num_frames: int) -> int:
+        return max(num_frames - (self._limit or MAX_FRAMES), 0)
 
 
 class NoMemory:
     """Stands for a memory where there is none: the frames given are all there are."""
 
     num_frames = 0
+    grows = False
+    planes = None
 
     def extend(
         self, layer: nn.Module, key: Tensor, value: Tensor, turn: Turn = _unturned
@@ -166,7 +184,7 @@ class SeparateAttention(nn.Module):
 
     def __init__(self, embed_dim: int, num_heads: int, norm: nn.Module) -> None:
         super().__init__()
-        self.num_heads = num_heads
+        self.num_heads, self.head_dim = num_heads, embed_dim // num_heads
         self.q_proj = nn.Linear(embed_dim, embed_dim)
         self.k_proj = nn.Linear(embed_dim, embed_dim)
         self.v_proj = nn.Linear(embed_dim, embed_dim)
@@ -204,12 +222,12 @@ class FusedAttention(nn.Module):
 
     def __init__(self, embed_dim: int, num_heads: int) -> None:
         super().__init__()
-        self.num_heads = num_heads
+        self.num_heads, self.head_dim = num_heads, embed_dim // num_heads
         self.qkv = nn.Linear(embed_dim, 3 * embed_dim, bias=False)
         self.out = nn.Linear(embed_dim, embed_dim, bias=False)
         nn.init.zeros_(self.out.weight)  # see ModulatedResidual
-        self.query_norm = head_norm(embed_dim // num_heads)
-        self.key_norm = head_norm(embed_dim // num_heads)
+        self.query_norm = head_norm(self.head_dim)
+        self.key_norm = head_norm(self.head_dim)
 
     def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values ``[B, T, P, heads, d]`` of ``[B, T, P, E]``."""

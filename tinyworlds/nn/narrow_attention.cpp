@@ -1,17 +1,12 @@
 // Softmax attention for heads of CHANNELS channels (a constant of the build), forwards and backwards.
 //
-// With so few channels nearly all of the work is exponentials. Sixteen queries lie side by side in a register;
+// With so few channels nearly all of the work is exponentials. Queries lie side by side in a register (`lanes.h`);
 // one key after another is broadcast to them, and its weight is used at once and never stored. The backward
 // pass computes the weights again, from the logarithm of their sum that the forward pass left.
-// Written in the vector types of GCC and Clang, so that it compiles for any processor.
 
-#include <cmath>
-#include <cstdint>
 #include <vector>
 
-constexpr int64_t LANES = 16;
-typedef float lanes __attribute__((vector_size(4 * LANES)));
-typedef int32_t bits __attribute__((vector_size(4 * LANES)));
+#include "lanes.h"
 
 // Float32 rows [frames, places, heads, CHANNELS]. Strides count floats; heads and channels are dense.
 struct Rows {
@@ -27,26 +22,6 @@ struct Sizes {
 };
 
 namespace {
-
-constexpr float LOG2_E = 1.44269504f;
-constexpr float SAFE = 50.0f;     // powers of two of this size need not be lowered: sums and ratios fit float32
-constexpr float VANISHED = -100;  // powers below count as zero; far lower ones would be slow, being subnormal
-
-inline lanes all(float x) { return x - lanes{}; }
-
-// 2**x. Adding 1.5 * 2**23 rounds to a whole number and leaves it in the low bits, from where it goes into the
-// exponent; a polynomial of degree 5 (largest relative error 1e-7) does the rest.
-template <bool BOUNDED>
-inline lanes power_of_two(lanes x) {
-    const float shift = 12582912.0f;
-    const lanes whole = x + shift;
-    const lanes f = x - (whole - shift), f2 = f * f;
-    const lanes low = 0.69314698f * f + 1.0f, middle = 0.05550734f * f + 0.24022242f;
-    const lanes high = 0.00132647f * f + 0.00967151f;
-    const lanes y = low + f2 * (middle + f2 * high);
-    const lanes power = (lanes)((bits)y + ((bits)whole << 23));
-    return BOUNDED ? power : (x < VANISHED ? lanes{} : power);
-}
 
 // A few places' channels, place by place in the lanes.
 struct Block {
@@ -78,9 +53,6 @@ struct Block {
         return largest;
     }
 };
-
-// Whether no score, being a product of vectors of these squared lengths, can leave the safe range.
-inline bool bounded(float longest, float other) { return longest * other < SAFE * SAFE; }
 
 // One head of one frame: two of its tensors interleaved, 2 * CHANNELS floats a place, in order of places.
 struct Packed {
@@ -116,7 +88,7 @@ Mixed attend_queries(Block q, const Packed &keys_values, int64_t places) {
         top = q.dot(keys_values.first(0), lanes{});
         for (int64_t j = 1; j < places; j++) {
             const lanes score = q.dot(keys_values.first(j), lanes{});
-            top = score > top ? score : top;
+            top = larger(score, top);
         }
     }
     for (int64_t j = 0; j < places; j++) {

@@ -81,7 +81,9 @@ def _compile(command: list[str], source: Path, library: Path) -> None:
 
 def _key(source: Path, compiler: str, defined: list[str]) -> str:
     """Names what a library was made from and for: a home folder may be shared by unlike machines."""
-    made_from = [source.read_bytes(), *(word.encode() for word in (*_COMMON, *defined, *sum(_CHOICES, ())))]
+    sources = [source, *sorted(source.parent.glob("*.h"))]
+    words = (*_COMMON, *defined, *sum(_CHOICES, ()))
+    made_from = [*(path.read_bytes() for path in sources), *(word.encode() for word in words)]
     path = Path(compiler).resolve()
     made_with = f"{path} {path.stat().st_size} {path.stat().st_mtime_ns}".encode()
     digest = hashlib.sha256(b"\0".join([*made_from, made_with, _processor().encode()]))

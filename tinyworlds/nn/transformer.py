@@ -21,10 +21,11 @@ from tinyworlds.nn.attention import (
     SpaceAttention,
     TimeAttention,
 )
+from tinyworlds.nn.blocks import PostNormBlock, PreNormBlock, SpaceBlock
 from tinyworlds.nn.feedforward import SeparateSwiGLU, SwiGLU
 from tinyworlds.nn.moe import MixtureOfExperts
+from tinyworlds.nn.native_transformer import can_run_natively, has_kernel, transform_natively
 from tinyworlds.nn.norms import (
-    NO_CONDITION,
     Condition,
     ConditionedNorm,
     LayerNorm,
@@ -33,51 +34,6 @@ from tinyworlds.nn.norms import (
     Residual,
 )
 from tinyworlds.nn.positions import NoTimeCode, TimeCode
-
-
-class PostNormBlock(nn.Module):
-    """v1 block: three times ``x = norm(x + layer(x))``, where each layer holds its norm."""
-
-    def __init__(self, spatial_attn: nn.Module, temporal_attn: nn.Module, ffn: nn.Module) -> None:
-        super().__init__()
-        self.spatial_attn = spatial_attn
-        self.temporal_attn = temporal_attn
-        self.ffn = ffn
-
-    def forward(self, x: Tensor, condition: Condition = NO_CONDITION, memory: Memory = NO_MEMORY) -> Tensor:
-        """Step ``[B, T, P, E]``."""
-        x = self.spatial_attn.norm(x + self.spatial_attn(x), condition)
-        x = self.temporal_attn.norm(x + self.temporal_attn(x, memory), condition)
-        return self.ffn.norm(x + self.ffn(x), condition)
-
-
-class PreNormBlock(nn.Module):
-    """v2 block: three residual steps."""
-
-    def __init__(self, space: nn.Module, time: nn.Module, ffn: nn.Module) -> None:
-        super().__init__()
-        self.space = space
-        self.time = time
-        self.ffn = ffn
-
-    def forward(self, x: Tensor, condition: Condition = NO_CONDITION, memory: Memory = NO_MEMORY) -> Tensor:
-        """Step ``[B, T, P, E]``."""
-        x = self.space(x, condition)
-        x = self.time(x, condition, memory)
-        return self.ffn(x, condition)
-
-
-class SpaceBlock(nn.Module):
-    """v2 block without time: each frame is on its own."""
-
-    def __init__(self, space: nn.Module, ffn: nn.Module) -> None:
-        super().__init__()
-        self.space = space
-        self.ffn = ffn
-
-    def forward(self, x: Tensor, condition: Condition = NO_CONDITION, memory: Memory = NO_MEMORY) -> Tensor:
-        """Step ``[B, T, P, E]``; there is nothing to remember."""
-        return self.ffn(self.space(x, condition), condition)
 
 
 class Transformer(nn.Module):
@@ -104,9 +60,19 @@ class Transformer(nn.Module):
         if not isinstance(condition, Condition):
             condition = Condition(condition)
         x = self.entry(x, memory.num_frames)
+        if can_run_natively(x):
+            done = transform_natively(self.blocks, self.final, x, condition, memory)
+            if done is not None:
+                return done
         for block in self.blocks:
             x = block(x, condition, memory)
         return self.final(x)
+
+
+def runs_natively(network: nn.Module) -> bool:
+    """Whether all transformers in a network run in the kernel of our own, where that takes their tokens."""
+    transformers = [module for module in network.modules() if isinstance(module, Transformer)]
+    return bool(transformers) and all(has_kernel(each.blocks) for each in transformers)
 
 
 def v1_transformer(

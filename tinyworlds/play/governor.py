@@ -78,9 +78,8 @@ def govern(
     if full > budget and not world.bf16 and has_fast_bf16(world.device):
         world.bf16 = True
         full = seconds(wanted)
-    compiled = full > budget and may_compile
+    compiled = full > budget and may_compile and world.compile()
     if compiled:
-        world.compile()
         full = seconds(wanted)
     steps = wanted
     if full > budget and wanted > 1:
