@@ -13,6 +13,7 @@ from torch import Tensor
 
 from tinyworlds.models.masking import shift_frames
 from tinyworlds.nn.attention import TimeMemory
+from tinyworlds.nn.code_choice import choose_codes, likeliest
 from tinyworlds.nn.norms import Condition
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ class Guesser(Protocol):
             ids: ``[B, num_new, P]``, masked or revealed.
             places: ``[B, n]`` in 0..num_new * P - 1.
         """
+
+    def choose(self, ids: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
+        """The likeliest codes ``[B, n]`` at those places, and their probabilities."""
 
     def accept(self, ids: Tensor) -> None:
         """Take the expected frames ``[B, num_new, P]``, all revealed, as part of the past."""
@@ -96,6 +100,10 @@ class Continuation:
         """See `Guesser`."""
         return self.network.output(at(self._run(ids), places))
 
+    def choose(self, ids: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
+        """See `Guesser`."""
+        return choose_codes(at(self._run(ids), places), self.network.output)
+
     def accept(self, ids: Tensor) -> None:
         """See `Guesser`."""
         self._accepted = ids
@@ -143,6 +151,10 @@ class Rerun:
         if self.past.action_ids is not None and self._new is not None:
             actions = torch.cat([self.past.action_ids, self._new], dim=1)
         return at(self.network.logits(canvas, actions)[:, self.past.ids.shape[1] :], places)
+
+    def choose(self, ids: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
+        """See `Guesser`."""
+        return likeliest(self.logits(ids, places))
 
     def accept(self, ids: Tensor) -> None:
         """See `Guesser`."""

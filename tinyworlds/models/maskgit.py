@@ -19,6 +19,7 @@ from torch import Tensor
 from tinyworlds.errors import ConfigError, DataError
 from tinyworlds.models.base import pick
 from tinyworlds.models.continuation import Guesser, Rerun
+from tinyworlds.nn.code_choice import likeliest
 
 _STEEPNESS = 5.0  # of the exponential schedule
 _LEAST_SHARE = 16  # each of its passes reveals at least one code in this many
@@ -137,8 +138,7 @@ def sample_tokens(
         Codes ``[...]`` int64, and ``[...]`` the largest probability of each token under the tempered softmax.
     """
     if temperature == 0:
-        confidence, tokens = logits.float().softmax(dim=-1).max(dim=-1)
-        return tokens, confidence
+        return likeliest(logits)
     probability = (logits.float() / temperature).softmax(dim=-1)
     confidence = probability.amax(dim=-1)
     if top_k is None and top_p is None:
@@ -282,9 +282,8 @@ def fill(
     hidden = torch.arange(num_new * patches, device=blank.device).expand(batch, -1)  # places yet to reveal
     order = _fixed_order(sampling.schedule, num_new * patches, patches, blank.device)
     for count in schedule(sampling.schedule, num_new * patches, sampling.num_steps):
-        logits = guess.logits(new.view(batch, num_new, patches), hidden)
-        tokens, confidence = sample_tokens(
-            logits, sampling.temperature, sampling.top_k, sampling.top_p, generator
+        tokens, confidence = _guess_tokens(
+            guess, new.view(batch, num_new, patches), hidden, sampling, generator
         )
         if count == hidden.shape[1]:
             return new.scatter(1, hidden, tokens).view(batch, num_new, patches)
@@ -292,6 +291,15 @@ def fill(
         new = new.scatter(1, hidden.gather(1, chosen), tokens.gather(1, chosen))
         hidden = _without(hidden, chosen)
     raise AssertionError("a schedule reveals every code")
+
+
+def _guess_tokens(
+    guess: Guesser, ids: Tensor, places: Tensor, sampling: Sampling, generator: torch.Generator | None
+) -> tuple[Tensor, Tensor]:
+    if sampling.temperature == 0:
+        return guess.choose(ids, places)
+    logits = guess.logits(ids, places)
+    return sample_tokens(logits, sampling.temperature, sampling.top_k, sampling.top_p, generator)
 
 
 def _without(places: Tensor, chosen: Tensor) -> Tensor:

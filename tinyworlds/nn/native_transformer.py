@@ -7,12 +7,12 @@ reads the weights of the same modules that train, and gives what they would give
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterable
 from ctypes import c_int64, c_void_p
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -29,8 +29,8 @@ from tinyworlds.nn.norms import (
     ModulatedResidual,
     PlainNorm,
     Residual,
-    RMSNorm,
 )
+from tinyworlds.nn.positions import RotaryTime
 
 MAX_CHANNELS = 32
 """Heads wider than this are left to the fused kernel."""
@@ -45,8 +45,9 @@ def _structure(name: str, **fields: Any) -> type[ctypes.Structure]:
 
 # As in the source, where they are explained.
 _Linear = _structure("_Linear", weight=c_void_p, bias=c_void_p)
-_Norm = _structure("_Norm", kind=c_int64, scale=c_void_p, shift=c_void_p, frame=c_int64)
-_Step = _structure("_Step", before=_Norm, after=_Norm, gate=c_void_p, gate_frame=c_int64)
+_Norm = _structure("_Norm", kind=c_int64, scale=c_void_p)
+_Modulation = _structure("_Modulation", scale=_Linear, shift=_Linear, gate=_Linear)
+_Step = _structure("_Step", before=_Norm, after=_Norm, modulation=_Modulation)
 _Attention = _structure(
     "_Attention",
     step=_Step,
@@ -56,6 +57,7 @@ _Attention = _structure(
 )
 _FeedForward = _structure("_FeedForward", step=_Step, gate=_Linear, value=_Linear, out=_Linear)
 _Block = _structure("_Block", space=_Attention, time=_Attention, ffn=_FeedForward)
+_Condition = _structure("_Condition", data=c_void_p, frames=c_int64, width=c_int64)
 _Memory = _structure("_Memory", data=c_void_p, block=c_int64, session=c_int64, frame=c_int64)
 _SIZES = ("sessions", "frames", "past", "places", "width", "hidden", "blocks", "threads")
 _Sizes = _structure("_Sizes", **dict.fromkeys(_SIZES, c_int64))
@@ -71,7 +73,16 @@ _LAYERS = (*_ATTENTIONS, SeparateSwiGLU, SwiGLU)
 def _kernel(channels: int) -> ctypes.CDLL | None:
     kernel = load_kernel(_SOURCE, {"CHANNELS": channels})
     if kernel is not None:
-        kernel.transform.argtypes = [c_void_p, _Norm, c_void_p, c_void_p, _Memory, _Memory, _Sizes]
+        kernel.transform.argtypes = [
+            c_void_p,
+            _Norm,
+            _Condition,
+            c_void_p,
+            c_void_p,
+            _Memory,
+            _Memory,
+            _Sizes,
+        ]
         kernel.transform.restype = None
     return kernel
 
@@ -90,10 +101,14 @@ def has_kernel(blocks: nn.ModuleList) -> bool:
     """Whether there is a kernel for blocks such as these, where their weights lie."""
     if not all(isinstance(block, _BLOCKS) and _knows(block) for block in blocks):
         return False
-    if any(weight.dtype != torch.float32 or weight.device.type != "cpu" for weight in blocks.parameters()):
+    if not all(map(_is_plain, blocks.parameters())):
         return False
     channels = next(layer.head_dim for layer in blocks.modules() if isinstance(layer, _ATTENTIONS))
     return channels <= MAX_CHANNELS and _kernel(channels) is not None
+
+
+def _is_plain(weight: Tensor) -> bool:
+    return weight.dtype == torch.float32 and weight.device.type == "cpu" and weight.is_contiguous()
 
 
 def _knows(block: nn.Module) -> bool:
@@ -109,23 +124,23 @@ def transform_natively(
 
     None where there is no kernel for such blocks. Call it if `can_run_natively`.
     """
-    # once for all passes over a frame: to look at all weights takes as long as to use them
-    plan: _Plan | None = condition.once(blocks, lambda _: _Plan.of(blocks, final, condition, x))
+    # once for all passes over a frame: to look where each weight lies takes a while
+    plan: _Plan | None = condition.once(blocks, lambda _: _plan(blocks, final))
     if plan is None:
         return None
     sessions, frames, places, width = x.shape
-    x = x.contiguous()
+    x, told = x.contiguous(), condition.vectors
+    told = None if told is None else told.float().contiguous()
     out = torch.empty_like(x)
     layers = len(blocks) if memory.grows else 1  # what is not kept may be written over, block by block
-    tiles = -(-places // _TILE)
-    fresh = x.new_empty(layers, sessions, frames, 2, tiles, width, _TILE)
+    fresh = x.new_empty(layers, sessions, frames, 2, -(-places // _TILE), width, _TILE)
     past = fresh[:, :, :0] if memory.planes is None else memory.planes
-    sizes = _Sizes(
-        sessions, frames, past.shape[2], places, width, plan.hidden, len(blocks), torch.get_num_threads()
-    )
-    kernel = _kernel(plan.channels)
-    kernel.transform(
-        plan.blocks, plan.final, x.data_ptr(), out.data_ptr(), _planes(past), _planes(fresh), sizes
+    threads = torch.get_num_threads()
+    sizes = _Sizes(sessions, frames, past.shape[2], places, width, plan.hidden, len(blocks), threads)
+    given = _Condition() if told is None else _Condition(told.data_ptr(), *told.shape[1:])
+    ends = x.data_ptr(), out.data_ptr()
+    _kernel(plan.channels).transform(
+        plan.blocks, plan.final, given, *ends, _planes(past), _planes(fresh), sizes
     )
     if memory.grows:
         memory.extend_planes(fresh)
@@ -138,10 +153,15 @@ def _planes(planes: Tensor) -> ctypes.Structure:
 
 @dataclass(frozen=True)
 class _Plan:
-    """The blocks as the kernel reads them.
+    """Blocks as the kernel reads them: addresses of weights, which may change their values in place.
 
-    It names addresses of weights, so it is made anew for each condition; `held` keeps alive what was made for
-    it.
+    Attributes:
+        blocks: for the kernel.
+        final: the norm behind them, for the kernel.
+        channels: of a head.
+        hidden: width of the feed-forward layers.
+        held: what the addresses are of.
+        known: modules with their own weights, as they were.
     """
 
     blocks: ctypes.Array
@@ -149,82 +169,87 @@ class _Plan:
     channels: int
     hidden: int
     held: list[Tensor]
+    known: list[tuple[nn.Module, list[tuple[str, int]]]]
 
-    @classmethod
-    def of(cls, blocks: nn.ModuleList, final: nn.Module, condition: Condition, x: Tensor) -> _Plan | None:
-        """Describe the blocks for passes over ``[B, T, P, E]``; None where there is no kernel for them."""
+    def holds(self) -> bool:
+        """Whether all weights still lie where they lay."""
+        return all(_addresses(module) == weights for module, weights in self.known)
+
+
+def _addresses(module: nn.Module) -> list[tuple[str, int]]:
+    return [(name, weight.data_ptr()) for name, weight in module._parameters.items() if weight is not None]
+
+
+_plans: WeakKeyDictionary[nn.ModuleList, _Plan] = WeakKeyDictionary()
+
+
+def _plan(blocks: nn.ModuleList, final: nn.Module) -> _Plan | None:
+    """The blocks' plan, made anew when weights have moved; None where there is no kernel for them."""
+    plan = _plans.get(blocks)
+    if plan is None or not plan.holds():
         if not has_kernel(blocks):
             return None
-        writer = _Writer(condition, *x.shape[1:3])
-        written = [writer.block(block) for block in blocks]
-        return cls(
-            (_Block * len(written))(*written),
-            writer.norm(final),
-            writer.channels,
-            writer.hidden,
-            writer.held,
-        )
+        plan = _plans[blocks] = _Writer().plan(blocks, final)
+    return plan
 
 
 class _Writer:
     """Writes modules down for the kernel."""
 
-    def __init__(self, condition: Condition, num_frames: int, num_places: int) -> None:
-        self.condition, self.num_frames, self.num_places = condition, num_frames, num_places
+    def __init__(self) -> None:
         self.held: list[Tensor] = []
         self.channels = self.hidden = 0
         self._turns: tuple[int, int] | None = None  # in space: the same for all blocks
 
-    def block(self, block: nn.Module) -> ctypes.Structure:
+    def plan(self, blocks: nn.ModuleList, final: nn.Module) -> _Plan:
+        written = [self._block(block) for block in blocks]
+        modules = [module for root in (blocks, final) for module in root.modules() if module._parameters]
+        return _Plan(
+            (_Block * len(written))(*written),
+            self._norm(final),
+            self.channels,
+            self.hidden,
+            self.held,
+            [(module, _addresses(module)) for module in modules],
+        )
+
+    def _block(self, block: nn.Module) -> ctypes.Structure:
         layers = [self._layer(step) for step in block.children()]
         return _Block(layers[0], layers[1] if len(layers) == 3 else _Attention(), layers[-1])
 
     def _layer(self, step: nn.Module) -> ctypes.Structure:
         """A step of a v2 block, or a layer of a v1 block, which holds its norm."""
         if isinstance(step, ModulatedResidual):
-            scale, shift, gate = step.modulation(self.condition)
-            before = self._modulated(scale, shift)
-            written, layer = (
-                _Step(before=before, gate=self._hold(gate), gate_frame=gate.stride(1)),
-                step.layer,
-            )
+            shift, scale, gate = self._split(step.to_modulation[1], 3)
+            written, layer = _Step(_Norm(_LAYER), _Norm(), _Modulation(scale, shift, gate)), step.layer
         elif isinstance(step, Residual):
-            written, layer = _Step(before=self.norm(step.norm)), step.layer
+            written, layer = _Step(before=self._norm(step.norm)), step.layer
+        elif isinstance(step.norm, ConditionedNorm):
+            modulation = _Modulation(*self._split(step.norm.to_gamma_beta[1], 2))
+            written, layer = _Step(_Norm(), _Norm(_LAYER), modulation), step
         else:
-            written, layer = _Step(after=self.norm(step.norm)), step
-        attends = isinstance(layer, _ATTENTIONS)
-        return (self._attention if attends else self._feed_forward)(written, layer)
+            written, layer = _Step(after=self._norm(step.norm)), step
+        return (self._attention if isinstance(layer, _ATTENTIONS) else self._feed_forward)(written, layer)
 
-    def norm(self, norm: nn.Module) -> ctypes.Structure:
-        if isinstance(norm, ConditionedNorm):
-            if self.condition.vectors is None:
-                return _Norm(_LAYER)
-            return self._modulated(*norm.modulation(self.condition, self.num_frames))
-        if isinstance(norm, PlainNorm):
-            norm = norm.rms
-        if isinstance(norm, LayerNorm | RMSNorm):
-            kind = _LAYER if isinstance(norm, LayerNorm) else _ROOT_MEAN_SQUARE
-            return _Norm(kind, self._hold(norm.weight))
-        assert isinstance(norm, nn.Identity)
-        return _Norm()
-
-    def _modulated(self, scale: Tensor, shift: Tensor) -> ctypes.Structure:
-        scale, shift = scale.contiguous(), shift.contiguous()
-        return _Norm(_LAYER, self._hold(scale), self._hold(shift), scale.stride(1))
+    def _norm(self, norm: nn.Module) -> ctypes.Structure:
+        norm = norm.rms if isinstance(norm, PlainNorm) else norm
+        if isinstance(norm, nn.Identity):
+            return _Norm()
+        return _Norm(_LAYER if isinstance(norm, LayerNorm) else _ROOT_MEAN_SQUARE, self._hold(norm.weight))
 
     def _attention(self, step: ctypes.Structure, layer: nn.Module) -> ctypes.Structure:
         self.channels = layer.head_dim
         if isinstance(layer, SeparateAttention):
             maps = (layer.q_proj, layer.k_proj, layer.v_proj, layer.out_proj)
-            return _Attention(step, *(self._linear(m.weight, m.bias) for m in maps))
-        maps = (self._linear(weight) for weight in (*layer.qkv.weight.chunk(3), layer.out.weight))
-        norms = (self.norm(layer.query_norm), self.norm(layer.key_norm))
+            return _Attention(step, *(part for each in maps for part in self._split(each, 1)))
+        maps = (*self._split(layer.qkv, 3), *self._split(layer.out, 1))
+        norms = (self._norm(layer.query_norm), self._norm(layer.key_norm))
         return _Attention(step, *maps, *norms, *self._turn(layer.rotary))
 
     def _turn(self, rotary: nn.Module) -> tuple[int, int]:
-        if rotary.cos.dim() == 4:  # by frame, [T, 1, 1, d]
+        if isinstance(rotary, RotaryTime):  # [T, 1, 1, d]
             return self._hold(rotary.cos), self._hold(rotary.sin)
-        if self._turns is None:  # by place, [P, 1, d]
+        if self._turns is None:  # [P, 1, d]
             self._turns = self._hold(_tiled(rotary.cos[:, 0])), self._hold(_tiled(rotary.sin[:, 0]))
         return self._turns
 
@@ -232,22 +257,26 @@ class _Writer:
         if isinstance(layer, SeparateSwiGLU):
             self.hidden = layer.w_o.in_features
             maps = (layer.w_v, layer.w_g, layer.w_o)
-            return _FeedForward(step, *(self._linear(m.weight, m.bias) for m in maps))
+            return _FeedForward(step, *(part for each in maps for part in self._split(each, 1)))
         self.hidden = layer.out.in_features
-        weights: Iterable[Tensor] = (*layer.inner.weight.chunk(2), layer.out.weight)
-        return _FeedForward(step, *(self._linear(weight) for weight in weights))
+        return _FeedForward(step, *self._split(layer.inner, 2), *self._split(layer.out, 1))
 
-    def _linear(self, weight: Tensor, bias: Tensor | None = None) -> ctypes.Structure:
-        return _Linear(self._hold(weight), None if bias is None else self._hold(bias))
+    def _split(self, linear: nn.Linear, parts: int) -> list[ctypes.Structure]:
+        """A map as several that stand one below the other."""
+        weights = linear.weight.chunk(parts)
+        biases = [None] * parts if linear.bias is None else linear.bias.chunk(parts)
+        return [
+            _Linear(self._hold(weight), None if bias is None else self._hold(bias))
+            for weight, bias in zip(weights, biases, strict=True)
+        ]
 
-    def _hold(self, tensor: Tensor) -> int:
-        """The address of a dense float32 tensor, kept alive as long as the plan."""
-        tensor = tensor.detach().float().contiguous()
-        self.held.append(tensor)
-        return tensor.data_ptr()
+    def _hold(self, weight: Tensor) -> int:
+        """The address of a dense tensor, which is kept alive."""
+        self.held.append(weight.detach())
+        return weight.data_ptr()
 
 
 def _tiled(table: Tensor) -> Tensor:
     """``[P, d] -> [tiles, d, 16]``, filled up with zeros."""
     padded = F.pad(table, (0, 0, 0, -len(table) % _TILE))
-    return padded.unflatten(0, (-1, _TILE)).transpose(1, 2)
+    return padded.unflatten(0, (-1, _TILE)).mT.contiguous()

@@ -90,13 +90,10 @@ class ConditionedNorm(nn.Module):
         """
         if condition.vectors is None:
             return F.layer_norm(x, x.shape[-1:], eps=EPS)
-        return modulated_norm(x, *self.modulation(condition, x.shape[1]))
+        scale, shift = condition.once(self, partial(self._scale_and_shift, num_frames=x.shape[1]))
+        return modulated_norm(x, scale, shift)
 
-    def modulation(self, condition: Condition, num_frames: int) -> tuple[Tensor, Tensor]:
-        """Scale and shift, each ``[B, T, 1, E]``, of a condition that has vectors."""
-        return condition.once(self, partial(self._modulation, num_frames=num_frames))
-
-    def _modulation(self, vectors: Tensor, num_frames: int) -> tuple[Tensor, Tensor]:
+    def _scale_and_shift(self, vectors: Tensor, num_frames: int) -> tuple[Tensor, Tensor]:
         gamma_beta = self.to_gamma_beta(vectors)
         gamma_beta = F.pad(gamma_beta, (0, 0, num_frames - vectors.shape[1], 0))  # [B, T, 2E]
         gamma, beta = gamma_beta[:, :, None].chunk(2, dim=-1)  # each [B, T, 1, E]
@@ -153,13 +150,9 @@ class ModulatedResidual(nn.Module):
 
     def forward(self, x: Tensor, condition: Condition, *extra: Any) -> Tensor:
         """Step ``[B, T, P, E]`` given ``[B, T, condition_dim]``; `extra` goes to the layer."""
-        scale, shift, gate = self.modulation(condition)
+        scale, shift, gate = condition.once(self, self._modulation)
         change = self.layer(modulated_norm(x, scale, shift), *extra)
         return torch.addcmul(x, change.to(x.dtype), gate.to(x.dtype))
-
-    def modulation(self, condition: Condition) -> tuple[Tensor, Tensor, Tensor]:
-        """Scale, shift and gate, each ``[B, T, 1, E]``."""
-        return condition.once(self, self._modulation)
 
     def _modulation(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         shift, scale, gate = self.to_modulation(vectors)[:, :, None].chunk(3, dim=-1)  # each [B, T, 1, E]

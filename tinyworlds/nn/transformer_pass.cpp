@@ -8,33 +8,30 @@
 #include <algorithm>
 #include <vector>
 
-#include "lanes.h"
+#include "tiles.h"
 
-constexpr int64_t TILE = 16;
-constexpr int64_t PARTS = TILE / LANES;
 constexpr float EPS = 1e-5f;
 
-// Pointers may be null where something is optional: biases, scales, shifts, gates, turns.
-
-// weight x + bias; weights lie [outs, ins], row by row.
-struct Linear {
-    const float *weight, *bias;
-};
+// Pointers are null where something is missing: a bias, a scale, a modulation, a turn, a condition.
 
 enum Kind : int64_t { NOTHING, ROOT_MEAN_SQUARE, LAYER };
 
-// normed(x) * scale + shift; `frame` floats lie between the vectors of two frames, 0 where all have the same.
+// normed(x) * scale
 struct Norm {
     Kind kind;
-    const float *scale, *shift;
-    int64_t frame;
+    const float *scale;
+};
+
+// What a frame's condition makes of a step: vectors of maps of silu(condition). Where there are any, one norm of the step
+// becomes normed(x) * (1 + scale) + shift, and the gate is 1 + gate.
+struct Modulation {
+    Linear scale, shift, gate;
 };
 
 // x = after(x + gate * layer(before(x)))
 struct Step {
     Norm before, after;
-    const float *gate;
-    int64_t gate_frame;
+    Modulation modulation;
 };
 
 // Queries and keys are normed by heads, then turned: a channel times its cosine plus the channel half a head away
@@ -57,9 +54,15 @@ struct Block {
     FeedForward ffn;
 };
 
+// Of [sessions, frames, width], for the last of a session's frames; those before have none.
+struct Condition {
+    const float *data;
+    int64_t frames, width;
+};
+
 struct Sizes {
     int64_t sessions, frames, past, places, width, hidden, blocks, threads;
-    int64_t tiles() const { return (places + TILE - 1) / TILE; }
+    int64_t tiles() const { return tiles_of(places); }
     int64_t heads() const { return width / CHANNELS; }
 };
 
@@ -72,11 +75,6 @@ struct Memory {
 
 namespace {
 
-typedef lanes Channel[PARTS];  // of the sixteen places of a tile
-
-inline Channel *channels_at(float *floats) { return reinterpret_cast<Channel *>(floats); }
-inline const Channel *channels_at(const float *floats) { return reinterpret_cast<const Channel *>(floats); }
-
 inline lanes inverse_root(lanes x) {
     float each[LANES];
     std::memcpy(each, &x, sizeof x);
@@ -87,31 +85,10 @@ inline lanes inverse_root(lanes x) {
 
 inline lanes silu(lanes x) { return x / (power_of_two<false>(smaller(-LOG2_E * x, all(126))) + 1.0f); }
 
-template <int OUTS>
-inline void map_some(const float *weight, const float *bias, int64_t ins, const Channel *x, Channel *y) {
-    lanes sum[OUTS][PARTS];
-    for (int o = 0; o < OUTS; o++)
-        for (int p = 0; p < PARTS; p++) sum[o][p] = all(bias ? bias[o] : 0);
-    for (int64_t i = 0; i < ins; i++)
-        for (int o = 0; o < OUTS; o++)
-            for (int p = 0; p < PARTS; p++) sum[o][p] += weight[o * ins + i] * x[i][p];
-    std::memcpy(y, sum, sizeof sum);
-}
-
-// Outputs from `o` on: as many at once as registers hold sums for, then half as many, and so on.
-template <int AT_ONCE = 12 / PARTS>
-void map(const Linear &linear, int64_t ins, int64_t outs, const Channel *x, Channel *y, int64_t o = 0) {
-    for (; o + AT_ONCE <= outs; o += AT_ONCE)
-        map_some<AT_ONCE>(linear.weight + o * ins, linear.bias ? linear.bias + o : nullptr, ins, x, y + o);
-    if constexpr (AT_ONCE > 1) map<AT_ONCE / 2>(linear, ins, outs, x, y, o);
-}
-
-void normalise(const Norm &norm, int64_t frame, int64_t channels, const Channel *x, Channel *y) {
-    const float *scale = norm.scale ? norm.scale + frame * norm.frame : nullptr;
-    const float *shift = norm.shift ? norm.shift + frame * norm.frame : nullptr;
+void normalise(Kind kind, const float *scale, const float *shift, int64_t channels, const Channel *x, Channel *y) {
     for (int p = 0; p < PARTS; p++) {
         lanes mean = {}, squares = {};
-        if (norm.kind == LAYER)
+        if (kind == LAYER)
             for (int64_t c = 0; c < channels; c++) mean += x[c][p];
         mean /= all(channels);
         for (int64_t c = 0; c < channels; c++) squares += (x[c][p] - mean) * (x[c][p] - mean);
@@ -123,7 +100,7 @@ void normalise(const Norm &norm, int64_t frame, int64_t channels, const Channel 
 
 void norm_heads(const Norm &norm, int64_t width, Channel *x) {
     if (norm.kind == NOTHING) return;
-    for (int64_t c = 0; c < width; c += CHANNELS) normalise(norm, 0, CHANNELS, x + c, x + c);
+    for (int64_t c = 0; c < width; c += CHANNELS) normalise(norm.kind, norm.scale, nullptr, CHANNELS, x + c, x + c);
 }
 
 // Factors are functions of a channel of a head and of the part of the tile.
@@ -181,14 +158,12 @@ void attend(const Channel *query, const float *keys, const float *values, const 
                 const lanes found = score(keys + j / TILE * tile_floats + j % TILE, p, lanes{});
                 top[p] = j ? larger(found, top[p]) : found;
             }
-    for (int64_t first = 0; first < n.places; first += TILE, keys += tile_floats, values += tile_floats) {
-        const int64_t count = std::min(TILE, n.places - first);
-        for (int64_t j = 0; j < count; j++) {
+    for (int64_t tile = 0; tile < n.tiles(); tile++, keys += tile_floats, values += tile_floats)
+        for (int64_t j = 0; j < count_in(tile, n.places); j++) {
             for (int p = 0; p < PARTS; p++) sum[p] += weight[p] = power_of_two<BOUNDED>(score(keys + j, p, -top[p]));
             for (int c = 0; c < CHANNELS; c++)
                 for (int p = 0; p < PARTS; p++) mix[c][p] += weight[p] * values[c * TILE + j];
         }
-    }
     for (int c = 0; c < CHANNELS; c++)
         for (int p = 0; p < PARTS; p++) mixed[c][p] = mix[c][p] / sum[p];
 }
@@ -206,11 +181,61 @@ struct Scratch {
     }
 };
 
+// Scales, shifts and gates [steps, frames, 3, width] of all steps, of which each block has three.
+class Modulations {
+  public:
+    Modulations(const Block *blocks, Condition condition, const Sizes &n)
+        : n(n), values(condition.data ? n.blocks * 3 * n.sessions * n.frames * 3 * n.width : 0) {
+        if (!condition.data) return;
+        std::vector<float> silu(condition.width);
+        for (int64_t s = 0; s < n.sessions; s++)
+            for (int64_t f = n.frames - condition.frames; f < n.frames; f++) {
+                const float *from = condition.data + ((s + 1) * condition.frames + f - n.frames) * condition.width;
+                for (int64_t i = 0; i < condition.width; i++) silu[i] = from[i] / (1 + std::exp(-from[i]));
+                for (int64_t b = 0; b < n.blocks; b++) {
+                    const Step *steps[] = {&blocks[b].space.step, &blocks[b].time.step, &blocks[b].ffn.step};
+                    for (int64_t step = 0; step < 3; step++) {
+                        float *into = vectors(3 * b + step, s * n.frames + f);
+                        const Modulation &m = steps[step]->modulation;
+                        for (const Linear *map : {&m.scale, &m.shift, &m.gate}) add(*map, silu, into), into += n.width;
+                    }
+                }
+            }
+        for (size_t i = 0; i < values.size(); i++) values[i] += i / n.width % 3 != SHIFT;
+    }
+
+    enum Which : int64_t { SCALE, SHIFT, GATE };
+
+    // Null without a condition.
+    const float *of(Which which, int64_t step, int64_t frame) const {
+        return values.empty() ? nullptr : vectors(step, frame) + which * n.width;
+    }
+
+  private:
+    const float *vectors(int64_t step, int64_t frame) const {
+        return &values[(step * n.sessions * n.frames + frame) * 3 * n.width];
+    }
+    float *vectors(int64_t step, int64_t frame) {
+        return &values[(step * n.sessions * n.frames + frame) * 3 * n.width];
+    }
+    void add(const Linear &map, const std::vector<float> &x, float *y) const {
+        for (int64_t o = 0; map.weight && o < n.width; o++) {
+            float sum = map.bias[o];
+            for (size_t i = 0; i < x.size(); i++) sum += map.weight[o * x.size() + i] * x[i];
+            y[o] = sum;
+        }
+    }
+
+    const Sizes n;
+    std::vector<float> values;
+};
+
 class Pass {
   public:
-    Pass(const Block *blocks, Norm final, const float *in, float *out, Memory past, Memory fresh, Sizes n)
-        : blocks(blocks), final(final), in(in), out(out), past(past), fresh(fresh), n(n),
-          all_frames(n.sessions * n.frames), frame_channels(n.tiles() * n.width), tokens(size()), queries(size()),
+    Pass(const Block *blocks, Norm final, Condition condition, const float *in, float *out, Memory past, Memory fresh,
+         Sizes n)
+        : blocks(blocks), final(final), modulations(blocks, condition, n), in(in), out(out), past(past), fresh(fresh),
+          n(n), all_frames(n.sessions * n.frames), frame_channels(n.tiles() * n.width), tokens(size()), queries(size()),
           keys(size()), values(size()), key_lengths(all_frames * n.tiles() * n.heads()) {}
 
     void run() {
@@ -241,18 +266,19 @@ class Pass {
         } else {
             const Block &ending = blocks[b - 1];
             map(ending.space.out, n.width, n.width, of(queries, frame, tile), own.change);
-            take(ending.space.step, frame, own.change, x);
+            take(ending.space.step, 3 * b - 3, frame, own.change, x);
             if (ending.time.out.weight) attend_time(b - 1, session, f, tile, own, x);
-            feed_forward(ending.ffn, frame, own, x);
+            feed_forward(ending.ffn, 3 * b - 1, frame, own, x);
         }
-        if (b < n.blocks) return begin_space(blocks[b].space, frame, tile, own, x);
-        if (final.kind != NOTHING) normalise(final, frame, n.width, x, x);
+        if (b < n.blocks) return begin_space(b, frame, tile, own, x);
+        if (final.kind != NOTHING) normalise(final.kind, final.scale, nullptr, n.width, x, x);
         store(frame, tile, x);
     }
 
-    void begin_space(const Attention &space, int64_t frame, int64_t tile, Scratch &own, const Channel *x) {
+    void begin_space(int64_t b, int64_t frame, int64_t tile, Scratch &own, const Channel *x) {
+        const Attention &space = blocks[b].space;
         Channel *query = of(queries, frame, tile), *key = of(keys, frame, tile);
-        project(space, frame, own, x, query, key, of(values, frame, tile));
+        project(space, 3 * b, frame, own, x, query, key, of(values, frame, tile));
         turn_places(space, tile, n.width, query);
         turn_places(space, tile, n.width, key);
         for (int64_t head = 0; head < n.heads(); head++)
@@ -275,7 +301,7 @@ class Pass {
             float *kept = s < n.past ? past.at(b, session, s) : fresh.at(b, session, s - n.past);
             return channels_at(kept) + tile * n.width;
         };
-        project(time, frame, own, x, own.query, memory(seen - 1), memory(seen - 1) + values_after);
+        project(time, 3 * b + 1, frame, own, x, own.query, memory(seen - 1), memory(seen - 1) + values_after);
         if (time.cosine) turn_frame(time, seen - 1, n.width, own.query, own.query);
         for (int64_t s = 0; s < seen; s++) {
             const Channel *key = memory(s);
@@ -296,7 +322,7 @@ class Pass {
                 }
         }
         map(time.out, n.width, n.width, own.query, own.change);
-        take(time.step, frame, own.change, x);
+        take(time.step, 3 * b + 1, frame, own.change, x);
     }
 
     // Scores [frames, heads] become weights.
@@ -310,20 +336,20 @@ class Pass {
         }
     }
 
-    void feed_forward(const FeedForward &ffn, int64_t frame, Scratch &own, Channel *x) {
-        const Channel *in = prepared(ffn.step, frame, own, x);
+    void feed_forward(const FeedForward &ffn, int64_t step, int64_t frame, Scratch &own, Channel *x) {
+        const Channel *in = prepared(ffn.step, step, frame, own, x);
         map(ffn.gate, n.width, n.hidden, in, own.gated);
         map(ffn.value, n.width, n.hidden, in, own.hidden);
         for (int64_t h = 0; h < n.hidden; h++)
             for (int p = 0; p < PARTS; p++) own.hidden[h][p] *= silu(own.gated[h][p]);
         map(ffn.out, n.hidden, n.width, own.hidden, own.change);
-        take(ffn.step, frame, own.change, x);
+        take(ffn.step, step, frame, own.change, x);
     }
 
     // Queries, ready for powers of two, keys and values of x.
-    void project(const Attention &attention, int64_t frame, Scratch &own, const Channel *x, Channel *query, Channel *key,
-                 Channel *value) {
-        const Channel *in = prepared(attention.step, frame, own, x);
+    void project(const Attention &attention, int64_t step, int64_t frame, Scratch &own, const Channel *x, Channel *query,
+                 Channel *key, Channel *value) {
+        const Channel *in = prepared(attention.step, step, frame, own, x);
         map(attention.query, n.width, n.width, in, query);
         map(attention.key, n.width, n.width, in, key);
         map(attention.value, n.width, n.width, in, value);
@@ -334,33 +360,34 @@ class Pass {
             for (int p = 0; p < PARTS; p++) query[c][p] *= scale;
     }
 
-    // What the layer of a step is given.
-    const Channel *prepared(const Step &step, int64_t frame, Scratch &own, const Channel *x) const {
-        if (step.before.kind == NOTHING) return x;
-        normalise(step.before, frame, n.width, x, own.normed);
+    // What the layer of a step is given; steps count through all blocks.
+    const Channel *prepared(const Step &about, int64_t step, int64_t frame, Scratch &own, const Channel *x) const {
+        if (about.before.kind == NOTHING) return x;
+        modulate(about.before, step, frame, x, own.normed);
         return own.normed;
     }
 
-    void take(const Step &step, int64_t frame, const Channel *change, Channel *x) const {
-        const float *gate = step.gate ? step.gate + frame * step.gate_frame : nullptr;
+    void take(const Step &about, int64_t step, int64_t frame, const Channel *change, Channel *x) const {
+        const float *gate = about.modulation.gate.weight ? modulations.of(Modulations::GATE, step, frame) : nullptr;
         for (int64_t c = 0; c < n.width; c++)
             for (int p = 0; p < PARTS; p++) x[c][p] += change[c][p] * (gate ? gate[c] : 1);
-        if (step.after.kind != NOTHING) normalise(step.after, frame, n.width, x, x);
+        if (about.after.kind != NOTHING) modulate(about.after, step, frame, x, x);
     }
 
-    // Rows [frames, places, width] to tiles and back; places that fill up the last tile are zero.
+    // A norm with a scale of its own or with that of the condition.
+    void modulate(const Norm &norm, int64_t step, int64_t frame, const Channel *x, Channel *y) const {
+        const float *scale = norm.scale ? norm.scale : modulations.of(Modulations::SCALE, step, frame);
+        const float *shift = norm.scale ? nullptr : modulations.of(Modulations::SHIFT, step, frame);
+        normalise(norm.kind, scale, shift, n.width, x, y);
+    }
+
     void load(int64_t frame, int64_t tile, Channel *x) const {
-        const float *rows = in + (frame * n.places + tile * TILE) * n.width;
-        const int64_t count = std::min(TILE, n.places - tile * TILE);
-        float *into = reinterpret_cast<float *>(x);
-        for (int64_t c = 0; c < n.width; c++)
-            for (int64_t i = 0; i < TILE; i++) into[c * TILE + i] = i < count ? rows[i * n.width + c] : 0;
+        load_rows(in + (frame * n.places + tile * TILE) * n.width, count_in(tile, n.places), n.width, x);
     }
     void store(int64_t frame, int64_t tile, const Channel *x) const {
         float *rows = out + (frame * n.places + tile * TILE) * n.width;
-        const int64_t count = std::min(TILE, n.places - tile * TILE);
         const float *from = reinterpret_cast<const float *>(x);
-        for (int64_t i = 0; i < count; i++)
+        for (int64_t i = 0; i < count_in(tile, n.places); i++)
             for (int64_t c = 0; c < n.width; c++) rows[i * n.width + c] = from[c * TILE + i];
     }
 
@@ -371,6 +398,7 @@ class Pass {
 
     const Block *blocks;
     const Norm final;
+    const Modulations modulations;
     const float *in;
     float *out;
     const Memory past, fresh;
@@ -384,7 +412,7 @@ class Pass {
 
 // Transforms `in` [sessions, frames, places, width] to `out`. Time attention also sees the frames of `past` and leaves
 // keys and values of the new frames in `fresh`, both on 64-byte borders.
-extern "C" void transform(const Block *blocks, Norm final, const float *in, float *out, Memory past, Memory fresh,
-                          Sizes n) {
-    Pass(blocks, final, in, out, past, fresh, n).run();
+extern "C" void transform(const Block *blocks, Norm final, Condition condition, const float *in, float *out, Memory past,
+                          Memory fresh, Sizes n) {
+    Pass(blocks, final, condition, in, out, past, fresh, n).run();
 }
