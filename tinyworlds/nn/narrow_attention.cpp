@@ -41,8 +41,29 @@ struct Block {
         for (int c = 0; c < CHANNELS; c++) start += channel[c] * with[c];
         return start;
     }
+    lanes dot(const Block &with, lanes start) const {
+        for (int c = 0; c < CHANNELS; c++) start += channel[c] * with.channel[c];
+        return start;
+    }
     void add(lanes weight, const float *what) {
         for (int c = 0; c < CHANNELS; c++) channel[c] += weight * what[c];
+    }
+    void add(lanes weight, const Block &what) {
+        for (int c = 0; c < CHANNELS; c++) channel[c] += weight * what.channel[c];
+    }
+    // The same vector in all lanes.
+    static Block of(const float *vector) {
+        Block block;
+        for (int c = 0; c < CHANNELS; c++) block.channel[c] = all(vector[c]);
+        return block;
+    }
+    // Sums over the lanes.
+    void sums(float *into, float scale) const {
+        for (int c = 0; c < CHANNELS; c++) {
+            float sum = 0;
+            for (int64_t i = 0; i < LANES; i++) sum += channel[c][i];
+            into[c] = sum * scale;
+        }
     }
     // Squared length of the longest of the lanes' vectors.
     float longest() const {
@@ -101,31 +122,36 @@ Mixed attend_queries(Block q, const Packed &keys_values, int64_t places) {
     return {mixed, top};
 }
 
-template <bool BOUNDED>
-Block query_grad(Block q, Block out_grad, lanes minus_log, lanes minus_met, const Packed &keys_values, int64_t places) {
-    Block grad = {};
-    for (int64_t j = 0; j < places; j++) {
-        const lanes weight = power_of_two<BOUNDED>(q.dot(keys_values.first(j), minus_log));
-        grad.add(weight * out_grad.dot(keys_values.second(j), minus_met), keys_values.first(j));
-    }
-    return grad;
-}
+// Queries of a few places and what the backward pass knows of them: the gradient of what they mixed, their own so far,
+// the logarithm of their sum, and out . out_grad, the part that softmax takes away.
+struct Queries {
+    Block query, out_grad, grad;
+    lanes minus_log, minus_met;
+};
 
 struct KeyValue {
     Block key, value;
 };
 
+// All queries meet one key (the same in all lanes): theirs and its gradients come from one weight. Those of key and
+// value are left spread over the lanes.
 template <bool BOUNDED>
-KeyValue key_grad(KeyValue of, const float *minus_log, const float *minus_met, const Packed &queries_grads,
-                  int64_t places) {
-    Block key = {}, value = {};
-    for (int64_t i = 0; i < places; i++) {
-        const float *grad = queries_grads.second(i);
-        const lanes weight = power_of_two<BOUNDED>(of.key.dot(queries_grads.first(i), all(minus_log[i])));
-        value.add(weight, grad);
-        key.add(weight * of.value.dot(grad, all(minus_met[i])), queries_grads.first(i));
+KeyValue meet_key(const KeyValue &of, std::vector<Queries> &queries) {
+    KeyValue grad = {};
+    for (Queries &i : queries) {
+        const lanes weight = power_of_two<BOUNDED>(i.query.dot(of.key, i.minus_log));
+        grad.value.add(weight, i.out_grad);
+        const lanes change = weight * i.out_grad.dot(of.value, i.minus_met);
+        grad.key.add(change, i.query);
+        i.grad.add(change, of.key);
     }
-    return {key, value};
+    return grad;
+}
+
+inline float squared(const float *vector) {
+    float sum = 0;
+    for (int c = 0; c < CHANNELS; c++) sum += vector[c] * vector[c];
+    return sum;
 }
 
 inline int64_t lanes_left(int64_t places, int64_t first) { return places - first < LANES ? places - first : LANES; }
@@ -165,42 +191,35 @@ extern "C" void attend_backward(Rows query, Rows key, Rows value, Rows out, Rows
                                 Rows query_into, Rows key_into, Rows value_into, Sizes n) {
 #pragma omp parallel num_threads(n.threads)
     {
-        Packed pairs(n.places);
-        // of each query: the logarithm of its sum, and out . out_grad, the part that softmax takes away
-        std::vector<float> minus_log(n.places), minus_met(n.places);
+        std::vector<Queries> queries((n.places + LANES - 1) / LANES);
 #pragma omp for collapse(2)
         for (int64_t frame = 0; frame < n.frames; frame++)
             for (int64_t head = 0; head < n.heads; head++) {
                 const float *logs = log_sum + (frame * n.heads + head) * n.places;
-                pairs.fill(key, value, frame, head, n.places);
+                float longest_query = 0, longest_key = 0;
                 for (int64_t first = 0; first < n.places; first += LANES) {
                     const int64_t count = lanes_left(n.places, first);
-                    Block q, g, mixed;
-                    q.gather(query, frame, head, first, count, n.scale * LOG2_E);
-                    g.gather(out_grad, frame, head, first, count, 1);
+                    Queries &some = queries[first / LANES];
+                    Block mixed;
+                    some = Queries{};  // lanes past the last place stay zero, and add nothing to any gradient
+                    some.query.gather(query, frame, head, first, count, n.scale * LOG2_E);
+                    some.out_grad.gather(out_grad, frame, head, first, count, 1);
                     mixed.gather(out, frame, head, first, count, 1);
-                    lanes met = {}, log = {};
-                    for (int c = 0; c < CHANNELS; c++) met -= mixed.channel[c] * g.channel[c];
-                    for (int64_t i = 0; i < count; i++) {
-                        minus_met[first + i] = met[i];
-                        minus_log[first + i] = log[i] = -logs[first + i];
-                    }
-                    auto run = bounded(q.longest(), pairs.longest) ? query_grad<true> : query_grad<false>;
-                    run(q, g, log, met, pairs, n.places).scatter(query_into, frame, head, first, count, all(n.scale));
+                    for (int c = 0; c < CHANNELS; c++) some.minus_met -= mixed.channel[c] * some.out_grad.channel[c];
+                    for (int64_t i = 0; i < count; i++) some.minus_log[i] = -logs[first + i];
+                    longest_query = std::fmax(longest_query, some.query.longest());
                 }
-                // a query's sum holds all keys: here one bound must serve for the whole head
-                const float longest_key = pairs.longest * n.scale * n.scale * LOG2_E * LOG2_E;
-                pairs.fill(query, out_grad, frame, head, n.places);
-                auto run = bounded(longest_key, pairs.longest) ? key_grad<true> : key_grad<false>;
-                for (int64_t first = 0; first < n.places; first += LANES) {
-                    const int64_t count = lanes_left(n.places, first);
-                    KeyValue of;
-                    of.key.gather(key, frame, head, first, count, n.scale * LOG2_E);
-                    of.value.gather(value, frame, head, first, count, 1);
-                    KeyValue grads = run(of, minus_log.data(), minus_met.data(), pairs, n.places);
-                    grads.key.scatter(key_into, frame, head, first, count, all(n.scale));
-                    grads.value.scatter(value_into, frame, head, first, count, all(1));
+                for (int64_t j = 0; j < n.places; j++) longest_key = std::fmax(longest_key, squared(key.at(frame, j, head)));
+                auto meet = bounded(longest_query, longest_key) ? meet_key<true> : meet_key<false>;
+                for (int64_t j = 0; j < n.places; j++) {
+                    const KeyValue of = {Block::of(key.at(frame, j, head)), Block::of(value.at(frame, j, head))};
+                    const KeyValue grad = meet(of, queries);
+                    grad.key.sums(key_into.at(frame, j, head), 1 / LOG2_E);  // queries were scaled for powers of two
+                    grad.value.sums(value_into.at(frame, j, head), 1);
                 }
+                for (int64_t first = 0; first < n.places; first += LANES)
+                    queries[first / LANES].grad.scatter(query_into, frame, head, first, lanes_left(n.places, first),
+                                                        all(n.scale));
             }
     }
 }
