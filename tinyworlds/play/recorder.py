@@ -123,6 +123,7 @@ class Recordings:
         self.written: list[Path] = []
         self._new, self._say = new_recorder, say
         self._recorder: Recorder | None = None
+        self._last: np.ndarray | None = None  # the very frame that was recorded last
         self._finishing: list[Recorder] = []
 
     @property
@@ -135,16 +136,20 @@ class Recordings:
         if self._recorder is not None:
             self._stop()
         elif self._new is not None:
-            self._recorder = self._new()
+            self._recorder, self._last = self._new(), None
             if frame is not None:
                 self.add(frame, None)
 
     def add(self, frame: np.ndarray, action: int | None) -> None:
-        """Record a frame and the action that led to it, if a recording runs."""
-        if self._recorder is None:
+        """Record a frame and the action that led to it, if a recording runs.
+
+        The frame recorded last may come again without an action: play goes on from it, nothing is added.
+        """
+        if self._recorder is None or (action is None and frame is self._last):
             return
         try:
             self._recorder.add(frame, action)
+            self._last = frame
         except TinyWorldsError as error:  # a full disk must not end the game
             self._say(f"recording stopped: {error}")
             self._recorder = None
@@ -156,7 +161,8 @@ class Recordings:
             try:
                 recorder.wait()
                 if recorder.written:
-                    self._say(f"saved {', '.join(path.name for path in recorder.written)}")
+                    endings = " ".join(path.suffix for path in recorder.written)
+                    self._say(f"saved {recorder.written[0].stem} {endings}")
             except (TinyWorldsError, OSError) as error:  # a failing codec must not end the game
                 self._say(f"recording failed: {error}")
             self.written += recorder.written
