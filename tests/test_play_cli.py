@@ -6,6 +6,7 @@ import types
 import cv2
 import pytest
 from fake_world import FakeWorld
+from small_worlds import random_world
 from test_world import tiny_world
 
 from tinyworlds.errors import ConfigError, DisplayError, MissingFileError
@@ -163,6 +164,37 @@ def test_record_and_replay(world, here, capsys):
     assert all(path.name in said for path in written)
     assert cli.main(["fake.world", "--replay", str(written[2]), "--out", "b.mp4"]) == 0
     assert (here / "a.mp4").read_bytes() == (here / "b.mp4").read_bytes()
+
+
+def test_two_worlds_replay_as_they_were_decoded(here):
+    for name, seed in (("a.world", 0), ("b.world", 1)):
+        save_world(here / name, random_world(seed, num_steps=4))
+    play = ["a.world", "b.world", "--headless", "--keys", "left*6", "--record", "--num_steps", "1"]
+    assert cli.main([*play, "--temperature", "1", "--out", "a.mp4"]) == 0
+    log = next((here / "recordings").glob("*.json"))
+    assert cli.main(["a.world", "b.world", "--replay", str(log), "--out", "b.mp4"]) == 0
+    assert (here / "a.mp4").read_bytes() == (here / "b.mp4").read_bytes()
+    with pytest.raises(ConfigError, match="the log is of 2 worlds, here are 1"):
+        cli.main(["a.world", "--replay", str(log)])
+
+
+def test_a_replay_elsewhere_says_that_it_may_differ(world, here, capsys):
+    assert cli.main(["fake.world", "--headless", "--keys", "left", "--record", "--out", "a.mp4"]) == 0
+    world.device = "cuda:0"
+    log = next((here / "recordings").glob("*.json"))
+    assert cli.main(["fake.world", "--replay", str(log), "--out", "b.mp4"]) == 0
+    assert "note: played on cpu, replayed on cuda:0: the frames may differ" in capsys.readouterr().err
+
+
+def test_only_a_kept_log_costs_a_look_at_the_weights(world, here, monkeypatch):
+    looks = []
+    monkeypatch.setattr("tinyworlds.checkpoints.fingerprint", lambda network: looks.append(1) or "0" * 16)
+    world.dynamics = object()
+    play = ["fake.world", "--headless", "--keys", "left", "--out", "a.mp4"]
+    assert cli.main(play) == 0
+    assert looks == []
+    assert cli.main([*play, "--record"]) == 0
+    assert looks == [1]
 
 
 def test_a_game_without_a_world_says_what_to_run(capsys):

@@ -104,11 +104,16 @@ def _has_window(insist: bool) -> bool:
 def _load(paths: Sequence[str | Path], args: argparse.Namespace, replayed: SessionLog | None = None) -> World:
     from tinyworlds.models.world import World
 
-    settings = dict(replayed.settings) if replayed else {}
-    settings |= {name: getattr(args, name) for name in WORLD_SETTINGS if getattr(args, name) is not None}
+    settings = {name: getattr(args, name) for name in WORLD_SETTINGS if getattr(args, name) is not None}
     if args.govern:
         settings.pop("compile", None)  # the governor compiles if it must
-    worlds = [World.load(path, device=args.device, **settings) for path in paths]
+    logged = replayed.settings if replayed else [{}] * len(paths)
+    if len(logged) != len(paths):
+        raise ConfigError(f"the log is of {len(logged)} worlds, here are {len(paths)}: name those played")
+    worlds = [
+        World.load(path, device=args.device, **{**own, **settings})
+        for path, own in zip(paths, logged, strict=True)
+    ]
     return worlds[0] if len(worlds) == 1 else _side_by_side(worlds, paths)
 
 
@@ -137,7 +142,8 @@ def _replay(args: argparse.Namespace, world: World, log: SessionLog) -> int:
     from tinyworlds.play.session import Session
     from tinyworlds.play.session_log import ReplayView, check_replayable
 
-    check_replayable(log, world)
+    if note := check_replayable(log, world):
+        print(f"note: {note}", file=sys.stderr)
     session = Session(world, fps=log.fps, seed=log.seed)
     session.key_map = dict(log.key_map)
     return _play_to_clip(args, world, session, ReplayView(log), None)
@@ -246,7 +252,7 @@ def _session(args: argparse.Namespace, world: World) -> tuple[Session, SessionLo
 def _say_saved(session: Session, log: SessionLog | None) -> None:
     recorded = session.close()
     if recorded and log is not None:
-        log.num_ticks = session.num_ticks
+        log.complete(session.world, session.num_ticks)
         recorded.append(log.write(recorded[0].with_suffix(".json")))
     for path in recorded:
         print(f"saved {path}")
