@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from tinyworlds.cli import INTERRUPTED, run_guarded
 from tinyworlds.errors import ConfigError, DisplayError, MissingFileError
-from tinyworlds.play.keys import keys_without_meaning, parse_script
+from tinyworlds.play.keys import do_nothing, keys_without_meaning, parse_script
 from tinyworlds.play.options import WORLD_SETTINGS, check_options, play_parser
 from tinyworlds.run_layout import STAGES, default_run, versions
 
@@ -131,10 +131,7 @@ def _play_headless(args: argparse.Namespace, world: World, script: list[str | No
 
     session, log = _session(args, world)
     if unused := keys_without_meaning(script, session.key_map):
-        print(
-            f"note: {', '.join(unused)} do nothing in this world; it has {_key_list(session)}",
-            file=sys.stderr,
-        )
+        print(f"note: {do_nothing(unused, session.key_map)}", file=sys.stderr)
     return _play_to_clip(args, world, session, ScriptedView(script), log)
 
 
@@ -260,10 +257,6 @@ def _say_saved(session: Session, log: SessionLog | None) -> None:
 
 def _clip_scale(world: World) -> int:
     return max(_CLIP_PX // max(world.frame_shape[:2]), 1)
-
-
-def _key_list(session: Session) -> str:
-    return ", ".join(sorted(session.key_map, key=lambda key: (len(key), key)))
 
 
 def _world_of(named: str) -> str | Path:

@@ -139,13 +139,12 @@ def play_keys(world: PlayableWorld, keys: str, seed: int | None = None) -> Clip:
         DataError: the world stores no clips to start from.
     """
     from tinyworlds.play.headless import play_script
-    from tinyworlds.play.keys import keys_without_meaning, parse_script
+    from tinyworlds.play.keys import do_nothing, keys_without_meaning, parse_script
     from tinyworlds.play.session import Session
 
     session, script = Session(world, seed=seed), parse_script(keys)
     if unused := keys_without_meaning(script, session.key_map):
-        known = ", ".join(sorted(session.key_map, key=lambda key: (len(key), key)))
-        raise ConfigError(f"{', '.join(unused)} do nothing in this world; it has {known}")
+        raise ConfigError(do_nothing(unused, session.key_map))
     played = play_script(session, script)
     frames = np.stack([frame.image for frame in played])
     return Clip(frames, tuple(frame.action for frame in played), session.fps, tuple(world.action_names))

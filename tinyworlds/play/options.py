@@ -52,7 +52,7 @@ def _add_views(parser: OptionParser) -> None:
     add("--headless", action="store_true", help="play --keys and write the clip --out")
     add("--replay", metavar="LOG", help="play a session again from its log and write the clip --out")
     add = parser.add_argument
-    add("--keys", help="script of keys, one per frame, such as 'w*10 d*20 idle*5'")
+    add("--keys", help="script of keys, one per frame, such as 'w*10 left+space*20 idle*5'")
     add("--out", metavar="CLIP", help="clip to write with --headless or --replay (default: GAME_play.mp4)")
     add("--host", metavar="ADDRESS", help="let other machines play in the browser, with the token in the URL")
     add("--port", type=positive(int), help="port of --browser (default: 8765, or a free one)")
