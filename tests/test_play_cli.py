@@ -1,15 +1,17 @@
 """`tinyworlds play` and `python -m games.<title>` as people type them, with a fake world."""
 
+import re
 import time
 import types
 
 import cv2
 import pytest
 from fake_world import FakeWorld
+from PIL import Image
 from small_worlds import random_world
 from test_world import tiny_world
 
-from tinyworlds.errors import ConfigError, DisplayError, MissingFileError
+from tinyworlds.errors import ConfigError, DataError, DisplayError, MissingFileError, StorageError
 from tinyworlds.models.world import World
 from tinyworlds.play import cli
 from tinyworlds.play.keys import KeyBinding, KeyEvent
@@ -49,6 +51,40 @@ def test_headless_names_keys_that_do_nothing(world, here, capsys):
     assert list(here.glob("fake_play.*"))
 
 
+def test_a_clip_may_be_a_gif(world, here):
+    assert cli.main(["fake.world", "--headless", "--keys", "left*2", "--out", "clips/a.gif"]) == 0
+    with Image.open(here / "clips" / "a.gif") as gif:
+        assert gif.n_frames == 3
+
+
+@pytest.mark.parametrize("options", [["--out", "file/a.mp4"], ["--record", "--recordings", "file"]])
+def test_a_path_that_cannot_be_written_is_refused_before_play(world, here, options):
+    (here / "file").touch()
+    with pytest.raises(StorageError, match="Could not write file"):
+        cli.main(["fake.world", "--headless", "--keys", "left", *options])
+    assert world.taken == []
+
+
+def test_a_recording_that_fails_is_told_at_the_end(world, here, monkeypatch, capsys):
+    def add(self, frame, action=None):
+        raise StorageError("the disk is full")
+
+    monkeypatch.setattr("tinyworlds.play.recorder.Recorder.add", add)
+    assert cli.main(["fake.world", "--headless", "--keys", "left*3", "--record", "--out", "a.mp4"]) == 1
+    assert "error: recording stopped: the disk is full\n" in capsys.readouterr().err
+    assert list(here.glob("a.*"))
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("zeldaa", "Did you mean 'zelda'?"), ("frames.h5", "is gameplay")]
+)
+def test_what_is_no_world_is_said_before_anything_opens(here, name, words, capsys):
+    (here / "frames.h5").touch()
+    with pytest.raises((MissingFileError, DataError), match=re.escape(words)):
+        cli.main([name])
+    assert capsys.readouterr().err == ""
+
+
 def test_ctrl_c_keeps_what_was_played(world, here, monkeypatch):
     step = world.step
 
@@ -72,6 +108,7 @@ def test_ctrl_c_keeps_what_was_played(world, here, monkeypatch):
         (["--headless", "--keys", "w", "--num_step", "3"], "Did you mean '--num_steps'?"),
         (["--headless", "--window"], "not allowed with"),
         (["--fps", "0"], "not above 0"),
+        (["--seed", "-1"], "no whole number from 0 on"),
         (["--num_steps", "two"], "invalid int value"),
     ],
 )

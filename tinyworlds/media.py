@@ -169,6 +169,12 @@ def save_video(path: str | Path, frames: np.ndarray, fps: float, scale: int = 1)
     raise VideoError(f"No video encoder could write {path} ({'; '.join(failures)}); run: pip install av")
 
 
+def save_clip(path: str | Path, frames: np.ndarray, fps: float, scale: int = 1) -> Path:
+    """Write a GIF where the path ends in ``.gif``, else a video; see `save_gif` and `save_video`."""
+    write = save_gif if Path(path).suffix.lower() == ".gif" else save_video
+    return write(path, frames, fps, scale)
+
+
 def save_gif(path: str | Path, frames: np.ndarray, fps: float, scale: int = 1, colours: int = 128) -> Path:
     """Write an animated GIF that repeats for ever.
 

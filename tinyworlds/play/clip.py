@@ -64,12 +64,9 @@ class Clip:
             VideoError: no codec could write the video.
             StorageError: the disk is full or the path cannot be written.
         """
-        from tinyworlds.media import save_gif, save_video
+        from tinyworlds.media import save_clip
 
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write = save_gif if path.suffix.lower() == ".gif" else save_video
-        return write(path, self.frames, self.fps, scale or self._scale)
+        return save_clip(path, self.frames, self.fps, scale or self._scale)
 
     def _repr_html_(self) -> str:
         """Play in a notebook: a video, or a GIF where this machine has no codec."""
@@ -113,8 +110,6 @@ class Strip:
         """
         from tinyworlds.media import save_picture
 
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
         return save_picture(path, self.picture)
 
     def _repr_png_(self) -> bytes:

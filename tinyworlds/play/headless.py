@@ -50,13 +50,14 @@ def play_script(session: Session, script: Sequence[str | None]) -> list[PlayFram
 
 
 def write_clip(path: str | Path, frames: Sequence[PlayFrame], fps: float, scale: int) -> Path:
-    """Write played frames as a clip and return the path written (the suffix follows the codec found).
+    """Write played frames as a clip and return the path written.
+
+    A path that ends in ``.gif`` becomes a GIF; the ending of any other follows the codec found.
 
     Raises:
         VideoError: no codec could write it.
+        StorageError: the disk is full or the path cannot be written.
     """
-    from tinyworlds.media import save_video
+    from tinyworlds.media import save_clip
 
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return Path(save_video(path, np.stack([frame.image for frame in frames]), fps, scale))
+    return save_clip(path, np.stack([frame.image for frame in frames]), fps, scale)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from tinyworlds.errors import ConfigError
-from tinyworlds.option_parser import OptionParser, positive
+from tinyworlds.option_parser import OptionParser, natural, positive
 
 WORLD_SETTINGS = (
     "num_steps", "temperature", "top_k", "top_p", "schedule", "context_frames", "feedback", "precision",
@@ -69,7 +69,7 @@ def _add_session(parser: OptionParser) -> None:
         help="where recordings go (default: %(default)s)",
     )
     add("--fps", type=positive(float), help="frames per second to play at (default: the world's own)")
-    add("--seed", type=int, help="repeat a session: same keys, same frames")
+    add("--seed", type=natural, help="repeat a session: same keys, same frames")
 
 
 def _add_decoding(parser: OptionParser) -> None:

@@ -121,6 +121,7 @@ class Recordings:
 
     def __init__(self, new_recorder: Callable[[], Recorder] | None, say: Callable[[str], None]) -> None:
         self.written: list[Path] = []
+        self.failed: list[str] = []  # what could not be recorded, and why
         self._new, self._say = new_recorder, say
         self._recorder: Recorder | None = None
         self._last: np.ndarray | None = None  # the very frame that was recorded last
@@ -151,7 +152,7 @@ class Recordings:
             self._recorder.add(frame, action)
             self._last = frame
         except TinyWorldsError as error:  # a full disk must not end the game
-            self._say(f"recording stopped: {error}")
+            self._fail(f"recording stopped: {error}")
             self._recorder = None
 
     def collect(self, wait: bool = False) -> None:
@@ -164,7 +165,7 @@ class Recordings:
                     endings = " ".join(path.suffix for path in recorder.written)
                     self._say(f"saved {recorder.written[0].stem} {endings}")
             except (TinyWorldsError, OSError) as error:  # a failing codec must not end the game
-                self._say(f"recording failed: {error}")
+                self._fail(f"recording failed: {error}")
             self.written += recorder.written
 
     def close(self) -> list[Path]:
@@ -172,6 +173,10 @@ class Recordings:
         self._stop()
         self.collect(wait=True)
         return self.written
+
+    def _fail(self, message: str) -> None:
+        self.failed.append(message)
+        self._say(message)
 
     def _stop(self) -> None:
         if self._recorder is not None:

@@ -101,6 +101,11 @@ class Session:
         """What was recorded so far."""
         return self._recordings.written
 
+    @property
+    def failures(self) -> list[str]:
+        """What could not be recorded, and why."""
+        return self._recordings.failed
+
     def handle(self, events: Iterable[Event]) -> None:
         """Take in events, for the next tick; may be called while another thread is in `tick`."""
         now = self._clock()
