@@ -89,6 +89,12 @@ def test_no_path_reaches_the_file_system(playing, path):
     assert len(answer.partition(b"\r\n\r\n")[2]) < 200
 
 
+@pytest.mark.parametrize("path", ["/" + "a" * 20_000, "/ x", "/\x01"])
+def test_what_is_no_http_is_answered_and_not_told_the_player(playing, path, caplog):
+    assert b" 400 " in raw(playing.port, path).partition(b"\r\n")[0]
+    assert caplog.records == []
+
+
 def test_other_hosts_are_refused(playing):
     for host in ("evil.example", f"evil.example:{playing.port}", "192.168.1.5", ""):
         answer = raw(playing.port, "/", host)
