@@ -102,6 +102,15 @@ def test_the_player_reads_what_was_saved(session):
     assert len(message) < 60  # fits the window
 
 
+def test_a_long_wait_at_the_end_is_explained(session, monkeypatch, caplog):
+    monkeypatch.setattr("tinyworlds.play.recorder.PATIENCE_S", 0.01)
+    monkeypatch.setattr("tinyworlds.media.save_video", lambda path, *_: time.sleep(0.5) or path)
+    press(session, "v")
+    session.tick()
+    session.close()
+    assert "a long recording takes a while" in caplog.text
+
+
 def test_it_opens_as_a_data_set(session):
     press(session, "v")
     for _ in range(60):

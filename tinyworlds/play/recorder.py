@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,7 +12,10 @@ import numpy as np
 
 from tinyworlds.errors import TinyWorldsError
 
+log = logging.getLogger(__name__)
+
 DEFAULT_FOLDER = Path("recordings")
+PATIENCE_S = 1.0  # clips that take longer to write at the end of a session are worth a word
 
 
 class Recorder:
@@ -67,6 +71,12 @@ class Recorder:
     def done(self) -> bool:
         """Whether writing has ended."""
         return self._thread is not None and not self._thread.is_alive()
+
+    def is_done_within(self, seconds: float) -> bool:
+        """Wait for so long; return whether writing has ended."""
+        assert self._thread is not None, "finish() comes before is_done_within()"
+        self._thread.join(seconds)
+        return self.done
 
     def wait(self) -> None:
         """Wait for the files; `written` then names them, none if there were no frames.
@@ -171,6 +181,9 @@ class Recordings:
     def close(self) -> list[Path]:
         """Finish everything and return all files that were written."""
         self._stop()
+        for recorder in self._finishing:
+            if not recorder.is_done_within(PATIENCE_S):
+                log.warning("writing the clips of %s; a long recording takes a while", recorder.path.stem)
         self.collect(wait=True)
         return self.written
 
