@@ -119,6 +119,7 @@ def test_an_open_server_asks_for_the_token():
     playing = Playing(host="0.0.0.0")
     try:
         token = playing.view.url.rstrip("/").rpartition("/")[2]
+        assert fetch(playing.view.url)[0] == 200  # the address that others are told works here, too
         for path in ("/", "/main.js", "/play", "/wrong-token/", f"/{token}"):
             assert raw(playing.port, path).split()[1] == b"403", path
         assert raw(playing.port, "/\udcff/").split()[1] in (b"400", b"403")  # no UTF-8
