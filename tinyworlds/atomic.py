@@ -33,8 +33,10 @@ def replacing(path: str | Path) -> Iterator[Path]:
         temporary.touch(exist_ok=False)
     except OSError as error:
         raise storage_error(target, error) from error
+    mode = temporary.stat().st_mode
     try:
         yield temporary
+        temporary.chmod(mode)  # safetensors makes a file of its own that nobody else may read
         move_into_place(temporary, target)
     except OSError as error:
         raise storage_error(target, error) from error
