@@ -170,22 +170,29 @@ def test_what_is_no_log_is_refused_in_one_line(world, here, text, reason):
         cli.main(["fake.world", "--replay", "log.json"])
 
 
+class Rebinding(Leaving):
+    shown = 0
+
+    def show(self, frame):
+        self.shown += 1
+
+    def poll(self):
+        return [KeyEvent("esc")] if self.shown == 4 else [KeyBinding("x", 3)] if self.shown == 1 else []
+
+
 def test_changed_keys_are_kept_in_the_file(here, monkeypatch, capsys):
     path = save_world(here / "tiny.world", tiny_world())
-
-    class Rebinding(Leaving):
-        shown = 0
-
-        def show(self, frame):
-            self.shown += 1
-
-        def poll(self):
-            return [KeyEvent("esc")] if self.shown == 4 else [KeyBinding("x", 3)] if self.shown == 1 else []
 
     monkeypatch.setattr(cli, "_browser", lambda args, world, session: Rebinding())
     assert cli.main([str(path), "--browser"]) == 0
     assert "saved the changed keys" in capsys.readouterr().out
     assert World.load(path).key_map == {"left": 1, "x": 3}
+
+
+def test_changed_keys_of_two_worlds_are_not_kept(world, monkeypatch, capsys):
+    monkeypatch.setattr(cli, "_browser", lambda args, world, session: Rebinding())
+    assert cli.main(["a.world", "b.world", "--browser"]) == 0
+    assert "are not kept" in capsys.readouterr().out
 
 
 def test_three_worlds_are_too_many(world):

@@ -186,15 +186,19 @@ def _play_live(args: argparse.Namespace, world: World, paths: Sequence[str | Pat
         view.close()
     print(session.pace.summary())
     failed = _say_saved(session, log)
-    if session.rebound and len(paths) == 1:
-        _store_keys(Path(paths[0]), world, session)
+    if session.rebound:
+        _store_keys(paths, world, session)
     return code or failed
 
 
-def _store_keys(path: Path, world: World, session: Session) -> None:
+def _store_keys(paths: Sequence[str | Path], world: World, session: Session) -> None:
     """Keep the keys that the player changed, so that every front end has them from now on."""
     from tinyworlds.actions.world_keys import Keys, write_keys
 
+    path = Path(paths[0])
+    if len(paths) > 1:
+        print("the changed keys of two worlds together are not kept: change them in each alone")
+        return
     if path.suffix != ".world":
         print(f"{path} is no .world file, so the changed keys are not kept: export it first")
         return

@@ -53,7 +53,11 @@ def _add_views(parser: OptionParser) -> None:
     add("--replay", metavar="LOG", help="play a session again from its log and write the clip --out")
     add = parser.add_argument
     add("--keys", help="script of keys, one per frame, such as 'w*10 left+space*20 idle*5'")
-    add("--out", metavar="CLIP", help="clip to write with --headless or --replay (default: GAME_play.mp4)")
+    add(
+        "--out",
+        metavar="CLIP",
+        help="clip to write with --headless or --replay, a GIF if it ends in .gif (default: GAME_play.mp4)",
+    )
     add("--host", metavar="ADDRESS", help="let other machines play in the browser, with the token in the URL")
     add("--port", type=positive(int), help="port of --browser (default: 8765, or a free one)")
     add("--smooth", action="store_true", help="cubic instead of nearest-neighbour enlargement in the window")
