@@ -89,6 +89,12 @@ def test_no_path_reaches_the_file_system(playing, path):
     assert len(answer.partition(b"\r\n\r\n")[2]) < 200
 
 
+@pytest.mark.parametrize("path", ["/" + "a" * 20_000, "/ x", "/\x01"])
+def test_what_is_no_http_is_answered_and_not_told_the_player(playing, path, caplog):
+    assert b" 400 " in raw(playing.port, path).partition(b"\r\n")[0]
+    assert caplog.records == []
+
+
 def test_other_hosts_are_refused(playing):
     for host in ("evil.example", f"evil.example:{playing.port}", "192.168.1.5", ""):
         answer = raw(playing.port, "/", host)
@@ -113,6 +119,7 @@ def test_an_open_server_asks_for_the_token():
     playing = Playing(host="0.0.0.0")
     try:
         token = playing.view.url.rstrip("/").rpartition("/")[2]
+        assert fetch(playing.view.url)[0] == 200  # the address that others are told works here, too
         for path in ("/", "/main.js", "/play", "/wrong-token/", f"/{token}"):
             assert raw(playing.port, path).split()[1] == b"403", path
         assert raw(playing.port, "/\udcff/").split()[1] in (b"400", b"403")  # no UTF-8

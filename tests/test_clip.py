@@ -77,7 +77,7 @@ def test_save(clip, tmp_path):
 
 @pytest.mark.parametrize(
     ("keys", "words"),
-    [("q*3 d", "q do nothing in this world; it has"), ("d*x", r"'d\*x'"), ("", "empty")],
+    [("q*3 d", "q does nothing in this world; it has"), ("d*x", r"'d\*x'"), ("", "empty")],
 )
 def test_wrong_keys_are_one_clear_line(keys, words):
     with pytest.raises(ConfigError, match=words) as error:

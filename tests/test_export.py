@@ -1,11 +1,13 @@
 """From a run folder to a world: which checkpoints are taken, where start clips, keys and names come from."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import yaml
+from small_worlds import random_world
 
 from tinyworlds.action_naming import name_actions
 from tinyworlds.checkpoints import META_KEY, fingerprint
@@ -15,7 +17,7 @@ from tinyworlds.export import export_world, newest_checkpoints
 from tinyworlds.models import DynamicsModel, LatentActionModel, VideoTokenizer
 from tinyworlds.models.world import World
 from tinyworlds.start_clips import Gameplay
-from tinyworlds.world_file import read_header
+from tinyworlds.world_file import read_header, save_world
 
 SIZES = {"embed_dim": 16, "num_heads": 2, "hidden_dim": 24, "num_blocks": 1}
 
@@ -113,6 +115,13 @@ def test_overwritten_partners_are_refused(run):
     save_stage(run, "video_tokenizer", other)
     with pytest.raises(CheckpointError, match="gone or changed"):
         newest_checkpoints(run)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such permissions there")
+def test_a_world_may_be_read_by_whom_any_new_file_may(tmp_path):
+    (tmp_path / "any").touch()
+    world = save_world(tmp_path / "noise.world", random_world())
+    assert world.stat().st_mode == (tmp_path / "any").stat().st_mode
 
 
 def test_world_of_three_checkpoints(run):

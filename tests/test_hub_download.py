@@ -75,7 +75,7 @@ def test_each_kind_lands_where_it_is_looked_for(mirror, capsys):
 
 def test_the_games_find_what_was_fetched(mirror):
     from games.registry import get, titles
-    from tinyworlds.play.cli import _find_world
+    from tinyworlds.play.which_world import newest_world
 
     public = [spec for spec in map(get, titles()) if spec.public_file]
     assert len(public) == 5
@@ -83,7 +83,7 @@ def test_the_games_find_what_was_fetched(mirror):
     download("datasets")
     download("worlds")
     assert Path(get("zelda").data_file).is_file()
-    assert _find_world(get("zelda")) == Path("worlds/zelda.world")
+    assert newest_world(get("zelda")) == Path("worlds/zelda.world")
 
 
 def test_weights_without_gameplay_say_how_to_get_it(mirror, capsys):

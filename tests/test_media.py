@@ -37,6 +37,13 @@ def test_video_of_odd_size_is_padded_and_scaled(tmp_path):
     assert frames[0].shape == (100, 142, 3)
 
 
+def test_an_enlarged_gif_shows_the_same_pixels(tmp_path):
+    frames = np.random.default_rng(0).integers(0, 256, (2, 6, 10, 3), np.uint8)
+    with Image.open(media.save_gif(tmp_path / "a.gif", frames, 10, scale=3)) as gif:
+        assert (gif.n_frames, gif.size) == (2, (30, 18))
+        assert np.array_equal(np.asarray(gif.convert("RGB")), frames[0].repeat(3, 0).repeat(3, 1))
+
+
 def test_video_falls_back_to_webm(tmp_path, monkeypatch):
     def broken(path, frames, fps):
         raise ImportError("no av here")

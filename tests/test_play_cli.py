@@ -1,14 +1,17 @@
 """`tinyworlds play` and `python -m games.<title>` as people type them, with a fake world."""
 
+import re
 import time
 import types
 
 import cv2
 import pytest
 from fake_world import FakeWorld
+from PIL import Image
+from small_worlds import random_world
 from test_world import tiny_world
 
-from tinyworlds.errors import ConfigError, DisplayError, MissingFileError
+from tinyworlds.errors import ConfigError, DataError, DisplayError, MissingFileError, StorageError
 from tinyworlds.models.world import World
 from tinyworlds.play import cli
 from tinyworlds.play.keys import KeyBinding, KeyEvent
@@ -48,6 +51,40 @@ def test_headless_names_keys_that_do_nothing(world, here, capsys):
     assert list(here.glob("fake_play.*"))
 
 
+def test_a_clip_may_be_a_gif(world, here):
+    assert cli.main(["fake.world", "--headless", "--keys", "left*2", "--out", "clips/a.gif"]) == 0
+    with Image.open(here / "clips" / "a.gif") as gif:
+        assert gif.n_frames == 3
+
+
+@pytest.mark.parametrize("options", [["--out", "file/a.mp4"], ["--record", "--recordings", "file"]])
+def test_a_path_that_cannot_be_written_is_refused_before_play(world, here, options):
+    (here / "file").touch()
+    with pytest.raises(StorageError, match="Could not write file"):
+        cli.main(["fake.world", "--headless", "--keys", "left", *options])
+    assert world.taken == []
+
+
+def test_a_recording_that_fails_is_told_at_the_end(world, here, monkeypatch, capsys):
+    def add(self, frame, action=None):
+        raise StorageError("the disk is full")
+
+    monkeypatch.setattr("tinyworlds.play.recorder.Recorder.add", add)
+    assert cli.main(["fake.world", "--headless", "--keys", "left*3", "--record", "--out", "a.mp4"]) == 1
+    assert "error: recording stopped: the disk is full\n" in capsys.readouterr().err
+    assert list(here.glob("a.*"))
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("zeldaa", "Did you mean 'zelda'?"), ("frames.h5", "is gameplay")]
+)
+def test_what_is_no_world_is_said_before_anything_opens(here, name, words, capsys):
+    (here / "frames.h5").touch()
+    with pytest.raises((MissingFileError, DataError), match=re.escape(words)):
+        cli.main([name])
+    assert capsys.readouterr().err == ""
+
+
 def test_ctrl_c_keeps_what_was_played(world, here, monkeypatch):
     step = world.step
 
@@ -71,6 +108,7 @@ def test_ctrl_c_keeps_what_was_played(world, here, monkeypatch):
         (["--headless", "--keys", "w", "--num_step", "3"], "Did you mean '--num_steps'?"),
         (["--headless", "--window"], "not allowed with"),
         (["--fps", "0"], "not above 0"),
+        (["--seed", "-1"], "no whole number from 0 on"),
         (["--num_steps", "two"], "invalid int value"),
     ],
 )
@@ -132,22 +170,29 @@ def test_what_is_no_log_is_refused_in_one_line(world, here, text, reason):
         cli.main(["fake.world", "--replay", "log.json"])
 
 
+class Rebinding(Leaving):
+    shown = 0
+
+    def show(self, frame):
+        self.shown += 1
+
+    def poll(self):
+        return [KeyEvent("esc")] if self.shown == 4 else [KeyBinding("x", 3)] if self.shown == 1 else []
+
+
 def test_changed_keys_are_kept_in_the_file(here, monkeypatch, capsys):
     path = save_world(here / "tiny.world", tiny_world())
-
-    class Rebinding(Leaving):
-        shown = 0
-
-        def show(self, frame):
-            self.shown += 1
-
-        def poll(self):
-            return [KeyEvent("esc")] if self.shown == 4 else [KeyBinding("x", 3)] if self.shown == 1 else []
 
     monkeypatch.setattr(cli, "_browser", lambda args, world, session: Rebinding())
     assert cli.main([str(path), "--browser"]) == 0
     assert "saved the changed keys" in capsys.readouterr().out
     assert World.load(path).key_map == {"left": 1, "x": 3}
+
+
+def test_changed_keys_of_two_worlds_are_not_kept(world, monkeypatch, capsys):
+    monkeypatch.setattr(cli, "_browser", lambda args, world, session: Rebinding())
+    assert cli.main(["a.world", "b.world", "--browser"]) == 0
+    assert "are not kept" in capsys.readouterr().out
 
 
 def test_three_worlds_are_too_many(world):
@@ -163,6 +208,37 @@ def test_record_and_replay(world, here, capsys):
     assert all(path.name in said for path in written)
     assert cli.main(["fake.world", "--replay", str(written[2]), "--out", "b.mp4"]) == 0
     assert (here / "a.mp4").read_bytes() == (here / "b.mp4").read_bytes()
+
+
+def test_two_worlds_replay_as_they_were_decoded(here):
+    for name, seed in (("a.world", 0), ("b.world", 1)):
+        save_world(here / name, random_world(seed, num_steps=4))
+    play = ["a.world", "b.world", "--headless", "--keys", "left*6", "--record", "--num_steps", "1"]
+    assert cli.main([*play, "--temperature", "1", "--out", "a.mp4"]) == 0
+    log = next((here / "recordings").glob("*.json"))
+    assert cli.main(["a.world", "b.world", "--replay", str(log), "--out", "b.mp4"]) == 0
+    assert (here / "a.mp4").read_bytes() == (here / "b.mp4").read_bytes()
+    with pytest.raises(ConfigError, match="the log is of 2 worlds, here are 1"):
+        cli.main(["a.world", "--replay", str(log)])
+
+
+def test_a_replay_elsewhere_says_that_it_may_differ(world, here, capsys):
+    assert cli.main(["fake.world", "--headless", "--keys", "left", "--record", "--out", "a.mp4"]) == 0
+    world.device = "cuda:0"
+    log = next((here / "recordings").glob("*.json"))
+    assert cli.main(["fake.world", "--replay", str(log), "--out", "b.mp4"]) == 0
+    assert "note: played on cpu, replayed on cuda:0: the frames may differ" in capsys.readouterr().err
+
+
+def test_only_a_kept_log_costs_a_look_at_the_weights(world, here, monkeypatch):
+    looks = []
+    monkeypatch.setattr("tinyworlds.checkpoints.fingerprint", lambda network: looks.append(1) or "0" * 16)
+    world.dynamics = object()
+    play = ["fake.world", "--headless", "--keys", "left", "--out", "a.mp4"]
+    assert cli.main(play) == 0
+    assert looks == []
+    assert cli.main([*play, "--record"]) == 0
+    assert looks == [1]
 
 
 def test_a_game_without_a_world_says_what_to_run(capsys):

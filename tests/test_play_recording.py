@@ -77,6 +77,40 @@ def test_going_back_begins_another_episode(session):
     assert actions[4] == 1
 
 
+def test_a_recording_begun_after_going_back_holds_that_frame_once(session):
+    press(session, "left")
+    session.tick()
+    session.tick()
+    press(session, "backspace")
+    back = session.tick()
+    session.handle([KeyEvent("backspace", down=False), KeyEvent("v")])
+    onward = [session.tick() for _ in range(2)]
+    frames, actions, ends = read(by_suffix(session.close())[".h5"])
+    assert np.array_equal(frames, np.stack([frame.image for frame in (back, *onward)]))
+    assert actions.tolist() == [1, 1, 0]
+    assert ends.tolist() == [False, False, True]
+
+
+def test_the_player_reads_what_was_saved(session):
+    press(session, "v")
+    session.tick()
+    press(session, "v")
+    session.tick()
+    [h5, *_] = session.close()
+    message = session.tick().message
+    assert message.startswith(f"saved {h5.stem} .h5 ")
+    assert len(message) < 60  # fits the window
+
+
+def test_a_long_wait_at_the_end_is_explained(session, monkeypatch, caplog):
+    monkeypatch.setattr("tinyworlds.play.recorder.PATIENCE_S", 0.01)
+    monkeypatch.setattr("tinyworlds.media.save_video", lambda path, *_: time.sleep(0.5) or path)
+    press(session, "v")
+    session.tick()
+    session.close()
+    assert "a long recording takes a while" in caplog.text
+
+
 def test_it_opens_as_a_data_set(session):
     press(session, "v")
     for _ in range(60):

@@ -119,6 +119,12 @@ def test_script_is_one_frame_a_key(world):
     assert [frame.number for frame in frames] == list(range(9))
 
 
+def test_a_script_holds_several_keys_together(world):
+    world.key_map = {"left": 1, "space": 3, "left+space": 2}
+    play_script(Session(world), parse_script("left left+space*2 space left+space idle"))
+    assert world.taken == [1, 2, 2, 3, 2, 0]
+
+
 def test_esc_ends_the_session(session):
     press(session, "esc")
     assert not session.running

@@ -104,6 +104,20 @@ def test_truth_is_shown_while_the_clip_lasts(session):
     assert session.tick().truth is None
 
 
+def test_a_missing_truth_is_explained_only_where_it_is_missing(session):
+    press(session, "r", "g")
+    assert session.tick().message == ""  # the start frame is true itself
+    press(session, "g", "g")
+    assert session.tick().message == ""
+    for _ in range(3):
+        session.tick()
+    press(session, "g", "g")
+    assert "the start clip has ended" in session.tick().message
+    session.world.truth = None
+    press(session, "g", "g")
+    assert "no true frames are known in this world" in session.tick().message
+
+
 def test_the_player_gives_keys_another_action(session):
     session.handle([KeyBinding("X", 2), KeyBinding("left", 99), KeyBinding("esc", 1)])
     press(session, "x")

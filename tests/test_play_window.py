@@ -74,7 +74,8 @@ def display():
         pytest.skip("needs Xvfb (apt-get install xvfb)")
     read, write = os.pipe()
     server = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(write), "-screen", "0", "600x600x24"],
+        # -noreset: else it starts anew, refusing everybody, whenever its last client has gone
+        ["Xvfb", "-noreset", "-displayfd", str(write), "-screen", "0", "600x600x24"],
         pass_fds=[write], stderr=subprocess.DEVNULL,
     )  # fmt: skip
     os.close(write)

@@ -168,6 +168,19 @@ def test_each_session_does_what_it_would_alone():
             assert all(np.array_equal(a, b) for a, b in zip(ours[1:4], theirs[1:4], strict=True))
 
 
+def test_sessions_of_one_seed_repeat_together_and_sample_apart():
+    world = random_world(temperature=1.0)
+    same = np.repeat(world.start_frames[:1], 3, axis=0)
+    batches = []
+    for _ in range(2):
+        world.reset_many(same, seed=3)
+        batches.append(world.step_many([1, 1, 1]))
+    assert np.array_equal(*batches)
+    first, second, third = batches[0]
+    assert not np.array_equal(first, second)
+    assert not np.array_equal(second, third)
+
+
 def test_the_same_seeds_sample_the_same_batch():
     def play(seeds):
         env = WorldVectorEnv(random_world(temperature=1.0), 3)

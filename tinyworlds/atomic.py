@@ -33,8 +33,10 @@ def replacing(path: str | Path) -> Iterator[Path]:
         temporary.touch(exist_ok=False)
     except OSError as error:
         raise storage_error(target, error) from error
+    mode = temporary.stat().st_mode
     try:
         yield temporary
+        temporary.chmod(mode)  # safetensors makes a file of its own that nobody else may read
         move_into_place(temporary, target)
     except OSError as error:
         raise storage_error(target, error) from error
@@ -61,6 +63,22 @@ def move_into_place(temporary: Path, target: Path) -> None:
             time.sleep(0.05)
         else:
             return
+
+
+def check_writable(path: str | Path) -> None:
+    """Make sure, before the work, that a file can be written; missing parent folders are made.
+
+    Raises:
+        StorageError: the path cannot be written.
+    """
+    target = Path(path)
+    probe = target.with_name(f".{target.stem}-{uuid.uuid4().hex[:8]}")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        probe.touch(exist_ok=False)
+        probe.unlink()
+    except OSError as error:
+        raise storage_error(target, error) from error
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -15,8 +15,8 @@ from collections.abc import Callable, Sequence
 from tinyworlds import __version__
 from tinyworlds.errors import ConfigError, StorageError, TinyWorldsError, did_you_mean
 
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells have it."""
+INTERRUPTED, TERMINATED = 130, 143
+"""Exit codes after Ctrl-C and SIGTERM, as shells have them."""
 
 # command: (module, function that takes the remaining words and returns an exit code, what it does)
 COMMANDS: dict[str, tuple[str, str, str]] = {

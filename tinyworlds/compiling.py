@@ -59,3 +59,8 @@ def compile_network(network: nn.Module, only: Collection[str] | None = None, con
         wanted = only is None or name in only
         if wanted and any(True for _ in child.parameters()):
             child._compiled_call_impl = _CompiledCall(child, name, options)
+
+
+def is_compiled(network: nn.Module) -> bool:
+    """Whether a part of `network` was compiled by `compile_network`."""
+    return any(child._compiled_call_impl is not None for child in network.children())

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tinyworlds.errors import MissingFileError
-from tinyworlds.option_parser import OptionParser, positive
+from tinyworlds.option_parser import OptionParser, natural, positive
 
 if TYPE_CHECKING:
     from tinyworlds.evaluate import Evaluation
@@ -155,7 +155,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--num_steps", type=whole, help="decoding steps a frame (default: as the world plays)")
     add("--device", default="auto", help="cpu, cuda, cuda:1, ... (default: a GPU if there is one)")
     add("--precision", choices=("auto", "32", "bf16"), default="auto", help="as in tinyworlds play")
-    add("--seed", type=int, default=0, help="of the random actions (default: %(default)s)")
+    add("--seed", type=natural, default=0, help="of the random actions (default: %(default)s)")
     args = vars(parser.parse_args(argv))
     report = evaluate(**args)
     folder = Path(args["out"]) if args["out"] else default_folder(Path(args["path"]))

@@ -19,6 +19,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.loggers import Logger
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from tinyworlds.checkpoint_io import AtomicCheckpointIO
 from tinyworlds.cli_words import config_files_in, with_saved_config, with_shipped_configs, without_ckpt_path
@@ -230,6 +231,8 @@ def run(subcommand: str, argv: list[str]) -> int:
         raise ConfigError(
             "the GPU's memory is full; lower --data.batch_size and raise --trainer.accumulate_grad_batches"
         ) from error
+    except SIGTERMException:  # a SystemExit without a code, which would read as success
+        return _terminated(subcommand, argv)
     except SystemExit as stop:
         if isinstance(stop.__context__, KeyboardInterrupt):
             raise KeyboardInterrupt from None
@@ -247,6 +250,14 @@ def _interrupted(stop: TrainingInterrupted, subcommand: str, argv: list[str]) ->
     go_on = " --ckpt_path last" if stop.checkpoint is not None else ""
     print(f"interrupted, {where} with: tinyworlds {subcommand} {' '.join(words)}{go_on}", file=sys.stderr)
     return INTERRUPTED
+
+
+def _terminated(subcommand: str, argv: list[str]) -> int:
+    from tinyworlds.cli import TERMINATED
+
+    words = " ".join(without_ckpt_path(argv))
+    print(f"ended by SIGTERM; go on with: tinyworlds {subcommand} {words} --ckpt_path last", file=sys.stderr)
+    return TERMINATED
 
 
 def _filter_warnings() -> None:

@@ -23,6 +23,13 @@ class OptionParser(argparse.ArgumentParser):
         raise ConfigError(f"{self.prog}: {message}.{hint} See {self.prog} --help")
 
 
+def natural(text: str) -> int:
+    """Convert an option that is a whole number from 0 on, such as a seed."""
+    if not text.isdecimal() or int(text) >= 2**63:
+        raise argparse.ArgumentTypeError(f"'{text}' is no whole number from 0 on")
+    return int(text)
+
+
 def positive(kind: type) -> Callable[[str], Any]:
     """Return a converter to `kind` (int or float) for an option that must be above 0 and finite."""
 

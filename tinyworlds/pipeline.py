@@ -22,7 +22,7 @@ from tinyworlds.errors import ConfigError, TrainingError, did_you_mean
 from tinyworlds.one_line_parser import unknown_key
 from tinyworlds.run_layout import CONFIG_SUFFIXES, STAGES, default_run, versions
 
-INTERRUPTED = 130
+INTERRUPTED, TERMINATED = 130, 143
 HELP = """usage: tinyworlds train GAME [--run DIR] [--config OVERLAY.yaml] [--fresh] [SETTINGS]
 
 Train the tokenizer, the latent actions and the dynamics of a game, in this order. Call it again to go on.
@@ -180,9 +180,10 @@ def _run_stage(
     started = time.monotonic()
     code = _wait(subprocess.Popen(command))
     own.seconds, own.exit_code = round(time.monotonic() - started, 1), code
-    own.status = {0: "done", INTERRUPTED: "interrupted"}.get(code, "failed")
+    stopped = code in (INTERRUPTED, TERMINATED)
+    own.status = "interrupted" if stopped else "failed" if code else "done"
     state.save(file)
-    if code == INTERRUPTED:
+    if stopped:
         say(f"interrupted; go on with the same command: tinyworlds train {plan.game} ...")
     elif code != 0:
         # a child ended by signal N has code -N; exit codes must not be negative

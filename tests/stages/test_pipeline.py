@@ -103,9 +103,11 @@ def test_other_settings_train_again_what_depends_on_them(
 def test_killed_and_interrupted_stages(stages: Callable[..., FakeStages], tmp_path: Path) -> None:
     stages(-9)
     assert main(["train", "pong", "--run", str(tmp_path)]) == 137
-    stages(130)
-    assert main(["train", "pong", "--run", str(tmp_path)]) == 130
-    assert state(tmp_path)["video_tokenizer"] == "interrupted"
+    for code in (130, 143):
+        fake = stages(code)
+        assert main(["train", "pong", "--run", str(tmp_path)]) == code
+        assert [*state(tmp_path).values()] == ["interrupted", "waiting", "waiting"]
+        assert len(fake.commands) == 1
 
 
 def test_overlay_for_one_and_for_all(stages: Callable[..., FakeStages], tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 import torch
 from tiny_runs import curve, train, words
 
-from tinyworlds.cli import INTERRUPTED, main
+from tinyworlds.cli import INTERRUPTED, TERMINATED, main
 from tinyworlds.run_layout import STAGES
 from tinyworlds.stages import Stage
 
@@ -91,15 +91,18 @@ def test_resume_with_workers(tiny_h5: Path, tmp_path: Path) -> None:
     assert curve(version) == whole
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="SIGINT cannot be sent to another process there")
-def test_ctrl_c_saves_and_says_how_to_go_on(tiny_h5: Path, tmp_path: Path) -> None:
+@pytest.mark.skipif(sys.platform == "win32", reason="signals cannot be sent to another process there")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, INTERRUPTED), (signal.SIGTERM, TERMINATED)])
+def test_a_signal_saves_and_says_how_to_go_on(
+    tiny_h5: Path, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
     argv = words("video_tokenizer", tiny_h5, tmp_path, "--trainer.max_steps=100000")
     process = start(argv)
     version = tmp_path / "video_tokenizer" / "version_0"
     wait_for_rows(version, 3, process)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     output = process.communicate(timeout=60)[0]
-    assert process.returncode == INTERRUPTED, output
+    assert process.returncode == code, output
     assert (version / "checkpoints" / "last.ckpt").is_file()
     assert "--ckpt_path last" in output
     assert "Traceback" not in output

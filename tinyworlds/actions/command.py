@@ -226,4 +226,4 @@ def _keys_json(keys: Keys) -> dict[str, Any]:
 
 def _keys_text(keys: Keys) -> str:
     bound = ", ".join(f"{key} = {action} {keys.names[action]}" for key, action in keys.key_map.items())
-    return f"stored the keys {bound or 'none'}; without a key: {keys.idle} {keys.names[keys.idle]}"
+    return f"stored the keys {bound or 'none'}; no key = {keys.idle} {keys.names[keys.idle]}"

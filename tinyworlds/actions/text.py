@@ -61,7 +61,7 @@ def _proposal(found: Discovery) -> str:
     names = found.proposal.names
     keys = ", ".join(f"{key} = {action} {names[action]}" for key, action in found.proposal.key_map.items())
     idle = found.proposal.idle
-    return f"Proposed keys, from {found.origin}: {keys or 'none'}; without a key: {idle} {names[idle]}"
+    return f"Proposed keys, from {found.origin}: {keys or 'none'}; no key = {idle} {names[idle]}"
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:

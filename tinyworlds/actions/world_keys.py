@@ -16,7 +16,7 @@ from typing import Any
 
 from tinyworlds.atomic import replacing
 from tinyworlds.errors import CheckpointError, ConfigError, did_you_mean
-from tinyworlds.play.keys import COMMANDS, normalise_key, parse_script
+from tinyworlds.play.keys import COMMANDS, NAMED_KEYS, is_key, normalise_key
 from tinyworlds.stage_file import KEY
 
 _ALIGNMENT = 8  # where tensors begin, for readers that map the file
@@ -85,8 +85,9 @@ def _key(text: str) -> str:
         if normalise_key(part) in COMMANDS:
             meaning = COMMANDS[normalise_key(part)]
             raise ConfigError(f"the key '{part}' means '{meaning}' while playing; bind another one")
-        if len(parse_script(part)) != 1 or parse_script(part) == [None]:
-            raise ConfigError(f"'{text}' is not one key; write for example --bind left=2")
+        if not is_key(normalise_key(part)):
+            hint = did_you_mean(part.lower(), NAMED_KEYS)
+            raise ConfigError(f"'{part}' is no key; write for example --bind left=2 or left+space=3.{hint}")
     return normalise_key(text)
 
 

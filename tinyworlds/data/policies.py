@@ -119,7 +119,7 @@ def script_actions(script: str, names: Sequence[str]) -> list[int]:
             action = names.index(word)
         else:
             key = parse_script(word)[0]
-            action = idle_action(names) if key is None else held_action([key], keys)
+            action = idle_action(names) if key is None else held_action(key.split("+"), keys)
         if action is None:
             raise ConfigError(
                 f"'{word}' in the keys means nothing in this game; its keys are {', '.join(sorted(keys))}, "

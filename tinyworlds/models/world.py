@@ -218,7 +218,8 @@ class World:
         Args:
             start: N to draw stored clips, or frames uint8 [N, T, H, W, 3].
             action_ids: [N, T-1], the actions between given frames; inferred when missing.
-            seed: of the sampling and of the choice of the stored clips.
+            seed: of the sampling and of the choice of the stored clips, one for all sessions: they draw in
+                turn from one source, so each samples in its own way, and only the whole batch repeats.
 
         Returns:
             The last frame of each, as the tokenizer sees it, uint8 [N, H, W, 3].

@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tinyworlds.atomic import check_writable
 from tinyworlds.cli import INTERRUPTED, run_guarded
-from tinyworlds.errors import ConfigError, DisplayError, MissingFileError
-from tinyworlds.play.keys import keys_without_meaning, parse_script
+from tinyworlds.errors import ConfigError, DisplayError, StorageError
+from tinyworlds.play.keys import do_nothing, keys_without_meaning, parse_script
 from tinyworlds.play.options import WORLD_SETTINGS, check_options, play_parser
-from tinyworlds.run_layout import STAGES, default_run, versions
+from tinyworlds.play.which_world import named_world, newest_world
 
 if TYPE_CHECKING:
     from games.spec import GameSpec
@@ -38,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if len(args.world) > 2:
         raise ConfigError(f"play takes one world, or two to compare; got {len(args.world)}")
-    return _play(args, *map(_world_of, args.world))
+    return _play(args, *map(named_world, args.world))
 
 
 def play_game(spec: GameSpec, argv: Sequence[str] | None = None) -> int:
@@ -50,7 +51,7 @@ def play_game(spec: GameSpec, argv: Sequence[str] | None = None) -> int:
 
     def run() -> int:
         args = parser.parse_args(argv)
-        return _play(args, args.world or _find_world(spec))
+        return _play(args, args.world or newest_world(spec))
 
     return run_guarded(run)
 
@@ -59,6 +60,10 @@ def _play(args: argparse.Namespace, *paths: str | Path) -> int:
     from tinyworlds.play.session_log import SessionLog
 
     check_options(args)
+    if args.out:
+        check_writable(args.out)
+    if args.record:
+        check_writable(Path(args.recordings) / "clip.mp4")
     script = parse_script(args.keys) if args.keys is not None else None
     replayed = SessionLog.read(args.replay) if args.replay else None
     browser = not (args.headless or args.replay) and (args.browser or not _has_window(args.window))
@@ -104,11 +109,16 @@ def _has_window(insist: bool) -> bool:
 def _load(paths: Sequence[str | Path], args: argparse.Namespace, replayed: SessionLog | None = None) -> World:
     from tinyworlds.models.world import World
 
-    settings = dict(replayed.settings) if replayed else {}
-    settings |= {name: getattr(args, name) for name in WORLD_SETTINGS if getattr(args, name) is not None}
+    settings = {name: getattr(args, name) for name in WORLD_SETTINGS if getattr(args, name) is not None}
     if args.govern:
         settings.pop("compile", None)  # the governor compiles if it must
-    worlds = [World.load(path, device=args.device, **settings) for path in paths]
+    logged = replayed.settings if replayed else [{}] * len(paths)
+    if len(logged) != len(paths):
+        raise ConfigError(f"the log is of {len(logged)} worlds, here are {len(paths)}: name those played")
+    worlds = [
+        World.load(path, device=args.device, **{**own, **settings})
+        for path, own in zip(paths, logged, strict=True)
+    ]
     return worlds[0] if len(worlds) == 1 else _side_by_side(worlds, paths)
 
 
@@ -126,10 +136,7 @@ def _play_headless(args: argparse.Namespace, world: World, script: list[str | No
 
     session, log = _session(args, world)
     if unused := keys_without_meaning(script, session.key_map):
-        print(
-            f"note: {', '.join(unused)} do nothing in this world; it has {_key_list(session)}",
-            file=sys.stderr,
-        )
+        print(f"note: {do_nothing(unused, session.key_map)}", file=sys.stderr)
     return _play_to_clip(args, world, session, ScriptedView(script), log)
 
 
@@ -137,7 +144,8 @@ def _replay(args: argparse.Namespace, world: World, log: SessionLog) -> int:
     from tinyworlds.play.session import Session
     from tinyworlds.play.session_log import ReplayView, check_replayable
 
-    check_replayable(log, world)
+    if note := check_replayable(log, world):
+        print(f"note: {note}", file=sys.stderr)
     session = Session(world, fps=log.fps, seed=log.seed)
     session.key_map = dict(log.key_map)
     return _play_to_clip(args, world, session, ReplayView(log), None)
@@ -160,8 +168,8 @@ def _play_to_clip(
     out = Path(args.out or f"{world.game or 'world'}_play.mp4")
     path = write_clip(out, frames, session.fps, scale=_clip_scale(world))
     print(f"{len(frames)} frames, {frames[-1].fps:.1f} frames/s: {path}")
-    _say_saved(session, log)
-    return code
+    failed = _say_saved(session, log)
+    return code or failed
 
 
 def _play_live(args: argparse.Namespace, world: World, paths: Sequence[str | Path], browser: bool) -> int:
@@ -177,16 +185,20 @@ def _play_live(args: argparse.Namespace, world: World, paths: Sequence[str | Pat
     finally:
         view.close()
     print(session.pace.summary())
-    _say_saved(session, log)
-    if session.rebound and len(paths) == 1:
-        _store_keys(Path(paths[0]), world, session)
-    return code
+    failed = _say_saved(session, log)
+    if session.rebound:
+        _store_keys(paths, world, session)
+    return code or failed
 
 
-def _store_keys(path: Path, world: World, session: Session) -> None:
+def _store_keys(paths: Sequence[str | Path], world: World, session: Session) -> None:
     """Keep the keys that the player changed, so that every front end has them from now on."""
     from tinyworlds.actions.world_keys import Keys, write_keys
 
+    path = Path(paths[0])
+    if len(paths) > 1:
+        print("the changed keys of two worlds together are not kept: change them in each alone")
+        return
     if path.suffix != ".world":
         print(f"{path} is no .world file, so the changed keys are not kept: export it first")
         return
@@ -243,41 +255,18 @@ def _session(args: argparse.Namespace, world: World) -> tuple[Session, SessionLo
     return session, log
 
 
-def _say_saved(session: Session, log: SessionLog | None) -> None:
+def _say_saved(session: Session, log: SessionLog | None) -> int:
+    """Say what was recorded and what could not be; return the exit code."""
     recorded = session.close()
     if recorded and log is not None:
-        log.num_ticks = session.num_ticks
+        log.complete(session.world, session.num_ticks)
         recorded.append(log.write(recorded[0].with_suffix(".json")))
     for path in recorded:
         print(f"saved {path}")
+    for failure in session.failures:
+        print(f"error: {failure}", file=sys.stderr)
+    return StorageError.exit_code if session.failures else 0
 
 
 def _clip_scale(world: World) -> int:
     return max(_CLIP_PX // max(world.frame_shape[:2]), 1)
-
-
-def _key_list(session: Session) -> str:
-    return ", ".join(sorted(session.key_map, key=lambda key: (len(key), key)))
-
-
-def _world_of(named: str) -> str | Path:
-    """Return the newest world of a title that is named, else the path."""
-    from games.registry import get, titles
-
-    return _find_world(get(named)) if not Path(named).exists() and named in titles() else named
-
-
-def _find_world(spec: GameSpec) -> Path:
-    """Return the newest world of a game in the usual places: this folder, ``worlds/``, its run folder."""
-    run = default_run(spec.name)
-    files = [Path(f"{spec.name}.world"), Path("worlds") / f"{spec.name}.world", *run.glob("*.world")]
-    if found := [path for path in files if path.is_file()]:
-        return max(found, key=lambda path: path.stat().st_mtime)
-    if all(versions(run, stage) for stage in STAGES):
-        return run
-    fetch = f"fetch one with 'tinyworlds download models --suite {spec.name}', " if spec.public_file else ""
-    raise MissingFileError(
-        f"{spec.title} has no trained world in {files[0]}, {files[1]} or {run}: {fetch}run "
-        f"'tinyworlds train {spec.name}' and 'tinyworlds export {run} {files[0]}', or give one with "
-        "--world FILE"
-    )

@@ -64,12 +64,9 @@ class Clip:
             VideoError: no codec could write the video.
             StorageError: the disk is full or the path cannot be written.
         """
-        from tinyworlds.media import save_gif, save_video
+        from tinyworlds.media import save_clip
 
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write = save_gif if path.suffix.lower() == ".gif" else save_video
-        return write(path, self.frames, self.fps, scale or self._scale)
+        return save_clip(path, self.frames, self.fps, scale or self._scale)
 
     def _repr_html_(self) -> str:
         """Play in a notebook: a video, or a GIF where this machine has no codec."""
@@ -113,8 +110,6 @@ class Strip:
         """
         from tinyworlds.media import save_picture
 
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
         return save_picture(path, self.picture)
 
     def _repr_png_(self) -> bytes:
@@ -139,13 +134,12 @@ def play_keys(world: PlayableWorld, keys: str, seed: int | None = None) -> Clip:
         DataError: the world stores no clips to start from.
     """
     from tinyworlds.play.headless import play_script
-    from tinyworlds.play.keys import keys_without_meaning, parse_script
+    from tinyworlds.play.keys import do_nothing, keys_without_meaning, parse_script
     from tinyworlds.play.session import Session
 
     session, script = Session(world, seed=seed), parse_script(keys)
     if unused := keys_without_meaning(script, session.key_map):
-        known = ", ".join(sorted(session.key_map, key=lambda key: (len(key), key)))
-        raise ConfigError(f"{', '.join(unused)} do nothing in this world; it has {known}")
+        raise ConfigError(do_nothing(unused, session.key_map))
     played = play_script(session, script)
     frames = np.stack([frame.image for frame in played])
     return Clip(frames, tuple(frame.action for frame in played), session.fps, tuple(world.action_names))

@@ -14,29 +14,25 @@ from tinyworlds.play.view import PlayFrame
 
 
 class ScriptedView:
-    """A view whose player is a script: one key held for each frame (a `View` of the session).
+    """A view whose player is a script: what is held in each frame (a `View` of the session).
 
     Args:
-        script: the key of every frame, None for no key (see `tinyworlds.play.keys.parse_script`).
+        script: the key or keys of every frame, None for no key (see `tinyworlds.play.keys.parse_script`).
     """
 
     def __init__(self, script: Sequence[str | None]) -> None:
         self.frames: list[PlayFrame] = []
         self._script: Iterator[str | None] = iter(script)
-        self._held: str | None = None
+        self._held: list[str] = []
 
     def poll(self) -> Iterable[KeyEvent]:
         """Return the events of the next frame; at the end of the script the session is asked to quit."""
-        released = [] if self._held is None else [KeyEvent(self._held, down=False)]
-        try:
-            key = next(self._script)
-        except StopIteration:
-            self._held = None
-            return [*released, KeyEvent("esc")]
-        if key == self._held:
-            return []
-        self._held = key
-        return released if key is None else [*released, KeyEvent(key)]
+        keys = next(self._script, "esc")
+        wanted = keys.split("+") if keys else []
+        released = [KeyEvent(key, down=False) for key in self._held if key not in wanted]
+        pressed = [KeyEvent(key) for key in wanted if key not in self._held]
+        self._held = wanted
+        return [*released, *pressed]
 
     def show(self, frame: PlayFrame) -> None:
         """Keep the frame."""
@@ -54,13 +50,14 @@ def play_script(session: Session, script: Sequence[str | None]) -> list[PlayFram
 
 
 def write_clip(path: str | Path, frames: Sequence[PlayFrame], fps: float, scale: int) -> Path:
-    """Write played frames as a clip and return the path written (the suffix follows the codec found).
+    """Write played frames as a clip and return the path written.
+
+    A path that ends in ``.gif`` becomes a GIF; the ending of any other follows the codec found.
 
     Raises:
         VideoError: no codec could write it.
+        StorageError: the disk is full or the path cannot be written.
     """
-    from tinyworlds.media import save_video
+    from tinyworlds.media import save_clip
 
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return Path(save_video(path, np.stack([frame.image for frame in frames]), fps, scale))
+    return save_clip(path, np.stack([frame.image for frame in frames]), fps, scale)

@@ -42,7 +42,8 @@ _SPELLINGS = {
 }  # fmt: skip
 _TWINS = {"w": "up", "a": "left", "s": "down", "d": "right"}
 _TWINS |= {arrow: letter for letter, arrow in _TWINS.items()}
-_NAMED = ("space", "up", "down", "left", "right", "enter", "esc", "tab", "backspace")
+NAMED_KEYS = ("space", "up", "down", "left", "right", "enter", "esc", "tab", "backspace")
+"""Keys with more than one letter, as people type them."""
 _IDLE = ("idle", "none", ".")
 
 
@@ -130,14 +131,20 @@ def key_hints(key_map: Mapping[str, int], names: Sequence[str]) -> list[KeyHint]
     return [KeyHint(tuple(keys), action, names[action]) for action, keys in sorted(groups.items())]
 
 
+def is_key(name: str) -> bool:
+    """Whether this is our name of a key that a person can type: ``"w"``, ``"3"``, ``"space"``."""
+    return name in NAMED_KEYS or bool(re.fullmatch(r"[a-z0-9]", name))
+
+
 def parse_script(text: str) -> list[str | None]:
-    """Read a key script such as ``"w*10 d*20 idle*5 space"``: one key held for each frame.
+    """Read a key script such as ``"w*10 d*20 idle*5 left+space"``: what is held in each frame.
 
     Args:
-        text: words ``KEY`` or ``KEY*COUNT``; ``idle`` (also ``none`` or ``.``) stands for no key.
+        text: words ``KEY`` or ``KEY*COUNT``; a key may be several held together (``left+space``); ``idle``
+            (also ``none`` or ``.``) stands for no key.
 
     Returns:
-        The key of every frame, ``None`` where none is held.
+        The key (or keys, ``"left+space"``) of every frame, ``None`` where none is held.
 
     Raises:
         ConfigError: a word is not a key, or a count is not a positive number.
@@ -146,10 +153,10 @@ def parse_script(text: str) -> list[str | None]:
     for word in text.replace(",", " ").split():
         key, star, count = word.partition("*")
         key = normalise_key(key)
-        if key not in (*_NAMED, *_IDLE) and not re.fullmatch(r"[a-z0-9]", key):
-            hint = did_you_mean(key, [*_NAMED, *_IDLE])
+        if key not in _IDLE and (wrong := [part for part in key.split("+") if not is_key(part)]):
+            hint = did_you_mean(wrong[0], [*NAMED_KEYS, *_IDLE])
             raise ConfigError(
-                f"'{word}' in the keys is no key; write for example 'w*10 space idle*5 3'.{hint}"
+                f"'{word}' in the keys is no key; write for example 'w*10 space idle*5 3 left+space'.{hint}"
             )
         if star and not re.fullmatch(r"[1-9][0-9]{0,6}", count):
             raise ConfigError(f"'{word}' in the keys needs a count above 0 after '*', as in '{key}*10'")
@@ -161,4 +168,12 @@ def parse_script(text: str) -> list[str | None]:
 
 def keys_without_meaning(script: Iterable[str | None], key_map: Mapping[str, int]) -> list[str]:
     """Return the keys of a script that neither take an action nor command the session, each once."""
-    return sorted({key for key in script if key is not None and key not in key_map and key not in COMMANDS})
+    keys = {key for key in script if key is not None and not COMMANDS.keys() & key.split("+")}
+    return sorted(key for key in keys if held_action(key.split("+"), key_map) is None)
+
+
+def do_nothing(unused: Sequence[str], key_map: Mapping[str, int]) -> str:
+    """Return what a player should know of keys without meaning, and which keys there are."""
+    verb = "does" if len(unused) == 1 else "do"
+    known = ", ".join(sorted(key_map, key=lambda key: (len(key), key)))
+    return f"{', '.join(unused)} {verb} nothing in this world; it has {known}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from tinyworlds.errors import ConfigError
-from tinyworlds.option_parser import OptionParser, positive
+from tinyworlds.option_parser import OptionParser, natural, positive
 
 WORLD_SETTINGS = (
     "num_steps", "temperature", "top_k", "top_p", "schedule", "context_frames", "feedback", "precision",
@@ -52,8 +52,12 @@ def _add_views(parser: OptionParser) -> None:
     add("--headless", action="store_true", help="play --keys and write the clip --out")
     add("--replay", metavar="LOG", help="play a session again from its log and write the clip --out")
     add = parser.add_argument
-    add("--keys", help="script of keys, one per frame, such as 'w*10 d*20 idle*5'")
-    add("--out", metavar="CLIP", help="clip to write with --headless or --replay (default: GAME_play.mp4)")
+    add("--keys", help="script of keys, one per frame, such as 'w*10 left+space*20 idle*5'")
+    add(
+        "--out",
+        metavar="CLIP",
+        help="clip to write with --headless or --replay, a GIF if it ends in .gif (default: GAME_play.mp4)",
+    )
     add("--host", metavar="ADDRESS", help="let other machines play in the browser, with the token in the URL")
     add("--port", type=positive(int), help="port of --browser (default: 8765, or a free one)")
     add("--smooth", action="store_true", help="cubic instead of nearest-neighbour enlargement in the window")
@@ -69,7 +73,7 @@ def _add_session(parser: OptionParser) -> None:
         help="where recordings go (default: %(default)s)",
     )
     add("--fps", type=positive(float), help="frames per second to play at (default: the world's own)")
-    add("--seed", type=int, help="repeat a session: same keys, same frames")
+    add("--seed", type=natural, help="repeat a session: same keys, same frames")
 
 
 def _add_decoding(parser: OptionParser) -> None:

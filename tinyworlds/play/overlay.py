@@ -69,7 +69,7 @@ def figure_lines(frame: PlayFrame) -> list[str]:
     """Return what is said about a frame in figures."""
     late = f"   {frame.dropped} dropped" if frame.dropped else ""
     key = "" if frame.latency_ms is None else f"   key {frame.latency_ms:.0f} ms"
-    steps = "" if frame.num_steps is None else f"   {frame.num_steps} steps"
+    steps = "" if frame.num_steps is None else f"   {frame.num_steps} step{'s' * (frame.num_steps > 1)}"
     action = "-" if frame.action is None else f"{frame.action} {frame.action_name}"
     return [f"{frame.fps:.1f} FPS{key}{late}", f"action {action}", f"frame {frame.number}{steps}"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,7 +12,10 @@ import numpy as np
 
 from tinyworlds.errors import TinyWorldsError
 
+log = logging.getLogger(__name__)
+
 DEFAULT_FOLDER = Path("recordings")
+PATIENCE_S = 1.0  # clips that take longer to write at the end of a session are worth a word
 
 
 class Recorder:
@@ -68,6 +72,12 @@ class Recorder:
         """Whether writing has ended."""
         return self._thread is not None and not self._thread.is_alive()
 
+    def is_done_within(self, seconds: float) -> bool:
+        """Wait for so long; return whether writing has ended."""
+        assert self._thread is not None, "finish() comes before is_done_within()"
+        self._thread.join(seconds)
+        return self.done
+
     def wait(self) -> None:
         """Wait for the files; `written` then names them, none if there were no frames.
 
@@ -121,8 +131,10 @@ class Recordings:
 
     def __init__(self, new_recorder: Callable[[], Recorder] | None, say: Callable[[str], None]) -> None:
         self.written: list[Path] = []
+        self.failed: list[str] = []  # what could not be recorded, and why
         self._new, self._say = new_recorder, say
         self._recorder: Recorder | None = None
+        self._last: np.ndarray | None = None  # the very frame that was recorded last
         self._finishing: list[Recorder] = []
 
     @property
@@ -135,18 +147,22 @@ class Recordings:
         if self._recorder is not None:
             self._stop()
         elif self._new is not None:
-            self._recorder = self._new()
+            self._recorder, self._last = self._new(), None
             if frame is not None:
                 self.add(frame, None)
 
     def add(self, frame: np.ndarray, action: int | None) -> None:
-        """Record a frame and the action that led to it, if a recording runs."""
-        if self._recorder is None:
+        """Record a frame and the action that led to it, if a recording runs.
+
+        The frame recorded last may come again without an action: play goes on from it, nothing is added.
+        """
+        if self._recorder is None or (action is None and frame is self._last):
             return
         try:
             self._recorder.add(frame, action)
+            self._last = frame
         except TinyWorldsError as error:  # a full disk must not end the game
-            self._say(f"recording stopped: {error}")
+            self._fail(f"recording stopped: {error}")
             self._recorder = None
 
     def collect(self, wait: bool = False) -> None:
@@ -156,16 +172,24 @@ class Recordings:
             try:
                 recorder.wait()
                 if recorder.written:
-                    self._say(f"saved {', '.join(path.name for path in recorder.written)}")
+                    endings = " ".join(path.suffix for path in recorder.written)
+                    self._say(f"saved {recorder.written[0].stem} {endings}")
             except (TinyWorldsError, OSError) as error:  # a failing codec must not end the game
-                self._say(f"recording failed: {error}")
+                self._fail(f"recording failed: {error}")
             self.written += recorder.written
 
     def close(self) -> list[Path]:
         """Finish everything and return all files that were written."""
         self._stop()
+        for recorder in self._finishing:
+            if not recorder.is_done_within(PATIENCE_S):
+                log.warning("writing the clips of %s; a long recording takes a while", recorder.path.stem)
         self.collect(wait=True)
         return self.written
+
+    def _fail(self, message: str) -> None:
+        self.failed.append(message)
+        self._say(message)
 
     def _stop(self) -> None:
         if self._recorder is not None:

@@ -101,6 +101,11 @@ class Session:
         """What was recorded so far."""
         return self._recordings.written
 
+    @property
+    def failures(self) -> list[str]:
+        """What could not be recorded, and why."""
+        return self._recordings.failed
+
     def handle(self, events: Iterable[Event]) -> None:
         """Take in events, for the next tick; may be called while another thread is in `tick`."""
         now = self._clock()
@@ -187,12 +192,20 @@ class Session:
             self._wants_real = self._can("reset_near", "going back to a real frame")
         elif command == "truth":
             self._shows_truth = not self._shows_truth
-            if self._shows_truth and (self._now is None or self._now.truth is None):
-                self.say("no true frame is known here: the start clip has ended")
+            if self._shows_truth and self._now is not None:
+                self._explain_truth(self._now)
         elif command == "help":
             self._shows_help = not self._shows_help
         elif command == "record":
             self._recordings.toggle(None if self._now is None else self._now.image)
+
+    def _explain_truth(self, now: Moment) -> None:
+        """Say why no true frame appears; at a start frame, which is true itself, one will with the next."""
+        truth = getattr(self.world, "truth", None)
+        if truth is None or not len(truth):
+            self.say("no true frames are known in this world")
+        elif now.truth is None and now.action is not None:
+            self.say("no true frame is known here: the start clip has ended")
 
     def _can(self, ability: str, what: str) -> bool:
         if hasattr(self.world, ability):

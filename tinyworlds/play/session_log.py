@@ -7,7 +7,7 @@ holds. On the same device the frames of a replay are the same bit for bit; anoth
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from tinyworlds.errors import ConfigError, MissingFileError
 from tinyworlds.play.keys import KeyBinding, KeyEvent, complete_key_map
 from tinyworlds.play.view import Event, PlayableWorld, PlayFrame
 
-_FORMAT = "tinyworlds session 1"
+_FORMAT = "tinyworlds session 2"
 _REMEDY = "play with --record to write one"
 
 
@@ -26,11 +26,11 @@ class SessionLog:
     """What happened in a session.
 
     Attributes:
-        world: fingerprint of the weights that were played.
+        world: fingerprint of the weights that were played; empty until `complete`.
         game: its title.
         seed: of the session.
         fps: frames per second.
-        settings: how frames were decoded, as keyword arguments of `World`.
+        settings: how frames were decoded, as keyword arguments of `World`; of each world that was played.
         key_map: key or chord to action.
         device: where it ran.
         events: ``[tick, key, True if it went down]``, or ``[tick, key, action]`` where the player gave a key
@@ -42,7 +42,7 @@ class SessionLog:
     game: str
     seed: int
     fps: float
-    settings: dict[str, Any]
+    settings: list[dict[str, Any]]
     key_map: dict[str, int]
     device: str
     events: list[list[Any]] = field(default_factory=list)
@@ -55,6 +55,10 @@ class SessionLog:
                 self.events.append([tick, event.key, event.action])
             elif not event.repeat:
                 self.events.append([tick, event.key, event.down])
+
+    def complete(self, world: PlayableWorld, num_ticks: int) -> None:
+        """Add what only a log that is kept needs: hashing the weights of a large world takes seconds."""
+        self.world, self.num_ticks = _fingerprint(world), num_ticks
 
     def write(self, path: str | Path) -> Path:
         """Write the log as JSON."""
@@ -88,18 +92,18 @@ class SessionLog:
                 raise ValueError(f"event {[tick, key, value]}")
         if not isinstance(self.num_ticks, int) or not isinstance(self.seed, int):
             raise ValueError("num_ticks and seed are whole numbers")
-        float(self.fps), dict(self.settings), dict(self.key_map)
+        float(self.fps), [dict(each) for each in self.settings], dict(self.key_map)
 
 
 def new_log(world: PlayableWorld, seed: int, fps: float) -> SessionLog:
     """Begin the log of a session."""
     key_map = complete_key_map(world.key_map, world.num_actions)
-    device = str(getattr(world, "device", ""))
-    return SessionLog(_fingerprint(world), world.game, seed, fps, _settings(world), key_map, device)
+    settings = [_settings(each) for each in _worlds(world)]
+    return SessionLog("", world.game, seed, fps, settings, key_map, _device(world))
 
 
-def check_replayable(log: SessionLog, world: PlayableWorld) -> None:
-    """Make sure that a world is the one of a log.
+def check_replayable(log: SessionLog, world: PlayableWorld) -> str:
+    """Make sure that a world is the one of a log; return why frames may differ all the same, or nothing.
 
     Raises:
         ConfigError: it has other weights.
@@ -109,23 +113,36 @@ def check_replayable(log: SessionLog, world: PlayableWorld) -> None:
             f"the log is of the world {log.world} ({log.game}), this one is {found} ({world.game}):"
             " replay it with the file that was played"
         )
+    if (device := _device(world)) != log.device:
+        return f"played on {log.device}, replayed on {device}: the frames may differ a little"
+    return ""
+
+
+def _worlds(world: PlayableWorld) -> Sequence[Any]:
+    return getattr(world, "worlds", (world,))
+
+
+def _device(world: PlayableWorld) -> str:
+    return str(getattr(world, "device", ""))
 
 
 def _fingerprint(world: PlayableWorld) -> str:
     from tinyworlds.checkpoints import fingerprint
 
     names = ("tokenizer", "dynamics", "latent_actions")
-    worlds = getattr(world, "worlds", (world,))
-    networks = [getattr(each, name, None) for each in worlds for name in names]
+    networks = [getattr(each, name, None) for each in _worlds(world) for name in names]
     return "-".join(fingerprint(network)[:8] for network in networks if network is not None)
 
 
-def _settings(world: PlayableWorld) -> dict[str, Any]:
+def _settings(world: Any) -> dict[str, Any]:
+    from tinyworlds.compiling import is_compiled
+
     sampling = getattr(world, "sampling", None)
     if sampling is None:
         return {}
     settings = asdict(sampling) | {"context_frames": world.context_frames, "feedback": world.feedback}
-    return settings | {"precision": "bf16" if world.bf16 else "32"}
+    settings |= {"precision": "bf16" if world.bf16 else "32"}
+    return settings | ({"compile": True} if is_compiled(world.dynamics) else {})  # it rounds in its own way
 
 
 class ReplayView:

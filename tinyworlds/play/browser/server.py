@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import socket
 from collections.abc import Callable
 from pathlib import Path
 
 from aiohttp import WSCloseCode, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from tinyworlds.play.browser.guard import Guard
 from tinyworlds.play.browser.messages import Message
 from tinyworlds.play.browser.page_socket import Page, new_socket
+
+log = logging.getLogger(__name__)
 
 MAX_PAGES = 8
 _SOCKET = "play"  # the websocket's name beside the files
@@ -57,12 +61,15 @@ class PageServer:
         leave: Callable[[Page], None],
     ) -> None:
         self.pages: set[Page] = set()
+        log.addFilter(_is_our_fault)
         self._guard, self._greet, self._receive, self._leave = guard, greet, receive, leave
         self._files = {name: (FOLDER / name).read_bytes() for name in FILES}
         app = web.Application(client_max_size=1024)
         app.router.add_get("/{path:.*}", self._answer)
         app.on_response_prepare.append(_add_headers)
-        self._runner = web.AppRunner(app, access_log=None, keepalive_timeout=10, shutdown_timeout=1)
+        self._runner = web.AppRunner(
+            app, access_log=None, logger=log, keepalive_timeout=10, shutdown_timeout=1
+        )
 
     async def start(self, listener: socket.socket) -> None:
         """Answer requests that come by a bound socket."""
@@ -116,6 +123,11 @@ class PageServer:
             sender.cancel()
             with contextlib.suppress(asyncio.CancelledError, ConnectionError):
                 await sender
+
+
+def _is_our_fault(record: logging.LogRecord) -> bool:
+    """False where somebody sent what is no HTTP: that is answered, and no news to the player."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
 async def _add_headers(_: web.Request, response: web.StreamResponse) -> None:

@@ -168,7 +168,17 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _url(host: str, port: int, token: str | None) -> str:
-    """Return the address to open; where the server listens everywhere, by the name of this machine."""
-    name = socket.gethostname() if host in ("0.0.0.0", "::", "") else host
+    """Return the address to open; where the server listens everywhere, one that others reach it by."""
+    name = {"0.0.0.0": _own_address, "": _own_address, "::": socket.gethostname}.get(host, lambda: host)()
     name = f"[{name}]" if ":" in name else name
     return f"http://{name}:{port}/" + (f"{token}/" if token else "")
+
+
+def _own_address() -> str:
+    """Return this machine's address in its network: a phone there rarely knows its name."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("198.51.100.1", 9))  # an address kept for documents; nothing is sent
+            return str(probe.getsockname()[0])
+        except OSError:  # no network
+            return socket.gethostname()
