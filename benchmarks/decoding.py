@@ -24,7 +24,7 @@ from tinyworlds.errors import DataError
 from tinyworlds.evaluate_command import settings_of
 from tinyworlds.held_out import Clips, held_out_clips
 from tinyworlds.metrics import psnr
-from tinyworlds.models.dream import Dream
+from tinyworlds.models.dream import Dream, Feedback
 from tinyworlds.models.maskgit import SCHEDULES
 from tinyworlds.models.world import World
 
@@ -40,15 +40,14 @@ class Choice:
 
     name: str
     sampling: dict[str, Any]
-    feedback: str = "codes"
-    anew: bool = False  # the window is run again at each frame instead of remembered
+    feedback: Feedback = "codes"
 
 
 def choices(world: World) -> Iterator[Choice]:
     """Everything that is compared."""
     yield Choice("as it plays", {})
     yield Choice("pixels fed back", {}, feedback="pixels")
-    yield Choice("window run again at each frame", {}, anew=True)
+    yield Choice("memory that slides", {}, feedback="memory")
     for steps in sorted({1, 2, 4, 8, world.sampling.num_steps}):
         for schedule in SCHEDULES if steps > 1 else ["exponential"]:
             name = f"{steps} step{'s' * (steps > 1)}" + f", {schedule}" * (steps > 1)
@@ -64,8 +63,6 @@ def roll_out(world: World, frames: Tensor, actions: Tensor | None, choice: Choic
     dream.start(frames[:, :context], None if actions is None else actions[:, : context - 1])
     generated = []
     for step in range(context - 1, frames.shape[1] - 1):
-        if choice.anew:
-            dream.remember_anew()
         generated.append(dream.advance(None if actions is None else actions[:, step]).clamp(-1, 1))
     return torch.stack(generated, dim=1)
 

@@ -204,9 +204,9 @@ def test_remembering_the_past_changes_nothing(architecture, experts, lead):
 
 
 @torch.no_grad()
-@pytest.mark.parametrize(("architecture", "limit"), [("v1", 3), ("v1", 8), ("v2", 8)])
+@pytest.mark.parametrize(("architecture", "limit"), [("v1", 3), ("v1", 8), ("v2", 3), ("v2", 8)])
 def test_a_clip_that_goes_on_is_remembered_exactly(architecture, limit):
-    """Frame by frame: v1 in a window that slides, v2 while the window still grows."""
+    """Frame by frame, in a window that grows and then slides."""
     torch.manual_seed(0)
     model = DynamicsModel(16, 3, 3, 16, 2, 32, 2, 4, architecture=architecture).eval()
     for parameter in model.parameters():
@@ -233,7 +233,7 @@ def test_a_v2_memory_slides_as_if_the_clip_had_begun_earlier():
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
     ids, actions = torch.randint(27, (2, 9, 16)), torch.randint(4, (2, 8))
-    guess = model.begin(ids[:, :1], actions[:, :0], 3)
+    guess = model.begin(ids[:, :1], actions[:, :0], 3, slides=True)
     for t in range(1, 8):
         guess.expect(actions[:, t - 1 : t])
         guess.accept(ids[:, t : t + 1])

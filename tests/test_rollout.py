@@ -119,7 +119,7 @@ def test_actions_of_long_clips_are_inferred_window_by_window():
         ({"actions": "0,-1"}, "0 or above"),
         ({"horizon": 0}, "horizon must be at least 1"),
         ({"temperature": -1.0}, "temperature"),
-        ({"feedback": "frames"}, "'codes' or 'pixels'"),
+        ({"feedback": "frames"}, "codes, memory, pixels"),
         ({"actions": "ask", "teacher_forced": True}, "excludes teacher_forced"),
     ],
 )

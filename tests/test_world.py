@@ -167,6 +167,28 @@ def test_many_sessions_play_as_each_would_alone(architecture, feedback):
         assert np.abs(alone.astype(int) - dreamt).max() <= 1
 
 
+def test_a_memory_that_slides_is_for_v2_only():
+    world = tiny_world("v2", feedback="memory")
+    world.reset(seed=0)
+    assert all(world.step(action).shape == (16, 16, 3) for action in (0, 1, 2, 3, 0, 1))
+    with pytest.raises(ConfigError, match="needs v2 dynamics"):
+        tiny_world("v1", feedback="memory").reset(seed=0)
+
+
+def test_what_has_left_the_window_is_forgotten():
+    """So that a state holds all there is, and going back to it leads to the same frames."""
+    world = tiny_world("v2", context_frames=2)
+    world.reset(seed=0)
+    for action in (0, 1, 2, 3):
+        world.step(action)
+    state = world.state()
+    went_on = [world.step(action) for action in (1, 2)]
+    world.restore(state)
+    assert all(
+        np.array_equal(world.step(action), frame) for action, frame in zip((1, 2), went_on, strict=True)
+    )
+
+
 def test_stored_clips_start_many_sessions(known_world):
     world = tiny_world()
     assert world.reset_many(5, seed=0).shape == (5, 16, 16, 3)

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from tinyworlds.action_source import ActionSource, Prompt, listed_actions, true_actions
 from tinyworlds.errors import ConfigError
-from tinyworlds.models.dream import Dream
+from tinyworlds.models.dream import Dream, Feedback, check_feedback
 from tinyworlds.models.maskgit import Sampling
 from tinyworlds.rollout_result import RolloutResult, join_results
 
@@ -45,7 +45,7 @@ class RolloutOptions:
         schedule: How many codes each decoding step reveals: one of `models.maskgit.SCHEDULES`.
         teacher_forced: Give the true frames before each generated one instead of the generated ones.
         feedback: ``codes`` keeps the generated codes as context; ``pixels`` encodes the generated, clamped
-            frames again at each step, as the original program did.
+            frames again at each step, as the original program did; ``memory`` is faster and drifts.
         num_clips: Clips to generate and to show.
         seed: Of the sampling and of random actions.
         out: Folder for the pictures, the clip and metrics.json; by default below the run's folder.
@@ -60,7 +60,7 @@ class RolloutOptions:
     top_p: float | None = None
     schedule: str = "exponential"
     teacher_forced: bool = False
-    feedback: str = "codes"
+    feedback: Feedback = "codes"
     num_clips: int = 8
     seed: int = 0
     out: str | None = None
@@ -71,8 +71,7 @@ class RolloutOptions:
             if value is not None and value < 1:
                 raise ConfigError(f"{name} must be at least 1, got {value}.")
         _ = self.sampling  # checks its own
-        if self.feedback not in ("codes", "pixels"):
-            raise ConfigError(f"feedback is 'codes' or 'pixels', got '{self.feedback}'.")
+        check_feedback(self.feedback)
         listed_actions(self.actions)
         if self.teacher_forced and self.actions == "ask":
             raise ConfigError("actions='ask' types one step at a time; it excludes teacher_forced=True.")
@@ -138,7 +137,7 @@ def open_loop(
     generator: torch.Generator | None = None,
     *,
     action_ids: Tensor | None = None,
-    feedback: str = "codes",
+    feedback: Feedback = "codes",
     bf16: bool = False,
     prompt: Prompt = input,
 ) -> RolloutResult:
@@ -157,7 +156,8 @@ def open_loop(
         teacher_forced: every generated frame follows true frames.
         generator: of the sampling and of random actions, on the device of `frames`.
         action_ids: true actions [B, T] or [B, T - 1] of a world trained on labels.
-        feedback: what a generated frame becomes for the next ones, ``codes`` or ``pixels``.
+        feedback: what a generated frame becomes for the next ones, ``codes``, ``pixels``
+            or ``memory``.
         bf16: compute in bfloat16 where rounding does no harm.
         prompt: asks for an action; for tests.
 

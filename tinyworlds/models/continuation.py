@@ -1,7 +1,8 @@
 """What a dynamics network remembers of a clip while it goes on frame by frame.
 
 A frame's keys and values are computed once, when the frame is finished. Each decoding pass then runs the new
-frames only. Where the position in the window is part of the tokens (v1), a window that slides is run again.
+frames only. A window that slides is run again: what its frames knew of one that has left it was in no window in
+training, and dreams that go on from it soon stand still (docs/log.md, 2026-11-24).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 from torch import Tensor
 
+from tinyworlds.errors import ConfigError
 from tinyworlds.models.masking import shift_frames
 from tinyworlds.nn.attention import TimeMemory
 from tinyworlds.nn.code_choice import choose_codes, likeliest
@@ -78,10 +80,12 @@ class Continuation:
     """A `Guesser` that remembers; made by `DynamicsModel.begin`."""
 
     def __init__(
-        self, network: DynamicsModel, past_ids: Tensor, action_ids: Tensor | None, limit: int
+        self, network: DynamicsModel, past_ids: Tensor, action_ids: Tensor | None, limit: int, slides: bool
     ) -> None:
         network.check_shapes(past_ids, action_ids)
-        self.network = network
+        if slides and not network.transformer.slides:
+            raise ConfigError("a memory that slides needs v2 dynamics, this is v1: feed back codes or pixels")
+        self.network, self._slides = network, slides
         self.past = Past(past_ids, action_ids, limit)
         self._accepted: Tensor | None = None  # remembered when the frame after it is expected, if ever
         self._remember_anew()
@@ -110,7 +114,7 @@ class Continuation:
 
     def _remember(self, ids: Tensor) -> None:
         stays = self.past.ids.shape[1] + ids.shape[1] <= self.past.limit
-        if stays or self.network.transformer.slides:
+        if stays or self._slides:
             with self._memory.growing(ids.shape[1]):
                 self._run(ids)
             self.past.append(ids, self._action_ids)
@@ -133,9 +137,11 @@ class Continuation:
 
 
 class Rerun:
-    """A `Guesser` that runs all frames in every pass, for a network that has no `begin`."""
+    """A `Guesser` that runs all frames in every pass, for a network that has no `begin`; nothing slides."""
 
-    def __init__(self, network: Any, past_ids: Tensor, action_ids: Tensor | None, limit: int) -> None:
+    def __init__(
+        self, network: Any, past_ids: Tensor, action_ids: Tensor | None, limit: int, slides: bool = False
+    ) -> None:
         self.network = network
         self.past = Past(past_ids, action_ids, limit)
         self.expect(None)

@@ -9,13 +9,24 @@ Shapes: B clips, T frames of context, P patches, C channels, H W pixels.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
+from tinyworlds.errors import ConfigError
 from tinyworlds.models import maskgit
 from tinyworlds.models.continuation import Guesser
 from tinyworlds.models.maskgit import Sampling
+
+Feedback = Literal["codes", "memory", "pixels"]
+"""What a generated frame becomes for those after it."""
+
+
+def check_feedback(feedback: str) -> None:
+    """Raise ConfigError unless it is a `Feedback`."""
+    if feedback not in get_args(Feedback):
+        raise ConfigError(f"feedback is one of {', '.join(get_args(Feedback))}; got '{feedback}'")
 
 
 @dataclass(frozen=True)
@@ -43,7 +54,9 @@ class Dream:
         dynamics: Guesses the codes of the next frame.
         sampling: How a frame is decoded.
         context_frames: Most past frames to go on from; by default as many as `start` is given.
-        feedback: ``"codes"`` goes on from the generated codes, ``"pixels"`` encodes every new frame.
+        feedback: ``"codes"`` goes on from the generated codes of the last frames, ``"pixels"`` encodes each
+            generated frame. ``"memory"`` (v2) also keeps what those codes knew of frames that have left the
+            window: the fastest, but no network has seen that in training, and dreams soon stand still.
         bf16: Compute in bfloat16; not for encoding, where rounding would change the codes.
         generator: Of the sampling, on the networks' device.
     """
@@ -54,10 +67,11 @@ class Dream:
         dynamics: nn.Module,
         sampling: Sampling,
         context_frames: int | None = None,
-        feedback: str = "codes",
+        feedback: Feedback = "codes",
         bf16: bool = False,
         generator: torch.Generator | None = None,
     ) -> None:
+        check_feedback(feedback)
         self.tokenizer, self.dynamics, self.sampling = tokenizer, dynamics, sampling
         self.context_frames = context_frames
         self.feedback, self.bf16, self.generator = feedback, bf16, generator
@@ -84,7 +98,9 @@ class Dream:
         """Run the past again, as is needed when the number format changes; nothing before `start`."""
         if self.ids is not None:
             with self._autocast():
-                self._guess: Guesser = maskgit.begin(self.dynamics, self.ids, self.actions, self._limit)
+                self._guess: Guesser = maskgit.begin(
+                    self.dynamics, self.ids, self.actions, self._limit, slides=self.feedback == "memory"
+                )
 
     def state(self) -> DreamState:
         """What `restore` goes back to."""

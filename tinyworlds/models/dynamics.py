@@ -137,15 +137,21 @@ class DynamicsModel(Network):
             terms["loss"] = cross_entropy + BALANCE_WEIGHT * terms["balance"]
         return terms
 
-    def begin(self, past_ids: Tensor, action_ids: Tensor | None, limit: int | None = None) -> Continuation:
+    def begin(
+        self, past_ids: Tensor, action_ids: Tensor | None, limit: int | None = None, slides: bool = False
+    ) -> Continuation:
         """Run the past once and remember it, to guess the frames after it.
 
         Args:
             past_ids: ``[B, T, P]``, revealed.
             action_ids: ``[B, T-1]`` or ``[B, T]``, as in `logits`.
             limit: Most frames to remember; by default those given.
+            slides: When a frame is forgotten, keep what the others knew of it, instead of running them anew.
+
+        Raises:
+            ConfigError: `slides`, but positions in the window are part of the tokens (v1).
         """
-        return Continuation(self, past_ids, action_ids, limit or past_ids.shape[1])
+        return Continuation(self, past_ids, action_ids, limit or past_ids.shape[1], slides)
 
     def check_shapes(self, ids: Tensor, action_ids: Tensor | None) -> None:
         """Raise DataError unless codes and actions fit the network and each other."""

@@ -246,9 +246,14 @@ def decode(
     return torch.cat(new, dim=1)
 
 
-def begin(dynamics: Dynamics, past_ids: Tensor, action_ids: Tensor | None, limit: int) -> Guesser:
-    """Remember a past ``[B, T, P]`` and the actions between its frames, to guess what comes after it."""
-    return getattr(dynamics, "begin", partial(Rerun, dynamics))(past_ids, action_ids, limit)
+def begin(
+    dynamics: Dynamics, past_ids: Tensor, action_ids: Tensor | None, limit: int, slides: bool = False
+) -> Guesser:
+    """Remember a past ``[B, T, P]`` and the actions between its frames, to guess what comes after it.
+
+    See `DynamicsModel.begin`; a network without it remembers nothing.
+    """
+    return getattr(dynamics, "begin", partial(Rerun, dynamics))(past_ids, action_ids, limit, slides)
 
 
 def _leading_actions(action_ids: Tensor | None, num_frames: int) -> int:

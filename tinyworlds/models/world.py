@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ from tinyworlds.compiling import compile_network
 from tinyworlds.data.pixels import frames_to_input, input_to_frames
 from tinyworlds.devices import Precision, pick_device, use_bf16
 from tinyworlds.errors import ConfigError, DataError
-from tinyworlds.models.dream import Dream, DreamState
+from tinyworlds.models.dream import Dream, DreamState, Feedback
 from tinyworlds.models.maskgit import Sampling
 from tinyworlds.models.world_info import WorldInfo
 from tinyworlds.nn.transformer import runs_natively
@@ -44,7 +44,6 @@ class WorldState:
     start_clips: dict[str, Any]  # of the generator that draws clips
 
 
-Feedback = Literal["codes", "pixels"]
 PathLike = str | os.PathLike[str]
 
 
@@ -64,7 +63,8 @@ class World:
         top_k: sample only among the k likeliest codes.
         top_p: sample only among the likeliest codes that together have this probability.
         schedule: how many codes each decoding step reveals, see `maskgit.SCHEDULES`.
-        feedback: ``"codes"`` goes on from the predicted codes, ``"pixels"`` encodes every shown frame again.
+        feedback: ``"codes"`` goes on from the predicted codes, ``"pixels"`` encodes every shown frame again,
+            ``"memory"`` is faster and drifts, see `models.dream.Dream`.
         precision: ``"32"``, ``"bf16"`` or ``"auto"`` (bf16 on GPUs that have it); encoding is always in 32
             bit, since rounding would change code ids.
         device: where it runs; ``"auto"`` takes a GPU if there is one.
@@ -100,8 +100,6 @@ class World:
         )
         self.start_frames, self.start_actions = start_frames, start_actions
         self.context_frames = context_frames or max(dynamics.context_frames - 1, 1)
-        if feedback not in ("codes", "pixels"):
-            raise ConfigError(f"feedback is 'codes' or 'pixels', not '{feedback}'")
         self.feedback = feedback
         self._generator = torch.Generator(self.device)
         self._generator.seed()  # a generator is born with the same seed every time

@@ -116,6 +116,7 @@ def _add_decoding(parser: OptionParser) -> None:
     add("--context_frames", type=positive(int), help="past frames the world sees (default: as trained)")
     add(
         "--feedback",
-        choices=("codes", "pixels"),
-        help="go on from predicted codes, or encode every frame again",
+        choices=("codes", "memory", "pixels"),
+        help="go on from predicted codes (default), from all that was remembered of them (faster, but dreams"
+        " soon stand still), or encode every frame again",
     )
