@@ -1,8 +1,8 @@
 """What a dynamics network remembers of a clip while it goes on frame by frame.
 
 A frame's keys and values are computed once, when the frame is finished. Each decoding pass then runs the new
-frames only. A window that slides is run again: what its frames knew of one that has left it was in no window in
-training, and dreams that go on from it soon stand still (docs/log.md, 2026-11-24).
+frames only. A window that slides is run again: what its frames knew of one that has left it was in no window
+in training, and dreams that go on from it soon stand still (docs/log.md, 2026-11-24).
 """
 
 from __future__ import annotations
