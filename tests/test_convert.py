@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,15 @@ def test_public_folders_become_a_world_and_go_back(tmp_path, capsys):
         assert weights.keys() == first.keys()
         assert all(torch.equal(weights[name], first[name]) for name in first)
     assert prints("results/again") == prints(PUBLIC)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="permissions are POSIX")
+def test_who_may_read_a_new_file_is_as_with_other_files(tmp_path):
+    (tmp_path / "plain").touch()
+    converted(PUBLIC, "pong.world")
+    converted("pong.world", "--stage", "dynamics", "dynamics.safetensors")
+    modes = {path.stat().st_mode for path in tmp_path.iterdir()}
+    assert len(modes) == 1
 
 
 def test_settings_go_back_as_the_original_names_them():
