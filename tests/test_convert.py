@@ -170,6 +170,20 @@ def test_stages_of_different_runs_are_exported(tiny_h5, tmp_path, capsys, caplog
     assert "got x.world" in refused(capsys, "export", "x.world", "--dynamics", f"two/dynamics/{last}")
 
 
+def test_a_stage_is_taken_from_any_folder_that_holds_it(tmp_path, capsys):
+    moe = PARITY / "moe"
+    words = ["--tokenizer", moe, "--actions", moe, "--dynamics", moe]
+    assert main(["export", *map(str, words), "moe.world"]) == 0
+    assert prints("moe.world") == prints(moe)
+    assert "num_actions is 8 in the one and 4 in the other" in refused(
+        capsys, "export", "--tokenizer", moe, "--actions", PUBLIC, "--dynamics", moe, "x.world"
+    )
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    said = refused(capsys, "export", "--tokenizer", empty, "--dynamics", moe, "x.world")
+    assert "empty holds no valid checkpoint of video_tokenizer" in said
+
+
 def test_figures_of_the_last_evaluation_are_exported(tiny_h5, tmp_path):
     make_run(tmp_path / "run", tiny_h5)
     (tmp_path / "run" / "evaluation").mkdir()

@@ -81,12 +81,16 @@ def _run_and_out(paths: Sequence[str], given: dict[str, str]) -> tuple[Path | No
 
 
 def _checkpoint(path: Path, stage: str) -> Path:
-    """A checkpoint as it is; of a run folder, the newest valid one of the stage."""
+    """A checkpoint as it is; of a run or any other folder, the newest valid one of the stage."""
+    from tinyworlds.checkpoint_search import find_newest
     from tinyworlds.checkpoints import find_checkpoint
-    from tinyworlds.v1_files import is_v1_folder
+    from tinyworlds.run_layout import versions
+    from tinyworlds.v1_files import holds_several
 
-    if not path.is_dir() or is_v1_folder(path):
+    if not holds_several(path):
         return path
+    if not versions(path, stage):
+        return find_newest(path, stage)
     found = find_checkpoint(path, stage)
     if found is None:
         raise CheckpointError(f"{path} holds no valid checkpoint of {stage}; name one")
