@@ -170,11 +170,14 @@ def test_stages_of_different_runs_are_exported(tiny_h5, tmp_path, capsys, caplog
     assert "got x.world" in refused(capsys, "export", "x.world", "--dynamics", f"two/dynamics/{last}")
 
 
-def test_a_stage_is_taken_from_any_folder_that_holds_it(tmp_path, capsys):
+def test_a_stage_is_taken_from_any_folder_that_holds_it(tmp_path, capsys, tiny_h5_64):
     moe = PARITY / "moe"
     words = ["--tokenizer", moe, "--actions", moe, "--dynamics", moe]
     assert main(["export", *map(str, words), "moe.world"]) == 0
     assert prints("moe.world") == prints(moe)
+    assert main(["export", *map(str, words), "--data", str(tiny_h5_64), "played.world"]) == 0
+    assert len(World.load("played.world").start_frames) > 1
+    assert "name RUN and OUT.world" in refused(capsys, "export", "--data", tiny_h5_64)
     assert "num_actions is 8 in the one and 4 in the other" in refused(
         capsys, "export", "--tokenizer", moe, "--actions", PUBLIC, "--dynamics", moe, "x.world"
     )

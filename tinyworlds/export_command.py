@@ -18,6 +18,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         TinyWorldsError: for the dispatcher to print.
     """
     args = _parser().parse_intermixed_args(argv)
+    if args.data and args.data[-1].endswith(".world"):  # --data takes several files: OUT behind them, too
+        args.paths.append(args.data.pop())
     given = {stage: getattr(args, option) for option, stage in _OPTIONS.items() if getattr(args, option)}
     run, out = _run_and_out(args.paths, given)
     settings = {name: getattr(args, name) for name in ("num_steps", "temperature")}
@@ -46,7 +48,7 @@ def _parser() -> OptionParser:
     )
     parser.usage = "tinyworlds export [RUN] OUT.world [OPTIONS]"
     add = parser.add_argument
-    add("paths", metavar="[RUN] OUT", nargs="+", help="folder with the three stages, and the file to write")
+    add("paths", metavar="[RUN] OUT", nargs="*", help="folder with the three stages, and the file to write")
     for option, stage in _OPTIONS.items():
         add(f"--{option}", metavar="FILE", help=f"checkpoint of {stage}, of any format, instead of the run's")
     add(
@@ -76,7 +78,7 @@ def _run_and_out(paths: Sequence[str], given: dict[str, str]) -> tuple[Path | No
         return None, Path(paths[0])
     raise ConfigError(
         "tinyworlds export: name RUN and OUT.world, or OUT.world with --tokenizer, --actions and --dynamics; "
-        f"got {' '.join(paths)}"
+        f"got {' '.join(paths) or 'none'}"
     )
 
 
