@@ -1,5 +1,7 @@
 """The command itself: light, found from anywhere, one line for a wrong word."""
 
+import errno
+import os
 import subprocess
 import sys
 import time
@@ -7,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tinyworlds.cli import COMMANDS, main
+from tinyworlds.cli import COMMANDS, main, run_guarded
 from tinyworlds.commands import plain_words
 
 
@@ -58,6 +60,20 @@ def test_commands_explain_themselves(name: str, capsys: pytest.CaptureFixture[st
     with pytest.raises(SystemExit, match="0"):
         main([name, "--help"])
     assert "usage" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES, errno.ENOSPC])
+def test_a_library_that_may_not_write_is_one_line(number: int, capsys: pytest.CaptureFixture[str]) -> None:
+    def refuse() -> int:
+        raise OSError(number, os.strerror(number), "some/folder")
+
+    assert run_guarded(refuse) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert "some/folder" in error
+    assert error.count("\n") == 1
+    with pytest.raises(OSError, match="not a tty"):  # a fault of ours stays a traceback
+        run_guarded(lambda: (_ for _ in ()).throw(OSError(errno.ENOTTY, "not a tty")))
 
 
 def example(

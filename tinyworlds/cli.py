@@ -105,6 +105,9 @@ def run_guarded(action: Callable[[], int | None]) -> int:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
     except OSError as error:
+        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM) and error.filename:
+            remedy = "see who may read and write there, or choose another folder"
+            return _report(StorageError(f"{error.filename}: {error.strerror}; {remedy}"))
         if error.errno != errno.ENOSPC:
             raise
         where = f" {error.filename}" if error.filename else ""
