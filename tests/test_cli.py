@@ -76,6 +76,19 @@ def test_a_library_that_may_not_write_is_one_line(number: int, capsys: pytest.Ca
         run_guarded(lambda: (_ for _ in ()).throw(OSError(errno.ENOTTY, "not a tty")))
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such pipes")
+def test_a_reader_that_leaves_ends_the_command_quietly() -> None:
+    code = "from tinyworlds.cli import run_guarded; run_guarded(lambda: print('line\\n' * 100_000))"
+    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert child.stdout is not None
+    assert child.stderr is not None
+    child.stdout.readline()
+    child.stdout.close()
+    assert child.stderr.read() == b""
+    child.wait()
+    child.stderr.close()
+
+
 def example(
     file: str, fresh: bool = False, play: bool = True, num_clips: int = 3, names: list[str] | None = None
 ) -> None: ...

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import os
 import sys
 from collections.abc import Callable, Sequence
 
@@ -17,6 +18,8 @@ from tinyworlds.errors import ConfigError, StorageError, TinyWorldsError, did_yo
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
+BROKEN_PIPE = 141
+"""Exit code when nobody reads what is printed, likewise."""
 
 # command: (module, function that takes the remaining words and returns an exit code, what it does)
 COMMANDS: dict[str, tuple[str, str, str]] = {
@@ -98,12 +101,17 @@ def _command(name: str) -> Callable[[list[str]], int]:
 def run_guarded(action: Callable[[], int | None]) -> int:
     """Call `action`; print an error of the user's making as one line and return the exit code."""
     try:
-        return action() or 0
+        code = action() or 0
+        sys.stdout.flush()
+        return code
     except TinyWorldsError as error:
         return _report(error)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
+    except BrokenPipeError:  # whoever read what we print has left, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains at its end
+        return BROKEN_PIPE
     except OSError as error:
         if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM) and error.filename:
             remedy = "see who may read and write there, or choose another folder"
