@@ -81,8 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if argv is None else argv)
     if not words or words[0] in ("-h", "--help", "help"):
-        print(usage())
-        return 0 if words else ConfigError.exit_code
+        return run_guarded(lambda: print(usage())) or (0 if words else ConfigError.exit_code)
     if words[0] in ("-V", "--version"):
         print(f"tinyworlds {__version__}")
         return 0
