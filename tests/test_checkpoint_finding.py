@@ -9,7 +9,7 @@ import torch
 from test_export import SIZES, make_run, save_stage
 
 from tinyworlds.checkpoint_search import find_stages
-from tinyworlds.checkpoints import find_checkpoint
+from tinyworlds.checkpoints import find_checkpoint, fingerprint, load_network
 from tinyworlds.cli import main
 from tinyworlds.errors import CheckpointError, ConfigError
 from tinyworlds.models import DynamicsModel, LatentActionModel, VideoTokenizer
@@ -167,3 +167,14 @@ def test_runs_of_ours_newest_version_first(tmp_path, said):
     assert found.parts[-3:] == ("version_1", "checkpoints", "step_10.ckpt")
     assert "NaN or infinity" in said[0]
     assert "version_10" in said[0]
+
+
+def test_a_network_out_of_a_folder(tmp_path):
+    run = save_run(tmp_path, "run", 10, 20)
+    truncate(run / "dynamics" / "checkpoints" / "dynamics_step_20")
+    wanted = fingerprint(network("dynamics"))
+    whole = run / "dynamics" / "checkpoints" / "dynamics_step_10"
+    for path in (run, whole, whole / "state.pt", whole / "model_state_dict.pt"):
+        assert fingerprint(load_network(path, stage="dynamics")) == wanted
+    with pytest.raises(CheckpointError, match=r"is no checkpoint .* name a checkpoint in it"):
+        load_network(run)

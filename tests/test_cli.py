@@ -1,5 +1,7 @@
 """The command itself: light, found from anywhere, one line for a wrong word."""
 
+import errno
+import os
 import subprocess
 import sys
 import time
@@ -7,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tinyworlds.cli import COMMANDS, main
+from tinyworlds.cli import COMMANDS, main, run_guarded
 from tinyworlds.commands import plain_words
 
 
@@ -58,6 +60,33 @@ def test_commands_explain_themselves(name: str, capsys: pytest.CaptureFixture[st
     with pytest.raises(SystemExit, match="0"):
         main([name, "--help"])
     assert "usage" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES, errno.ENOSPC])
+def test_a_library_that_may_not_write_is_one_line(number: int, capsys: pytest.CaptureFixture[str]) -> None:
+    def refuse() -> int:
+        raise OSError(number, os.strerror(number), "some/folder")
+
+    assert run_guarded(refuse) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert "some/folder" in error
+    assert error.count("\n") == 1
+    with pytest.raises(OSError, match="not a tty"):  # a fault of ours stays a traceback
+        run_guarded(lambda: (_ for _ in ()).throw(OSError(errno.ENOTTY, "not a tty")))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such pipes")
+def test_a_reader_that_leaves_ends_the_command_quietly() -> None:
+    code = "from tinyworlds.cli import run_guarded; run_guarded(lambda: print('line\\n' * 100_000))"
+    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert child.stdout is not None
+    assert child.stderr is not None
+    child.stdout.readline()
+    child.stdout.close()
+    assert child.stderr.read() == b""
+    child.wait()
+    child.stderr.close()
 
 
 def example(

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,15 @@ def test_public_folders_become_a_world_and_go_back(tmp_path, capsys):
         assert weights.keys() == first.keys()
         assert all(torch.equal(weights[name], first[name]) for name in first)
     assert prints("results/again") == prints(PUBLIC)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="permissions are POSIX")
+def test_who_may_read_a_new_file_is_as_with_other_files(tmp_path):
+    (tmp_path / "plain").touch()
+    converted(PUBLIC, "pong.world")
+    converted("pong.world", "--stage", "dynamics", "dynamics.safetensors")
+    modes = {path.stat().st_mode for path in tmp_path.iterdir()}
+    assert len(modes) == 1
 
 
 def test_settings_go_back_as_the_original_names_them():
@@ -158,6 +168,23 @@ def test_stages_of_different_runs_are_exported(tiny_h5, tmp_path, capsys, caplog
     assert "4x4" in said
     assert "frame_size 64" in said
     assert "got x.world" in refused(capsys, "export", "x.world", "--dynamics", f"two/dynamics/{last}")
+
+
+def test_a_stage_is_taken_from_any_folder_that_holds_it(tmp_path, capsys, tiny_h5_64):
+    moe = PARITY / "moe"
+    words = ["--tokenizer", moe, "--actions", moe, "--dynamics", moe]
+    assert main(["export", *map(str, words), "moe.world"]) == 0
+    assert prints("moe.world") == prints(moe)
+    assert main(["export", *map(str, words), "--data", str(tiny_h5_64), "played.world"]) == 0
+    assert len(World.load("played.world").start_frames) > 1
+    assert "name RUN and OUT.world" in refused(capsys, "export", "--data", tiny_h5_64)
+    assert "num_actions is 8 in the one and 4 in the other" in refused(
+        capsys, "export", "--tokenizer", moe, "--actions", PUBLIC, "--dynamics", moe, "x.world"
+    )
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    said = refused(capsys, "export", "--tokenizer", empty, "--dynamics", moe, "x.world")
+    assert "empty holds no valid checkpoint of video_tokenizer" in said
 
 
 def test_figures_of_the_last_evaluation_are_exported(tiny_h5, tmp_path):

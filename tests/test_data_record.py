@@ -1,6 +1,8 @@
 """Recording real games: ViZDoom, Atari, and environments without a picture of their own."""
 
 import builtins
+import os
+import subprocess
 import sys
 from importlib.util import find_spec
 
@@ -119,6 +121,16 @@ def test_pong_is_deterministic_and_moves(tmp_path):
     np.testing.assert_array_equal(first["actions"], same["actions"])
     assert (first["actions"] != other["actions"]).any()
     assert (np.diff(first["frames"][60:].astype(int), axis=0) != 0).any()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is a display")
+def test_a_game_drawn_with_sdl_is_quiet_without_a_display(tmp_path):
+    unset = ("DISPLAY", "WAYLAND_DISPLAY", "XDG_RUNTIME_DIR", "SDL_VIDEODRIVER")
+    environment = {name: value for name, value in os.environ.items() if name not in unset}
+    words = ["record", "CartPole-v1", "--frames", "2", "--out", str(tmp_path / "cart.h5")]
+    command = [sys.executable, "-m", "tinyworlds", *words]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert "error" not in done.stderr
 
 
 def test_an_environment_without_pictures_is_rendered(tmp_path):

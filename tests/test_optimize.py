@@ -80,6 +80,8 @@ def test_it_reads_faster_and_says_so(tmp_path, capsys):
     assert float(told.split("(")[1].split(" times")[0]) > 3
     assert cli.main(["optimize", str(path)]) == 0
     assert "reads well as it is" in capsys.readouterr().out
+    assert cli.main(["optimize", str(path), str(tmp_path / "b.h5")]) == 0  # asked for by name, so it is made
+    assert_same(content(path), content(tmp_path / "b.h5"))
 
 
 @pytest.mark.parametrize("count", [1, 5, 16, 17, 33])

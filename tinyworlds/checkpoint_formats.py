@@ -18,7 +18,7 @@ import torch
 from tinyworlds.errors import CheckpointError, MissingFileError
 from tinyworlds.plain_files import read_plain
 from tinyworlds.stage_file import is_safetensors, read_safetensors, write_safetensors
-from tinyworlds.v1_files import WEIGHTS_FILE, read_v1_folder, translate_v1
+from tinyworlds.v1_files import STATE_FILE, WEIGHTS_FILE, read_v1_folder, translate_v1
 
 META_KEY = "tinyworlds"
 SCHEMA_VERSION = 1
@@ -40,7 +40,7 @@ def read_checkpoint(path: str | Path, map_location: Any = "cpu", stage: str | No
         CheckpointError: it is truncated, no checkpoint, or holds code.
     """
     path = Path(path)
-    if path.name == WEIGHTS_FILE and path.is_file():
+    if path.name in (WEIGHTS_FILE, STATE_FILE) and path.is_file():
         path = path.parent
     if path.is_dir():
         return _in_our_form(read_v1_folder(path))

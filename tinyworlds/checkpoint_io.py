@@ -17,7 +17,15 @@ from tinyworlds.errors import StorageError, TrainingError
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Lightning's checkpoint plugin: a temporary name and a rename; no NaN weights; plain data only."""
+    """Lightning's checkpoint plugin: a temporary name and a rename; no NaN weights; plain data only.
+
+    Args:
+        stage: the stage to read from files that hold several.
+    """
+
+    def __init__(self, stage: str | None = None) -> None:
+        super().__init__()
+        self.stage = stage
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
@@ -40,7 +48,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         self, path: str | Path, map_location: Any = "cpu", weights_only: bool | None = True
     ) -> dict[str, Any]:
         """Read a checkpoint as plain data, whatever `weights_only` says."""
-        return read_checkpoint(path, map_location)
+        return read_checkpoint(path, map_location, self.stage)
 
 
 def atomic_save(content: Any, path: str | Path) -> None:

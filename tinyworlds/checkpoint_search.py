@@ -70,9 +70,30 @@ def find_stages(folder: str | Path, say: Callable[[str], None] = print) -> dict[
     search = _Search(list_candidates(folder), say)
     for stage in _ORDER:
         if search.needs(stage) and not search.take(stage):
-            why = f"; the last one skipped: {search.skipped[-1]}" if search.skipped else ""
-            raise CheckpointError(f"{folder} holds no valid checkpoint of {stage}{why}")
+            raise _nothing_found(folder, stage, search)
     return {stage: search.found[stage].path for stage in STAGES if stage in search.found}
+
+
+def find_newest(folder: str | Path, stage: str, say: Callable[[str], None] = print) -> Path:
+    """Return the newest valid checkpoint of one stage in a folder, whatever else is there.
+
+    Args:
+        folder: searched with all folders in it.
+        stage: one of the three stages.
+        say: called with one line for each checkpoint that is skipped, and why.
+
+    Raises:
+        CheckpointError: there is none.
+    """
+    search = _Search(list_candidates(Path(folder)), say)
+    if not search.take(stage):
+        raise _nothing_found(Path(folder), stage, search)
+    return search.found[stage].path
+
+
+def _nothing_found(folder: Path, stage: str, search: _Search) -> CheckpointError:
+    why = f"; the last one skipped: {search.skipped[-1]}" if search.skipped else ""
+    return CheckpointError(f"{folder} holds no valid checkpoint of {stage}{why}")
 
 
 class _Search:

@@ -17,6 +17,7 @@ from torch import nn
 from tinyworlds.checkpoint_formats import META_KEY, SCHEMA_VERSION, network_weights, read_checkpoint
 from tinyworlds.errors import CheckpointError, TinyWorldsError
 from tinyworlds.run_layout import STAGES, version_of, versions
+from tinyworlds.v1_files import holds_several
 
 NETWORKS = {
     "video_tokenizer": "VideoTokenizer",
@@ -77,7 +78,7 @@ def load_network(path: str | Path, device: str | torch.device = "cpu", stage: st
 
     Args:
         path: a ``.ckpt`` of ours, a ``.pth`` file or a folder of the original program, a ``.safetensors``
-            file, or a ``.world`` file (then with `stage`).
+            file; or, with `stage`, a ``.world`` file or a folder that is searched for the newest.
         device: where the network goes.
         stage: the stage it must be of; None takes any.
 
@@ -90,6 +91,10 @@ def load_network(path: str | Path, device: str | torch.device = "cpu", stage: st
 
 def load_stage(path: str | Path, stage: str | None = None) -> tuple[CheckpointInfo, Any]:
     """Return what a checkpoint says about itself, and its network on the CPU; see :func:`load_network`."""
+    if stage is not None and holds_several(path):
+        from tinyworlds.checkpoint_search import find_newest  # which itself loads stages
+
+        path = find_newest(path, stage)
     checkpoint = read_checkpoint(path, stage=stage)
     info = info_of(checkpoint, path)
     check_stage(path, info.stage, stage)

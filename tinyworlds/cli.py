@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import errno
 import importlib
+import os
 import sys
 from collections.abc import Callable, Sequence
 
 from tinyworlds import __version__
 from tinyworlds.errors import ConfigError, StorageError, TinyWorldsError, did_you_mean
 
-INTERRUPTED, TERMINATED = 130, 143
-"""Exit codes after Ctrl-C and SIGTERM, as shells have them."""
+INTERRUPTED, BROKEN_PIPE, TERMINATED = 130, 141, 143
+"""Exit codes after Ctrl-C, when nobody reads what is printed, and after SIGTERM, as shells have them."""
 
 # command: (module, function that takes the remaining words and returns an exit code, what it does)
 COMMANDS: dict[str, tuple[str, str, str]] = {
@@ -78,8 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if argv is None else argv)
     if not words or words[0] in ("-h", "--help", "help"):
-        print(usage())
-        return 0 if words else ConfigError.exit_code
+        return run_guarded(lambda: print(usage())) or (0 if words else ConfigError.exit_code)
     if words[0] in ("-V", "--version"):
         print(f"tinyworlds {__version__}")
         return 0
@@ -98,13 +98,21 @@ def _command(name: str) -> Callable[[list[str]], int]:
 def run_guarded(action: Callable[[], int | None]) -> int:
     """Call `action`; print an error of the user's making as one line and return the exit code."""
     try:
-        return action() or 0
+        code = action() or 0
+        sys.stdout.flush()
+        return code
     except TinyWorldsError as error:
         return _report(error)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
+    except BrokenPipeError:  # whoever read what we print has left, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains at its end
+        return BROKEN_PIPE
     except OSError as error:
+        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM) and error.filename:
+            remedy = "see who may read and write there, or choose another folder"
+            return _report(StorageError(f"{error.filename}: {error.strerror}; {remedy}"))
         if error.errno != errno.ENOSPC:
             raise
         where = f" {error.filename}" if error.filename else ""

@@ -184,7 +184,9 @@ def _gameplay(
         return read_gameplay(settings, networks["dynamics"].context_frames, num_clips)
     except MissingFileError:
         named = settings.get("files") or f"of {settings['game']}"
-        raise MissingFileError(f"the gameplay {named} is not here: name it with --data FILE") from None
+        raise MissingFileError(
+            f"the gameplay {named} is not here: name it with --data FILE, of `tinyworlds convert` or `export`"
+        ) from None
 
 
 def _shareable_settings(dynamics: CheckpointInfo, data: Sequence[str]) -> dict[str, Any]:

@@ -18,6 +18,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         TinyWorldsError: for the dispatcher to print.
     """
     args = _parser().parse_intermixed_args(argv)
+    if args.data and args.data[-1].endswith(".world"):  # --data takes several files: OUT behind them, too
+        args.paths.append(args.data.pop())
     given = {stage: getattr(args, option) for option, stage in _OPTIONS.items() if getattr(args, option)}
     run, out = _run_and_out(args.paths, given)
     settings = {name: getattr(args, name) for name in ("num_steps", "temperature")}
@@ -46,7 +48,7 @@ def _parser() -> OptionParser:
     )
     parser.usage = "tinyworlds export [RUN] OUT.world [OPTIONS]"
     add = parser.add_argument
-    add("paths", metavar="[RUN] OUT", nargs="+", help="folder with the three stages, and the file to write")
+    add("paths", metavar="[RUN] OUT", nargs="*", help="folder with the three stages, and the file to write")
     for option, stage in _OPTIONS.items():
         add(f"--{option}", metavar="FILE", help=f"checkpoint of {stage}, of any format, instead of the run's")
     add(
@@ -76,17 +78,21 @@ def _run_and_out(paths: Sequence[str], given: dict[str, str]) -> tuple[Path | No
         return None, Path(paths[0])
     raise ConfigError(
         "tinyworlds export: name RUN and OUT.world, or OUT.world with --tokenizer, --actions and --dynamics; "
-        f"got {' '.join(paths)}"
+        f"got {' '.join(paths) or 'none'}"
     )
 
 
 def _checkpoint(path: Path, stage: str) -> Path:
-    """A checkpoint as it is; of a run folder, the newest valid one of the stage."""
+    """A checkpoint as it is; of a run or any other folder, the newest valid one of the stage."""
+    from tinyworlds.checkpoint_search import find_newest
     from tinyworlds.checkpoints import find_checkpoint
-    from tinyworlds.v1_files import is_v1_folder
+    from tinyworlds.run_layout import versions
+    from tinyworlds.v1_files import holds_several
 
-    if not path.is_dir() or is_v1_folder(path):
+    if not holds_several(path):
         return path
+    if not versions(path, stage):
+        return find_newest(path, stage)
     found = find_checkpoint(path, stage)
     if found is None:
         raise CheckpointError(f"{path} holds no valid checkpoint of {stage}; name one")

@@ -132,7 +132,7 @@ class StageCLI(LightningCLI):
             kwargs["default_root_dir"] = str(self.settings.run)
         kwargs["accelerator"] = pick_accelerator(config.get("accelerator"))
         kwargs["strategy"] = pick_strategy(*(config.get(key) for key in STRATEGY_SETTINGS))
-        kwargs["plugins"] = [*_as_list(config.get("plugins")), AtomicCheckpointIO()]
+        kwargs["plugins"] = [*_as_list(config.get("plugins")), AtomicCheckpointIO(self.settings.stage)]
         kwargs["callbacks"] = [
             *_as_list(config.get("callbacks")),
             *self._callbacks(own, {**config, **kwargs}),

@@ -14,6 +14,8 @@ from typing import Any
 
 from jsonargparse import Namespace
 
+from tinyworlds.checkpoint_formats import holds_world
+from tinyworlds.checkpoint_search import find_newest
 from tinyworlds.checkpoints import find_checkpoint, info_of, read_checkpoint
 from tinyworlds.data.schema import read_info
 from tinyworlds.data.sources import find_files, game_defaults
@@ -26,8 +28,12 @@ from tinyworlds.stages.partners import (
     load_partner,
     partner_of_checkpoint,
 )
+from tinyworlds.v1_files import holds_several
+from tinyworlds.world_sources import checkpoints_of
 
 FROM_RUN = ("last", "best")
+PARTNERS = {"tokenizer": "video_tokenizer", "latent_actions": "latent_actions"}
+"""Option of the dynamics to the stage it names a checkpoint of."""
 
 
 @dataclass(frozen=True)
@@ -60,9 +66,18 @@ def resolve(config: Namespace, subcommand: str, say: Callable[[str], None] = pri
     run = Path(config.run) if config.run else default_run(game)
     stage = stage_class(config.model)
     model = config.model.init_args
-    config.ckpt_path = _checkpoint(config.get("ckpt_path"), run, stage.name, subcommand, say)
+    asked = config.get("ckpt_path")
+    named = asked not in (None, *FROM_RUN)
+    beside = _stages_in(asked, stage.name, say) if named else {}
+    asked = str(beside.get(stage.name, asked)) if named else asked
+    config.ckpt_path = _checkpoint(asked, run, stage.name, subcommand, say)
+    if named and subcommand != "fit":
+        _measure_as_it_is(model, config.ckpt_path, stage, say)
     _share_frame_size(config, model)
     if issubclass(stage, DynamicsStage):
+        for option, partner in PARTNERS.items():
+            if partner in beside and model.get(option) is None:
+                model[option] = str(beside[partner])
         _choose_partners(model, config.ckpt_path, run, config.data, say)
     if subcommand == "predict" and stage is not DynamicsStage:
         # what is predicted stays in memory; for dynamics, the writer of the pictures sets the limit
@@ -73,7 +88,7 @@ def resolve(config: Namespace, subcommand: str, say: Callable[[str], None] = pri
         inside = version is not None and version.parent.parent == run.resolve()
         version = version if inside else None
     if subcommand == "fit" and config.ckpt_path is not None:
-        step = info_of(read_checkpoint(config.ckpt_path), config.ckpt_path).step
+        step = info_of(read_checkpoint(config.ckpt_path, stage=stage.name), config.ckpt_path).step
         say(f"going on from {config.ckpt_path} (step {step:,})")
     return RunSettings(run, game, stage.name, version, step)
 
@@ -98,7 +113,7 @@ def _checkpoint(
 ) -> str | None:
     """Return the checkpoint file that is meant, or None to start from scratch."""
     if asked not in (None, *FROM_RUN):
-        info = info_of(read_checkpoint(asked), asked)
+        info = info_of(read_checkpoint(asked, stage=stage), asked)
         if info.stage != stage:
             raise CheckpointError(
                 f"--ckpt_path {asked} is a checkpoint of {info.stage}, this is {stage}; name another"
@@ -117,6 +132,37 @@ def _checkpoint(
     raise CheckpointError(
         f"--ckpt_path {asked}: {run / stage} holds no valid checkpoint; leave the option out to start anew"
     )
+
+
+def _stages_in(asked: str, stage: str, say: Callable[[str], None]) -> dict[str, Path]:
+    """Return the checkpoints by stage of a `.world` file or a folder of several; {} for anything else."""
+    path = Path(asked)
+    if holds_several(path) and stage != DynamicsStage.name:
+        return {stage: find_newest(path, stage, say)}
+    if not holds_several(path) and not holds_world(path):
+        return {}
+    found = checkpoints_of(path, say)
+    if stage not in found:
+        raise CheckpointError(f"--ckpt_path {asked} holds {', '.join(found)}, this is {stage}; name another")
+    return found
+
+
+def _measure_as_it_is(model: Namespace, path: str, stage: type[Stage], say: Callable[[str], None]) -> None:
+    """Build the network that is in a checkpoint, and say where settings were otherwise.
+
+    Other sizes could not be measured, and nobody knows those of a file from elsewhere.
+    """
+    info = info_of(read_checkpoint(path, stage=stage.name), path)
+    settings = {
+        key: value for key, value in info.config.items() if key != "num_patches"
+    }  # follows from sizes
+    if issubclass(stage, DynamicsStage) and info.meta.get("actions"):
+        settings["actions"] = info.meta["actions"]
+    unlike = {key: value for key, value in settings.items() if value not in (None, model.get(key))}
+    for key, value in unlike.items():
+        model[key] = value
+    if unlike:
+        say(f"{stage.name}: as in the checkpoint, {', '.join(f'{k} {v}' for k, v in unlike.items())}")
 
 
 def _share_frame_size(config: Namespace, model: Namespace) -> None:
@@ -141,10 +187,10 @@ def _files(data: Namespace) -> list[str]:
 def _choose_partners(
     model: Namespace, ckpt_path: str | None, run: Path, data: Namespace, say: Callable[[str], None]
 ) -> None:
-    wanted = [("tokenizer", "video_tokenizer")]
-    if model.get("actions", "latent") == "latent":
-        wanted.append(("latent_actions", "latent_actions"))
-    elif model.get("actions") == "labels" and model.get("num_actions") is None:
+    wanted = [*PARTNERS.items()]
+    if model.get("actions", "latent") != "latent":
+        wanted.pop()
+    if model.get("actions") == "labels" and model.get("num_actions") is None:
         model.num_actions = _num_labels(data)
     for option, stage in wanted:
         noted = partner_of_checkpoint(ckpt_path, option) if ckpt_path is not None else None

@@ -13,7 +13,7 @@ from tinyworlds.errors import CheckpointError, ConfigError, MissingFileError, Ti
 from tinyworlds.models.world import PathLike
 from tinyworlds.run_layout import STAGES, versions
 from tinyworlds.stage_file import read_safetensors
-from tinyworlds.v1_files import is_v1_folder
+from tinyworlds.v1_files import holds_several
 
 
 def checkpoints_of(
@@ -76,7 +76,7 @@ def _of_path(path: Path, say: Callable[[str], None]) -> dict[str, Path]:
         raise MissingFileError(
             f"there is no {path}: name a .world file, a run folder, or the checkpoints of the stages"
         )
-    if path.is_dir() and not is_v1_folder(path):
+    if holds_several(path):
         return newest_checkpoints(path, say)
     if holds_world(path):
         configs = read_safetensors(path, header_only=True)[0]["configs"]

@@ -11,6 +11,7 @@ import contextlib
 import importlib
 import os
 import re
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -159,9 +160,16 @@ def _make(env_id: str, frame_skip: int, size: int) -> gym.Env:
             raise ConfigError(
                 f"{env_id} shows no picture: no image observation and no 'rgb_array' rendering."
             )
+        _draw_without_display()
         return gym.make(env_id, render_mode="rgb_array", disable_env_checker=True)
     except gym.error.DependencyNotInstalled as error:
         raise MissingExtraError(f"{env_id} needs another package: {error}") from error
+
+
+def _draw_without_display() -> None:
+    """Keep SDL, which many games draw with, from looking for a display: without one it prints an error."""
+    if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
 
 
 @contextlib.contextmanager

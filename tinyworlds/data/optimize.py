@@ -94,14 +94,14 @@ def optimize_command(file: str, out: str | None = None, raw: bool = False, force
         file: the gameplay file.
         out: where the rewritten file goes; default: in place of FILE, once it is complete and compared.
         raw: store the frames unpacked and in one piece: the fastest, as large as they are in memory.
-        force: rewrite a file that reads well as it is, or replace OUT.
+        force: rewrite a file in place that reads well as it is, or replace OUT.
     """
     info = read_info(file)
     if out is not None and Path(out).exists() and not force:
         raise DataError(f"{out} exists already; choose another name or pass --force")
     if out is not None and Path(out).suffix.lower() not in (".h5", ".hdf5"):
         raise ConfigError(f"OUT is {out}; a gameplay file ends in .h5, so call it {out}.h5")
-    if not force and not raw and not reads_slowly(info):
+    if out is None and not force and not raw and not reads_slowly(info):
         print(f"{file} reads well as it is: {_rate(_measure(info.path))}; --force rewrites it all the same")
         return 0
     done = optimize(file, out, raw)

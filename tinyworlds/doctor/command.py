@@ -74,6 +74,7 @@ def topics(data: str = "data", runs: str = "lightning_logs") -> list[Topic]:
         Topic("wandb", f"{here}.tracking", "check_wandb"),
         Topic("data", f"{here}.gameplay", "check_data", {"folder": data}),
         Topic("runs", f"{here}.training_runs", "check_runs", {"folder": runs}),
+        Topic("weights", f"{here}.weights", "check_weights", {"models": "models", "runs": runs}),
         Topic("worlds", f"{here}.worlds", "check_worlds", {"folder": "."}),
     ]
 

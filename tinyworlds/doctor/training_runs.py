@@ -24,10 +24,10 @@ def check_runs(folder: str) -> Iterator[Finding]:
 
 
 def is_run(path: Path) -> bool:
-    """Whether a folder looks like a run: it holds a stage or the pipeline's state."""
-    return path.is_dir() and (
-        (path / _RUN_FILE).is_file() or any((path / stage).is_dir() for stage in STAGES)
-    )
+    """Whether a folder looks like a run of ours: it holds a stage or the pipeline's state."""
+    stages = [path / stage for stage in STAGES if (path / stage).is_dir()]
+    foreign = any((stage / "checkpoints").is_dir() for stage in stages)  # the original's, without versions
+    return path.is_dir() and ((path / _RUN_FILE).is_file() or (bool(stages) and not foreign))
 
 
 def judge_run(run: Path) -> Iterator[Finding]:

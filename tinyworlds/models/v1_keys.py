@@ -62,7 +62,8 @@ def find_stage(names: Collection[str]) -> str:
         if telltale in names:
             return stage
     raise CheckpointError(
-        f"these {len(names)} weights are of no TinyWorlds network: none is called {' or '.join(_TELLTALES)}."
+        f"these {len(names)} weights are of no TinyWorlds network: none is called {' or '.join(_TELLTALES)}; "
+        "use another file"
     )
 
 

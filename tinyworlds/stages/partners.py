@@ -92,7 +92,7 @@ def find_partner(
 
 def partner_of_checkpoint(ckpt_path: str | Path, option: str) -> tuple[str, str] | None:
     """Return (path, fingerprint) of the partner a dynamics checkpoint was trained with, if it names one."""
-    info = info_of(read_checkpoint(ckpt_path), ckpt_path)
+    info = info_of(read_checkpoint(ckpt_path, stage="dynamics"), ckpt_path)
     partner = info.meta.get("partners", {}).get(option)
     return (partner["path"], partner["fingerprint"]) if partner else None
 
