@@ -66,9 +66,7 @@ def write_safetensors(path: Path, header: Mapping[str, Any], tensors: Mapping[st
     plain = {name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()}
     try:
         with replacing(path) as temporary:
-            mode = temporary.stat().st_mode
             save_file(plain, temporary, metadata={KEY: json.dumps(header)})
-            temporary.chmod(mode)  # safetensors writes files that only their owner may read
     except SafetensorError as error:
         raise StorageError(
             f"{path} could not be written ({error}): free some space or choose another folder"

@@ -409,7 +409,10 @@ class World:
 
     def _stored_clips(self) -> np.ndarray:
         if self.start_frames is None or len(self.start_frames) == 0:
-            raise DataError("this world stores no start clips: give frames to reset(), uint8 [T, H, W, 3]")
+            raise DataError(
+                "this world stores no start clips: put some in with `tinyworlds convert IN OUT.world --data"
+                " GAMEPLAY.h5`, or give frames to reset(), uint8 [T, H, W, 3]"
+            )
         return self.start_frames
 
     def _check_frames(self, frames: np.ndarray, many: bool = False) -> None:
