@@ -8,8 +8,21 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from small_worlds import random_world
 
-from benchmarks import data, growth, layouts, memory, play, plots, report, startup, training, worlds
+from benchmarks import (
+    data,
+    growth,
+    held_keys,
+    layouts,
+    memory,
+    play,
+    plots,
+    report,
+    startup,
+    training,
+    worlds,
+)
 from benchmarks.pairing import Pairing
 from benchmarks.pattern import moving_frames
 from benchmarks.sizes import clips, find_size, references, same_weights
@@ -17,6 +30,7 @@ from tinyworlds.bench import _named
 from tinyworlds.cli import main
 from tinyworlds.errors import ConfigError, DataError
 from tinyworlds.models.world import World
+from tinyworlds.world_file import save_world
 
 CPU = torch.device("cpu")
 TINY = find_size("tiny")
@@ -253,3 +267,12 @@ def test_parts_are_words_that_belong_to_no_option():
         "--quick", "--sizes", "sonic", "zelda", '--parts=["data"]',
     ]  # fmt: skip
     assert _named(["--parts=[play]", "--rounds", "-1"]) == ["--parts=[play]", "--rounds", "-1"]
+
+
+def test_held_keys(tmp_path):
+    save_world(tmp_path / "noise.world", random_world())
+    table = held_keys.table(str(tmp_path / "noise.world"), num_frames=4)
+    assert [row[:2] for row in table.rows[3:5]] == [("codes", "action 3"), ("memory", "action 0")]
+    assert len(table.rows) == 3 * 4
+    assert all(float(cell) >= 0 for row in table.rows for cell in row[2:])
+    assert any(float(cell) > 0 for row in table.rows for cell in row[2:])

@@ -1,0 +1,66 @@
+"""How long a held key goes on moving the picture, by what is fed back.
+
+Dreams of one action begin at the stored clips; a world whose pictures stop changing has frozen, however good its
+frames may look: ``python -m benchmarks.held_keys doom.world``.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import get_args
+
+import numpy as np
+
+from benchmarks.report import Table
+from tinyworlds.commands import call
+from tinyworlds.errors import DataError
+from tinyworlds.models.dream import Feedback
+from tinyworlds.models.world import World
+
+SHOWN = (1, 4, 8, 12, 16, 24)
+"""Frames whose change is printed."""
+
+
+def changes(world: World, action_id: int, num_frames: int) -> np.ndarray:
+    """Mean distance of each frame from the one before, ``[num_frames]`` in 0 to 255, over all start clips."""
+    actions = None if world.start_actions is None else world.start_actions[:, : world.context_frames - 1]
+    sessions = len(world.start_frames)
+    before = world.reset_many(world.start_frames[:, : world.context_frames], actions, seed=0)
+    found = []
+    for _ in range(num_frames):
+        frames = world.step_many([action_id] * sessions)
+        found.append(np.abs(frames.astype(np.int16) - before).mean())
+        before = frames
+    return np.array(found)
+
+
+def table(path: str, num_frames: int) -> Table:
+    """Change by frame, for each kind of feedback that the world takes and each action."""
+    shown = [frame for frame in SHOWN if frame <= num_frames]
+    rows = []
+    for feedback in get_args(Feedback):
+        world = World.load(path, "auto", feedback=feedback)
+        if feedback == "memory" and not world.dynamics.transformer.slides:
+            continue
+        if world.start_frames is None:
+            raise DataError(f"{path} stores no start clips: export it with --data FILE")
+        for action_id, name in enumerate(world.action_names):
+            found = changes(world, action_id, num_frames)
+            rows.append((feedback, name, *(f"{found[frame - 1]:.1f}" for frame in shown)))
+    columns = ("fed back", "held", *(f"+{frame}" for frame in shown))
+    title = f"Change from frame to frame (of 255), {world.game}, mean over {len(world.start_frames)} clips"
+    return Table(title, columns, tuple(rows))
+
+
+def compare(world: str, frames: int = 24) -> None:
+    """Print how long held keys go on moving the picture.
+
+    Args:
+        world: a .world file or a run folder.
+        frames: how long each key is held.
+    """
+    print(table(world, frames))
+
+
+if __name__ == "__main__":
+    call(compare, sys.argv[1:], "compare held keys")
