@@ -1,7 +1,7 @@
 """How long a held key goes on moving the picture, by what is fed back.
 
-Dreams of one action begin at the stored clips; a world whose pictures stop changing has frozen, however good its
-frames may look: ``python -m benchmarks.held_keys doom.world``.
+Dreams of one action begin at the stored clips; a world whose pictures stop changing has frozen, however good
+they may look: ``python -m benchmarks.held_keys doom.world``.
 """
 
 from __future__ import annotations
