@@ -70,6 +70,9 @@ class World:
         device: where it runs; ``"auto"`` takes a GPU if there is one.
         compile: compile what runs in every step with torch.compile, see `compile`: about a minute at the
             first steps, then fewer milliseconds a frame.
+
+    Attributes:
+        compiled: whether there was anything to compile at the start.
     """
 
     def __init__(
@@ -110,8 +113,7 @@ class World:
         self._dream = Dream(
             self.tokenizer, self.dynamics, sampling, self.context_frames, feedback, bf16, self._generator
         )
-        if compile:
-            self.compile()
+        self.compiled = compile and self.compile()
 
     @classmethod
     def load(

@@ -119,6 +119,8 @@ def _load(paths: Sequence[str | Path], args: argparse.Namespace, replayed: Sessi
         World.load(path, device=args.device, **{**own, **settings})
         for path, own in zip(paths, logged, strict=True)
     ]
+    if settings.get("compile") and not any(world.compiled for world in worlds):
+        print("note: nothing to compile; float32 on a CPU runs in a kernel of its own", file=sys.stderr)
     return worlds[0] if len(worlds) == 1 else _side_by_side(worlds, paths)
 
 
