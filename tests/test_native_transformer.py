@@ -126,6 +126,17 @@ def test_weights_that_change_are_seen():
     assert not torch.allclose(before, network(x, condition))
 
 
+@torch.no_grad()
+def test_wrong_sizes_do_not_reach_the_kernel():
+    network = TRANSFORMERS["v2 conditioned"]()
+    x, condition = tokens_of("v2 conditioned", network)
+    for tokens, told in [(x[..., :16], condition), (x[:, :, :70], condition), (x, condition[..., :8])]:
+        with pytest.raises(AssertionError, match="given to"):
+            network(tokens, told)
+    with pytest.raises(RuntimeError, match="expand"):
+        network(x, condition.expand(2, -1, -1).repeat(2, 1, 1))
+
+
 def test_who_takes_it_and_who_does_not():
     network, x = v2_transformer(32, 2, 40, 2, GRID), torch.randn(1, 2, GRID**2, 32)
     assert not can_run_natively(x)  # gradients

@@ -130,7 +130,8 @@ def transform_natively(
         return None
     sessions, frames, places, width = x.shape
     x, told = x.contiguous(), condition.vectors
-    told = None if told is None else told.float().contiguous()
+    told = None if told is None else told.float().expand(sessions, -1, -1).contiguous()
+    plan.check(width, places, told)
     out = torch.empty_like(x)
     layers = len(blocks) if memory.grows else 1  # what is not kept may be written over, block by block
     fresh = x.new_empty(layers, sessions, frames, 2, -(-places // _TILE), width, _TILE)
@@ -160,6 +161,7 @@ class _Plan:
         final: the norm behind them, for the kernel.
         channels: of a head.
         hidden: width of the feed-forward layers.
+        sizes: what tokens and conditions must have: "width", "places", "condition" where it matters.
         held: what the addresses are of.
         known: modules with their own weights, as they were.
     """
@@ -168,8 +170,17 @@ class _Plan:
     final: ctypes.Structure
     channels: int
     hidden: int
+    sizes: dict[str, int]
     held: list[Tensor]
     known: list[tuple[nn.Module, list[tuple[str, int]]]]
+
+    def check(self, width: int, places: int, condition: Tensor | None) -> None:
+        """Assert sizes that modules would have found wrong; the kernel would read past the end of weights."""
+        given = {"width": width, "places": places}
+        if condition is not None:
+            given["condition"] = condition.shape[2]
+        fits = all(self.sizes.get(name, size) == size for name, size in given.items())
+        assert fits, f"{given} given to {self.sizes}"
 
     def holds(self) -> bool:
         """Whether all weights still lie where they lay."""
@@ -199,6 +210,7 @@ class _Writer:
     def __init__(self) -> None:
         self.held: list[Tensor] = []
         self.channels = self.hidden = 0
+        self.sizes: dict[str, int] = {}
         self._turns: tuple[int, int] | None = None  # in space: the same for all blocks
 
     def plan(self, blocks: nn.ModuleList, final: nn.Module) -> _Plan:
@@ -209,6 +221,7 @@ class _Writer:
             self._norm(final),
             self.channels,
             self.hidden,
+            self.sizes,
             self.held,
             [(module, _addresses(module)) for module in modules],
         )
@@ -220,16 +233,20 @@ class _Writer:
     def _layer(self, step: nn.Module) -> ctypes.Structure:
         """A step of a v2 block, or a layer of a v1 block, which holds its norm."""
         if isinstance(step, ModulatedResidual):
-            shift, scale, gate = self._split(step.to_modulation[1], 3)
+            shift, scale, gate = self._modulation(step.to_modulation[1], 3)
             written, layer = _Step(_Norm(_LAYER), _Norm(), _Modulation(scale, shift, gate)), step.layer
         elif isinstance(step, Residual):
             written, layer = _Step(before=self._norm(step.norm)), step.layer
         elif isinstance(step.norm, ConditionedNorm):
-            modulation = _Modulation(*self._split(step.norm.to_gamma_beta[1], 2))
+            modulation = _Modulation(*self._modulation(step.norm.to_gamma_beta[1], 2))
             written, layer = _Step(_Norm(), _Norm(_LAYER), modulation), step
         else:
             written, layer = _Step(after=self._norm(step.norm)), step
         return (self._attention if isinstance(layer, _ATTENTIONS) else self._feed_forward)(written, layer)
+
+    def _modulation(self, linear: nn.Linear, parts: int) -> list[ctypes.Structure]:
+        self.sizes["condition"] = linear.in_features
+        return self._split(linear, parts)
 
     def _norm(self, norm: nn.Module) -> ctypes.Structure:
         norm = norm.rms if isinstance(norm, PlainNorm) else norm
@@ -239,6 +256,7 @@ class _Writer:
 
     def _attention(self, step: ctypes.Structure, layer: nn.Module) -> ctypes.Structure:
         self.channels = layer.head_dim
+        self.sizes["width"] = layer.head_dim * layer.num_heads
         if isinstance(layer, SeparateAttention):
             maps = (layer.q_proj, layer.k_proj, layer.v_proj, layer.out_proj)
             return _Attention(step, *(part for each in maps for part in self._split(each, 1)))
@@ -249,7 +267,8 @@ class _Writer:
     def _turn(self, rotary: nn.Module) -> tuple[int, int]:
         if isinstance(rotary, RotaryTime):  # [T, 1, 1, d]
             return self._hold(rotary.cos), self._hold(rotary.sin)
-        if self._turns is None:  # [P, 1, d]
+        self.sizes["places"] = len(rotary.cos)  # [P, 1, d]
+        if self._turns is None:
             self._turns = self._hold(_tiled(rotary.cos[:, 0])), self._hold(_tiled(rotary.sin[:, 0]))
         return self._turns
 
