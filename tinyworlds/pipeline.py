@@ -17,12 +17,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from tinyworlds.atomic import write_text
+from tinyworlds.cli import INTERRUPTED, TERMINATED
 from tinyworlds.config_files import find_config, split_overlay
 from tinyworlds.errors import ConfigError, TrainingError, did_you_mean
 from tinyworlds.one_line_parser import unknown_key
 from tinyworlds.run_layout import CONFIG_SUFFIXES, STAGES, default_run, versions
 
-INTERRUPTED, TERMINATED = 130, 143
 HELP = """usage: tinyworlds train GAME [--run DIR] [--config OVERLAY.yaml] [--fresh] [SETTINGS]
 
 Train the tokenizer, the latent actions and the dynamics of a game, in this order. Call it again to go on.

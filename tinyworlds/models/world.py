@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from tinyworlds.compiling import compile_network
+from tinyworlds.compiling import compile_network, is_compiled
 from tinyworlds.data.pixels import frames_to_input, input_to_frames
 from tinyworlds.devices import Precision, pick_device, use_bf16
 from tinyworlds.errors import ConfigError, DataError
@@ -70,9 +70,6 @@ class World:
         device: where it runs; ``"auto"`` takes a GPU if there is one.
         compile: compile what runs in every step with torch.compile, see `compile`: about a minute at the
             first steps, then fewer milliseconds a frame.
-
-    Attributes:
-        compiled: whether there was anything to compile at the start.
     """
 
     def __init__(
@@ -113,7 +110,8 @@ class World:
         self._dream = Dream(
             self.tokenizer, self.dynamics, sampling, self.context_frames, feedback, bf16, self._generator
         )
-        self.compiled = compile and self.compile()
+        if compile:
+            self.compile()
 
     @classmethod
     def load(
@@ -357,6 +355,11 @@ class World:
     def codes(self) -> torch.Tensor | None:
         """What the world remembers: the codes of the last frames, int64 [N, T, P]; None before `reset`."""
         return self._dream.ids
+
+    @property
+    def compiled(self) -> bool:
+        """Whether anything of it is compiled."""
+        return is_compiled(self.dynamics) or is_compiled(self.tokenizer)
 
     @property
     def bf16(self) -> bool:

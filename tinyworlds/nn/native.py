@@ -1,6 +1,6 @@
 """Kernels in C++, compiled for this machine at first use, where it has a compiler.
 
-A second's work, kept in the user's cache folder under a name that changes with source, compiler and
+Some seconds' work, kept in the user's cache folder under a name that changes with source, compiler and
 processor. Callers have a way without: no compiler (Windows, mostly) means slower, not broken.
 ``TINYWORLDS_NATIVE=0`` turns kernels off.
 """

@@ -135,14 +135,12 @@ def _fingerprint(world: PlayableWorld) -> str:
 
 
 def _settings(world: Any) -> dict[str, Any]:
-    from tinyworlds.compiling import is_compiled
-
     sampling = getattr(world, "sampling", None)
     if sampling is None:
         return {}
     settings = asdict(sampling) | {"context_frames": world.context_frames, "feedback": world.feedback}
     settings |= {"precision": "bf16" if world.bf16 else "32"}
-    return settings | ({"compile": True} if is_compiled(world.dynamics) else {})  # it rounds in its own way
+    return settings | ({"compile": True} if world.compiled else {})  # it rounds in its own way
 
 
 class ReplayView:
