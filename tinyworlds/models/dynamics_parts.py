@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from tinyworlds.models.masking import FrameMasking, UniformMasking
 from tinyworlds.nn.codes import CodeLogits, CodeTable
 from tinyworlds.nn.fsq import FSQ
+from tinyworlds.nn.linear import Linear
 from tinyworlds.nn.positions import LearnedPlace, SpaceCode
 from tinyworlds.nn.transformer import v1_transformer, v2_transformer
 
@@ -22,7 +23,7 @@ class VectorInput(nn.Module):
         super().__init__()
         self.quantizer = quantizer
         self.mask_token = nn.Parameter(torch.randn(1, 1, 1, len(quantizer.basis)) * 0.02)
-        self.latent_embed = nn.Linear(len(quantizer.basis), embed_dim)
+        self.latent_embed = Linear(len(quantizer.basis), embed_dim)
         self.place = SpaceCode(grid, embed_dim)
 
     def forward(self, ids: Tensor, previous_ids: Tensor) -> Tensor:
@@ -105,7 +106,7 @@ def build_v1(
         VectorInput(quantizer, embed_dim, grid),
         actions,
         v1_transformer(**sizes, condition_dim=actions.dim, num_experts=num_experts, top_k=top_k),
-        nn.Linear(embed_dim, quantizer.num_codes),
+        Linear(embed_dim, quantizer.num_codes),
         UniformMasking(quantizer.num_codes),
         joint_horizon=True,
     )

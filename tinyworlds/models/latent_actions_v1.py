@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from tinyworlds.models.video_tokenizer import PatchEmbed
 from tinyworlds.nn.fsq import FSQ
+from tinyworlds.nn.linear import Linear
 from tinyworlds.nn.losses import plain_loss
 from tinyworlds.nn.patches import PatchLinear, unpatchify
 from tinyworlds.nn.positions import SpaceCode
@@ -60,7 +61,7 @@ class MaskedDecoder(nn.Module):
         self.patch_embed = patch_embed
         self.transformer = transformer
         pixels = num_channels * patch_embed.patch_size**2
-        self.frame_head = nn.Sequential(nn.LayerNorm(embed_dim), nn.Linear(embed_dim, pixels), nn.Tanh())
+        self.frame_head = nn.Sequential(nn.LayerNorm(embed_dim), Linear(embed_dim, pixels), nn.Tanh())
 
     def forward(self, frames: Tensor, latents: Tensor) -> Tensor:
         """Predict ``[B, T-1, C, H, W]`` from ``[B, T, C, H, W]`` (the last is not looked at) and actions."""

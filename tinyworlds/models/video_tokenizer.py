@@ -22,6 +22,7 @@ from tinyworlds.models.base import (
     pick,
 )
 from tinyworlds.nn.fsq import FSQ
+from tinyworlds.nn.linear import Linear
 from tinyworlds.nn.losses import motion_loss, plain_loss
 from tinyworlds.nn.patches import PatchLinear, patchify, unpatchify
 from tinyworlds.nn.positions import LearnedPlace, SpaceCode
@@ -111,10 +112,10 @@ def _v1(
     encoder = Encoder(
         PatchEmbed(patch_size, PatchLinear(pixels, embed_dim), SpaceCode(grid, embed_dim)),
         v1_transformer(*sizes),
-        nn.Sequential(nn.LayerNorm(embed_dim), nn.Linear(embed_dim, latent_dim)),
+        nn.Sequential(nn.LayerNorm(embed_dim), Linear(embed_dim, latent_dim)),
     )
     decoder = Decoder(
-        nn.Linear(latent_dim, embed_dim),
+        Linear(latent_dim, embed_dim),
         SpaceCode(grid, embed_dim),
         v1_transformer(*sizes),
         FrameHead(frame_size, patch_size, PatchLinear(embed_dim, pixels)),
@@ -135,15 +136,15 @@ def _v2(
     grid, pixels = frame_size // patch_size, num_channels * patch_size**2
     sizes = (embed_dim, num_heads, hidden_dim, num_blocks, grid)
     encoder = Encoder(
-        PatchEmbed(patch_size, nn.Linear(pixels, embed_dim), LearnedPlace(grid**2, embed_dim)),
+        PatchEmbed(patch_size, Linear(pixels, embed_dim), LearnedPlace(grid**2, embed_dim)),
         v2_transformer(*sizes, temporal=False),
-        nn.Linear(embed_dim, latent_dim),
+        Linear(embed_dim, latent_dim),
     )
     decoder = Decoder(
-        nn.Linear(latent_dim, embed_dim),
+        Linear(latent_dim, embed_dim),
         LearnedPlace(grid**2, embed_dim),
         v2_transformer(*sizes, temporal=False),
-        FrameHead(frame_size, patch_size, nn.Linear(embed_dim, pixels)),
+        FrameHead(frame_size, patch_size, Linear(embed_dim, pixels)),
     )
     return TokenizerParts(encoder, decoder, motion_loss, per_frame=True)
 

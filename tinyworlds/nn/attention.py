@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tinyworlds.nn.feedforward import joined_linear
+from tinyworlds.nn.linear import Linear, joined_linear
 from tinyworlds.nn.narrow_attention import (
     MAX_CHANNELS,
     MAX_FRAMES_SHORT,
@@ -22,6 +22,7 @@ from tinyworlds.nn.narrow_attention import (
     attend_short,
 )
 from tinyworlds.nn.native_attention import attend_native, is_native
+from tinyworlds.nn.native_time_attention import attend_time_natively, is_time_native
 from tinyworlds.nn.norms import head_norm
 from tinyworlds.nn.positions import MAX_FRAMES, RotarySpace, RotaryTime
 
@@ -66,6 +67,9 @@ def attend_time(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     moved.
     """
     batch, length, patches, heads, dim = query.shape
+    on_cpu = query.device.type == "cpu" and query.dtype != torch.float64
+    if on_cpu and not torch.compiler.is_compiling() and is_time_native(dim):
+        return attend_time_natively(query, key, value).flatten(-2)
     if _is_short(query, key):
         return attend_short(query, key, value)
     # [B, P * heads, T, d]
@@ -185,10 +189,10 @@ class SeparateAttention(nn.Module):
     def __init__(self, embed_dim: int, num_heads: int, norm: nn.Module) -> None:
         super().__init__()
         self.num_heads, self.head_dim = num_heads, embed_dim // num_heads
-        self.q_proj = nn.Linear(embed_dim, embed_dim)
-        self.k_proj = nn.Linear(embed_dim, embed_dim)
-        self.v_proj = nn.Linear(embed_dim, embed_dim)
-        self.out_proj = nn.Linear(embed_dim, embed_dim)
+        self.q_proj = Linear(embed_dim, embed_dim)
+        self.k_proj = Linear(embed_dim, embed_dim)
+        self.v_proj = Linear(embed_dim, embed_dim)
+        self.out_proj = Linear(embed_dim, embed_dim)
         self.norm = norm
 
     def project(self, x: Tensor) -> tuple[Tensor, ...]:
@@ -223,8 +227,8 @@ class FusedAttention(nn.Module):
     def __init__(self, embed_dim: int, num_heads: int) -> None:
         super().__init__()
         self.num_heads, self.head_dim = num_heads, embed_dim // num_heads
-        self.qkv = nn.Linear(embed_dim, 3 * embed_dim, bias=False)
-        self.out = nn.Linear(embed_dim, embed_dim, bias=False)
+        self.qkv = Linear(embed_dim, 3 * embed_dim, bias=False)
+        self.out = Linear(embed_dim, embed_dim, bias=False)
         nn.init.zeros_(self.out.weight)  # see ModulatedResidual
         self.query_norm = head_norm(self.head_dim)
         self.key_norm = head_norm(self.head_dim)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from tinyworlds.nn.linear import Linear, joined_linear
+from tinyworlds.nn.native import may_use_kernels
+from tinyworlds.nn.native_gating import gate_natively, has_gate_kernel
 
 
 def swiglu_width(hidden_dim: int) -> int:
@@ -12,13 +15,12 @@ def swiglu_width(hidden_dim: int) -> int:
     return 2 * hidden_dim // 3
 
 
-def joined_linear(x: Tensor, *layers: nn.Linear) -> Tensor:
-    """The outputs of several layers side by side, in one product: ``[..., E] -> [..., sum of widths]``.
-
-    Their weights lie apart in public checkpoints; joining them costs less than reading the tokens again.
-    """
-    weight = torch.cat([layer.weight for layer in layers])
-    return F.linear(x, weight, torch.cat([layer.bias for layer in layers]))
+def gated(joined: Tensor) -> Tensor:
+    """``silu(gate) * value`` of gates and values side by side: ``[..., 2W] -> [..., W]``."""
+    if may_use_kernels(joined) and has_gate_kernel():
+        return gate_natively(joined)
+    gate, value = joined.chunk(2, dim=-1)
+    return F.silu(gate) * value
 
 
 class SeparateSwiGLU(nn.Module):
@@ -27,16 +29,15 @@ class SeparateSwiGLU(nn.Module):
     def __init__(self, embed_dim: int, hidden_dim: int, norm: nn.Module | None = None) -> None:
         super().__init__()
         width = swiglu_width(hidden_dim)
-        self.w_v = nn.Linear(embed_dim, width)
-        self.w_g = nn.Linear(embed_dim, width)
-        self.w_o = nn.Linear(width, embed_dim)
+        self.w_v = Linear(embed_dim, width)
+        self.w_g = Linear(embed_dim, width)
+        self.w_o = Linear(width, embed_dim)
         if norm is not None:
             self.norm = norm
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``[..., E]`` to ``[..., E]``."""
-        gate, value = joined_linear(x, self.w_v, self.w_g).chunk(2, dim=-1)
-        return self.w_o(F.silu(gate) * value)
+        return self.w_o(gated(joined_linear(x, self.w_v, self.w_g)))
 
 
 class SwiGLU(nn.Module):
@@ -45,11 +46,10 @@ class SwiGLU(nn.Module):
     def __init__(self, embed_dim: int, hidden_dim: int) -> None:
         super().__init__()
         width = swiglu_width(hidden_dim)
-        self.inner = nn.Linear(embed_dim, 2 * width, bias=False)
-        self.out = nn.Linear(width, embed_dim, bias=False)
+        self.inner = Linear(embed_dim, 2 * width, bias=False)
+        self.out = Linear(width, embed_dim, bias=False)
         nn.init.zeros_(self.out.weight)  # see ModulatedResidual
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``[..., E]`` to ``[..., E]``."""
-        gate, value = self.inner(x).chunk(2, dim=-1)
-        return self.out(F.silu(gate) * value)
+        return self.out(gated(self.inner(x)))

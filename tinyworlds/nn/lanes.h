@@ -27,6 +27,26 @@ inline lanes all(float x) { return x - lanes{}; }
 inline lanes larger(lanes a, lanes b) { return a > b ? a : b; }
 inline lanes smaller(lanes a, lanes b) { return a < b ? a : b; }
 
+template <int STEP>
+inline lanes swapped(lanes x) {
+#ifdef __clang__
+    lanes y;
+    for (int64_t i = 0; i < LANES; i++) y[i] = x[i ^ STEP];
+    return y;
+#else
+    bits from;
+    for (int32_t i = 0; i < LANES; i++) from[i] = i ^ STEP;
+    return __builtin_shuffle(x, from);
+#endif
+}
+
+// In each lane the sum over the lanes of its group. Groups have GROUP lanes, a power of two; STEP counts those added up.
+template <int GROUP, int STEP = 1>
+inline lanes group_sums(lanes x) {
+    if constexpr (STEP < GROUP) return group_sums<GROUP, 2 * STEP>(x + swapped<STEP>(x));
+    return x;
+}
+
 // 2**x. Adding 1.5 * 2**23 rounds to a whole number and leaves it in the low bits, from where it goes into the
 // exponent; a polynomial of degree 5 (largest relative error 1e-7) does the rest.
 template <bool BOUNDED>

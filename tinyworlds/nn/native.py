@@ -18,6 +18,9 @@ import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
+import torch
+from torch import Tensor
+
 from tinyworlds.atomic import replacing
 from tinyworlds.errors import StorageError
 
@@ -42,6 +45,12 @@ def cache_folder() -> Path:
     """Where compiled kernels are kept."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "tinyworlds"
+
+
+def may_use_kernels(*tensors: Tensor) -> bool:
+    """Whether kernels may have these: float32 on the CPU, while nothing compiles or chooses another type."""
+    plain = all(tensor.device.type == "cpu" and tensor.dtype == torch.float32 for tensor in tensors)
+    return plain and not torch.is_autocast_enabled("cpu") and not torch.compiler.is_compiling()
 
 
 def load_kernel(source: Path, constants: Mapping[str, int]) -> ctypes.CDLL | None:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from tinyworlds.nn.linear import linear
+
 
 def patchify(frames: Tensor, patch_size: int) -> Tensor:
     """Cut frames into flat patches.
@@ -45,4 +47,4 @@ class PatchLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``[..., in_features]`` to ``[..., out_features]``."""
-        return nn.functional.linear(x, self.weight.flatten(1), self.bias)
+        return linear(x, self.weight.flatten(1), self.bias)
