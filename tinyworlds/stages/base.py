@@ -155,9 +155,9 @@ class Stage(LightningModule):
 
     def configure_optimizers(self) -> dict[str, Any]:
         """Return the optimizer with cosine and warm-up over the whole of training, by steps or by time."""
-        optimizer = build_optimizer(
-            self.network, self.optimizer, self.learning_rate, self.weight_decay, self.beta2
-        )
+        scaled = getattr(self.trainer.precision_plugin, "scaler", None) is not None  # 16-mixed
+        settings = (self.optimizer, self.learning_rate, self.weight_decay, self.beta2)
+        optimizer = build_optimizer(self.network, *settings, fused=not scaled)
         total = self._total_steps()
         timer = next((c for c in self.trainer.callbacks if isinstance(c, Timer)), None)
 
