@@ -7,9 +7,10 @@ from typing import Any, ClassVar
 
 import torch
 from lightning.pytorch import Callback, LightningModule
-from lightning.pytorch.callbacks import EMAWeightAveraging, Timer
+from lightning.pytorch.callbacks import Timer
 from lightning.pytorch.trainer.states import TrainerFn
 
+from tinyworlds.averaging import AveragedWeights
 from tinyworlds.checkpoints import (
     META_KEY,
     SCHEMA_VERSION,
@@ -191,7 +192,7 @@ class Stage(LightningModule):
                     f"--model.ema_decay {self.ema_decay:g} excludes --trainer.strategy fsdp: averaged "
                     "weights are not sharded; use ddp or ema_decay 0"
                 )
-            return [EMAWeightAveraging(decay=self.ema_decay)]
+            return [AveragedWeights(self.ema_decay, self.trainer.strategy.root_device)]
         return []
 
     def setup(self, stage: str) -> None:
