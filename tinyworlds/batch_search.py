@@ -101,7 +101,7 @@ class FindBatchSize(Callback):
         def fits(count: int) -> bool:
             return self._fits(trainer, stage, count)
 
-        with _as_before(stage), _limited(trainer.strategy.root_device):
+        with _as_before(stage), limited(trainer.strategy.root_device):
             with _uncompiled(stage.network):  # else every size would be compiled, which takes minutes
                 found = largest(fits, data.batch_size, data.num_windows("train"))
             while found and is_compiled(stage.network) and not fits(found):
@@ -123,14 +123,14 @@ class FindBatchSize(Callback):
                 self._peaks[count] = torch.cuda.max_memory_reserved(device)
             return True
         except RuntimeError as error:
-            if not isinstance(error, torch.OutOfMemoryError) and not is_oom_error(error):
+            if not is_full_memory(error):
                 raise
         finally:
             trainer.optimizers[0].zero_grad()
             for module in stage.network.modules():
                 if isinstance(module, MixtureOfExperts):
                     module.balance = None  # holds on to the graph
-        _give_back(device)  # here: while the error is being handled, it holds on to tensors
+        give_back(device)  # here: while the error is being handled, it holds on to tensors
         return False
 
     def _memory(self, trainer: Trainer) -> str:
@@ -164,6 +164,11 @@ def check_machine(trainer: Trainer) -> None:
 def can_be_filled(device: torch.device) -> bool:
     """Whether asking for too much memory there is an error and harms nothing else."""
     return device.type == "cuda"
+
+
+def is_full_memory(error: RuntimeError) -> bool:
+    """Whether an error says that a device has no memory left."""
+    return isinstance(error, torch.OutOfMemoryError) or is_oom_error(error)
 
 
 def largest(fits: Callable[[int], bool], start: int, most: int) -> int:
@@ -213,11 +218,11 @@ def _as_before(stage: Stage) -> Iterator[None]:
                 tensor.copy_(copy)
         for module, training in modes:
             module.training = training
-        _give_back(device)
+        give_back(device)
 
 
 @contextmanager
-def _limited(device: torch.device) -> Iterator[None]:
+def limited(device: torch.device) -> Iterator[None]:
     """Let a GPU's memory be full a little earlier; Windows would lend main memory instead, which crawls."""
     if device.type != "cuda":
         yield
@@ -242,7 +247,8 @@ def _uncompiled(network: nn.Module) -> Iterator[None]:
             child._compiled_call_impl = call
 
 
-def _give_back(device: torch.device) -> None:
+def give_back(device: torch.device) -> None:
+    """Return memory that nothing uses any more to the device."""
     gc.collect()
     if device.type == "cuda":
         torch.cuda.empty_cache()

@@ -207,6 +207,11 @@ def _as_list(value: Any) -> list[Any]:
     return list(value) if isinstance(value, list | tuple) else [value]
 
 
+def hush_parser() -> None:
+    """Lightning calls what newer versions of jsonargparse are about to drop (hence the bound below 5)."""
+    os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")
+
+
 def run(subcommand: str, argv: list[str]) -> int:
     """Run one of Lightning's subcommands and return the exit code.
 
@@ -215,8 +220,7 @@ def run(subcommand: str, argv: list[str]) -> int:
     """
     quiet_lightning()
     prepare_windows()
-    # Lightning calls what newer versions of jsonargparse are about to drop (hence the bound below 5)
-    os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")
+    hush_parser()
     argv = with_shipped_configs(with_saved_config(argv))
     StageCLI.config_files = config_files_in(argv)
     try:
