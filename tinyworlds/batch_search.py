@@ -115,6 +115,7 @@ class FindBatchSize(Callback):
 
     def _fits(self, trainer: Trainer, stage: Stage, count: int) -> bool:
         device = trainer.strategy.root_device
+        give_back(device)  # what a failed one before held, which its error kept alive
         try:
             if device.type == "cuda":
                 torch.cuda.reset_peak_memory_stats(device)
@@ -130,7 +131,6 @@ class FindBatchSize(Callback):
             for module in stage.network.modules():
                 if isinstance(module, MixtureOfExperts):
                     module.balance = None  # holds on to the graph
-        give_back(device)  # here: while the error is being handled, it holds on to tensors
         return False
 
     def _memory(self, trainer: Trainer) -> str:

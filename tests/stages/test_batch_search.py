@@ -2,7 +2,9 @@
 
 import csv
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -175,6 +177,27 @@ def test_compiled_steps_are_tried_once(
     monkeypatch.setattr(compiling.torch, "compile", compile)
     train("video_tokenizer", tiny_h5, tmp_path, *more)
     assert set(shapes) == {6}, "the sizes on the way are not compiled"
+
+
+def test_a_gpu_is_limited_and_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What touches CUDA, with a CUDA that is pretended."""
+    gpu, limits = torch.device("cuda", 0), []
+    whole = SimpleNamespace(total_memory=80 * 2**30)
+    monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", lambda share, _: limits.append(share))
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: whole)
+    with suppress(RuntimeError), batch_search.limited(gpu):
+        raise RuntimeError("whatever a trial ends with")
+    assert limits == [0.92, 1.0]
+    said: list[str] = []
+    search = FindBatchSize(said.append)
+    search.batch_size, search._peaks = 96, {96: int(71.2 * 2**30)}
+    trainer = SimpleNamespace(
+        strategy=SimpleNamespace(root_device=gpu), datamodule=SimpleNamespace(batch_size=8),
+        accumulate_grad_batches=2, val_check_interval=2000,
+    )  # fmt: skip
+    search._apply(trainer, f"batch size {search.batch_size}{search._memory(trainer)}")
+    assert said == ["batch size 96: 71.2 of 80.0 GiB; an update holds 96 clips (was 16)"]
+    assert (trainer.accumulate_grad_batches, trainer.val_check_interval) == (1, 1000)
 
 
 def test_not_even_one_clip(
