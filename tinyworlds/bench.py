@@ -107,12 +107,26 @@ def startup(effort: Effort) -> Iterator[Figures]:
     yield part.measure(effort.rounds)
 
 
+def hours(effort: Effort) -> Iterator[Figures]:
+    """What training the Zelda configs would take."""
+    from benchmarks import hours as part
+    from benchmarks.training import peak_flops
+    from tinyworlds.devices import pick_device
+
+    device = pick_device(effort.device)
+    say("hours: the largest matrix products this machine can do")
+    yield part.measure(device, effort.rounds, effort.seconds, peak_flops(device), say=say)
+
+
 PARTS: dict[str, Callable[[Effort], Iterator[Figures]]] = {
     "play": play,
     "train": train,
     "data": data,
     "startup": startup,
+    "hours": hours,
 }
+WHEN_NAMED = ("hours",)
+"""Parts that are left out unless named: they measure no more than the others do, and take long."""
 
 
 def bench(
@@ -128,10 +142,11 @@ def bench(
     device: str = "auto",
     folder: str | None = None,
 ) -> int:
-    """Measure this machine: tinyworlds bench [play] [train] [data] [startup], all of them by default.
+    """Measure this machine: tinyworlds bench [play] [train] [data] [startup], by default these; or hours.
 
     Args:
-        parts: what to measure; may be named without the option, as above.
+        parts: what to measure; may be named without the option, as above. Only when named: hours, how long
+            training the three Zelda configs would take here, projected from a few updates.
         json: also write the figures to this file; '-' prints them, and nothing else, on the standard output.
         quick: fewer rounds, one size, nothing compiled, little data.
         sizes: sonic, zelda, or both (default); training takes the first.
@@ -160,7 +175,7 @@ def bench(
     report: dict[str, Any] = {"date": _now(), "effort": asdict(effort), "machine": asdict(machine)}
     if json != "-":
         print(machine, flush=True)
-    for name in parts or PARTS:
+    for name in parts or [name for name in PARTS if name not in WHEN_NAMED]:
         for figures in PARTS[name](effort):
             report.setdefault(name, []).append(figures.to_dict())
             for table in figures.tables() if json != "-" else ():

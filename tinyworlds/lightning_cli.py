@@ -21,6 +21,7 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveCon
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
+from tinyworlds.batch_search import FindBatchSize, check_machine
 from tinyworlds.checkpoint_io import AtomicCheckpointIO
 from tinyworlds.cli_words import config_files_in, with_saved_config, with_shipped_configs, without_ckpt_path
 from tinyworlds.data import H5DataModule
@@ -90,6 +91,12 @@ class StageCLI(LightningCLI):
         parser.add_argument(
             "--pictures", type=bool, default=True, help="draw pictures and measure code usage while training"
         )
+        parser.add_argument(
+            "--find_batch_size",
+            type=bool,
+            default=False,
+            help="fit: find the largest data.batch_size that the GPU's memory holds; accumulate less for it",
+        )
         parser.add_class_arguments(StepCheckpoint, "checkpoint", instantiate=False)
         parser.add_class_arguments(RolloutOptions, "rollout", instantiate=False)
 
@@ -138,9 +145,12 @@ class StageCLI(LightningCLI):
             *self._callbacks(own, {**config, **kwargs}),
         ]
         try:
-            return super().instantiate_trainer(**kwargs)
+            trainer = super().instantiate_trainer(**kwargs)
         except (ValueError, TypeError) as error:  # its own checks of its own settings
             raise ConfigError(f"trainer: {' '.join(str(error).split())[:300]}") from error
+        if any(isinstance(callback, FindBatchSize) for callback in trainer.callbacks):
+            check_machine(trainer)  # before other processes are started and data prepared
+        return trainer
 
     def _loggers(self, own: Namespace) -> list[Logger]:
         settings = self.settings
@@ -163,6 +173,8 @@ class StageCLI(LightningCLI):
             yield StepProgressBar()
         if self.subcommand == "fit":
             yield GracefulInterrupt()
+            if own.find_batch_size:
+                yield FindBatchSize()
             if trainer.get("enable_checkpointing") is not False:
                 yield best_checkpoint()
                 yield StepCheckpoint(**own.checkpoint.as_dict())
@@ -195,6 +207,11 @@ def _as_list(value: Any) -> list[Any]:
     return list(value) if isinstance(value, list | tuple) else [value]
 
 
+def hush_parser() -> None:
+    """Lightning calls what newer versions of jsonargparse are about to drop (hence the bound below 5)."""
+    os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")
+
+
 def run(subcommand: str, argv: list[str]) -> int:
     """Run one of Lightning's subcommands and return the exit code.
 
@@ -203,8 +220,7 @@ def run(subcommand: str, argv: list[str]) -> int:
     """
     quiet_lightning()
     prepare_windows()
-    # Lightning calls what newer versions of jsonargparse are about to drop (hence the bound below 5)
-    os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")
+    hush_parser()
     argv = with_shipped_configs(with_saved_config(argv))
     StageCLI.config_files = config_files_in(argv)
     try:
@@ -229,7 +245,8 @@ def run(subcommand: str, argv: list[str]) -> int:
         raise ConfigError(" ".join(str(error).split())) from error
     except torch.OutOfMemoryError as error:
         raise ConfigError(
-            "the GPU's memory is full; lower --data.batch_size and raise --trainer.accumulate_grad_batches"
+            "the GPU's memory is full; lower --data.batch_size and raise --trainer.accumulate_grad_batches, "
+            "or find the largest batch with --find_batch_size true"
         ) from error
     except SIGTERMException:  # a SystemExit without a code, which would read as success
         return _terminated(subcommand, argv)

@@ -2,7 +2,7 @@
 
 AdamW with decay on weight matrices only, or Muon for the matrices inside the network with AdamW for the rest
 (embeddings, biases, norms, convolutions). Muon's updates are scaled to AdamW's, so one learning rate serves
-both.
+both. AdamW steps all parameters in one kernel where torch has one.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.distributed.tensor import DTensor
 
 from tinyworlds.errors import ConfigError, did_you_mean
 from tinyworlds.muon import BatchedMuon
@@ -41,6 +42,49 @@ def split_parameters(network: nn.Module) -> tuple[list[nn.Parameter], list[nn.Pa
     return matrices, decayed, plain
 
 
+class AdamW(torch.optim.AdamW):
+    """`torch.optim.AdamW`, fused where that is supported: on CUDA and the CPU, parameters in one piece.
+
+    Args:
+        groups: parameter groups.
+        learning_rate: of all of them.
+        beta2: decay of squared gradients.
+        fused: False steps parameter by parameter (on a GPU, in several kernels) everywhere.
+    """
+
+    def __init__(
+        self, groups: list[dict[str, Any]], learning_rate: float, beta2: float, fused: bool = True
+    ) -> None:
+        fused = fused and all(_can_be_fused(p) for group in groups for p in group["params"])
+        super().__init__(groups, lr=learning_rate, betas=(0.9, beta2), fused=fused or None)
+        # Lightning takes the flag for "gradients are still scaled" and then refuses to clip them, even in
+        # bfloat16, which scales nothing; without it whoever scales also unscales before the step
+        self._step_supports_amp_scaling = False
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Restore a state; how to step stays this optimizer's choice, however the state was made.
+
+        Raises:
+            ConfigError: the state is that of another optimizer.
+        """
+        if set(state_dict) == {"muon", "adamw"}:
+            raise ConfigError(
+                "--model.optimizer adamw cannot go on from a checkpoint written with muon; "
+                "resume with --model.optimizer muon or start a new run without --ckpt_path"
+            )
+        saved, fused = state_dict["param_groups"], self.defaults["fused"]
+        groups = [{**group, "fused": fused} for group in saved]
+        super().load_state_dict({**state_dict, "param_groups": groups})
+        if not fused:  # the fused step counts on the device, where the plain one would have to wait for it
+            for state in self.state.values():
+                state["step"] = state["step"].cpu()
+
+
+def _can_be_fused(parameter: nn.Parameter) -> bool:
+    sharded = isinstance(parameter, DTensor)  # never tried
+    return parameter.device.type in ("cuda", "cpu") and parameter.is_floating_point() and not sharded
+
+
 class MuonAdamW(torch.optim.Optimizer):
     """Muon and AdamW behind one optimizer, because Lightning steps a single one automatically.
 
@@ -49,10 +93,11 @@ class MuonAdamW(torch.optim.Optimizer):
 
     Args:
         muon: parameter groups for `BatchedMuon` (2-D weights only).
-        adamw: parameter groups for :class:`torch.optim.AdamW`.
+        adamw: parameter groups for `AdamW`.
         learning_rate: for both; Muon's updates are scaled to the size of AdamW's.
         weight_decay: for the Muon groups.
         beta2: AdamW's decay of squared gradients.
+        fused: see `AdamW`.
     """
 
     def __init__(
@@ -62,6 +107,7 @@ class MuonAdamW(torch.optim.Optimizer):
         learning_rate: float,
         weight_decay: float,
         beta2: float = 0.999,
+        fused: bool = True,
     ) -> None:
         self.muon = BatchedMuon(
             list(muon),
@@ -71,7 +117,7 @@ class MuonAdamW(torch.optim.Optimizer):
             ns_steps=5,
             adjust_lr_fn="match_rms_adamw",
         )
-        self.adamw = torch.optim.AdamW(adamw, lr=learning_rate, betas=(0.9, beta2))
+        self.adamw = AdamW(adamw, learning_rate, beta2, fused)
         groups = [*self.muon.param_groups, *self.adamw.param_groups]
         super().__init__(groups, {})
         self._share_groups()
@@ -121,9 +167,14 @@ class MuonAdamW(torch.optim.Optimizer):
 
 
 def build_optimizer(
-    network: nn.Module, name: str, learning_rate: float, weight_decay: float, beta2: float = 0.999
+    network: nn.Module,
+    name: str,
+    learning_rate: float,
+    weight_decay: float,
+    beta2: float = 0.999,
+    fused: bool = True,
 ) -> torch.optim.Optimizer:
-    """Return the optimizer called `name` over the parameters of `network`.
+    """Return the optimizer called `name` over the parameters of `network`, which lie where they are trained.
 
     Raises:
         ConfigError: `name` is none of :data:`OPTIMIZERS`.
@@ -132,9 +183,10 @@ def build_optimizer(
     matrices, decayed, plain = split_parameters(network)
     rest = [{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}]
     if name == "muon" and matrices:
-        return MuonAdamW(matrices, [g for g in rest if g["params"]], learning_rate, weight_decay, beta2)
+        groups = [g for g in rest if g["params"]]
+        return MuonAdamW(matrices, groups, learning_rate, weight_decay, beta2, fused)
     rest[0]["params"] = [*matrices, *decayed]
-    return torch.optim.AdamW([g for g in rest if g["params"]], lr=learning_rate, betas=(0.9, beta2))
+    return AdamW([g for g in rest if g["params"]], learning_rate, beta2, fused)
 
 
 def check_optimizer(name: str) -> None:

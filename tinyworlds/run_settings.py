@@ -73,7 +73,7 @@ def resolve(config: Namespace, subcommand: str, say: Callable[[str], None] = pri
     config.ckpt_path = _checkpoint(asked, run, stage.name, subcommand, say)
     if named and subcommand != "fit":
         _measure_as_it_is(model, config.ckpt_path, stage, say)
-    _share_frame_size(config, model)
+    share_frame_size(config, model)
     if issubclass(stage, DynamicsStage):
         for option, partner in PARTNERS.items():
             if partner in beside and model.get(option) is None:
@@ -165,7 +165,7 @@ def _measure_as_it_is(model: Namespace, path: str, stage: type[Stage], say: Call
         say(f"{stage.name}: as in the checkpoint, {', '.join(f'{k} {v}' for k, v in unlike.items())}")
 
 
-def _share_frame_size(config: Namespace, model: Namespace) -> None:
+def share_frame_size(config: Namespace, model: Namespace) -> None:
     """Give the network the data's frame size; one number, set once."""
     if config.data.frame_size is None:
         config.data.frame_size = read_info(_files(config.data)[0]).height

@@ -171,6 +171,10 @@ class H5DataModule(LightningDataModule):
             codes, with_frames, shuffled=split != "train",
         )  # fmt: skip
 
+    def training_dataset(self) -> WindowDataset:
+        """Return the windows that training draws from: of codes where there are some, else of frames."""
+        return self.dataset("train", codes=self._codes, with_frames=self._codes is None)
+
     def window_starts(self, file: int) -> np.ndarray:
         """First frames of the windows of one file that training and validation draw, int64 [W], ascending."""
         indices = [self._open().windows(split, self.num_frames) for split in ("train", "val")]
@@ -198,7 +202,7 @@ class H5DataModule(LightningDataModule):
 
     def train_dataloader(self) -> DataLoader:
         """Batches of training windows, endless in principle; `steps_per_epoch` of them per epoch."""
-        dataset = self.dataset("train", codes=self._codes, with_frames=self._codes is None)
+        dataset = self.training_dataset()
         if self.trainer is not None and self.trainer.overfit_batches:
             return self._fixed_loader(dataset)  # the same few batches again and again
         order = self._order()

@@ -7,9 +7,10 @@ from typing import Any, ClassVar
 
 import torch
 from lightning.pytorch import Callback, LightningModule
-from lightning.pytorch.callbacks import EMAWeightAveraging, Timer
+from lightning.pytorch.callbacks import Timer
 from lightning.pytorch.trainer.states import TrainerFn
 
+from tinyworlds.averaging import AveragedWeights
 from tinyworlds.checkpoints import (
     META_KEY,
     SCHEMA_VERSION,
@@ -155,9 +156,9 @@ class Stage(LightningModule):
 
     def configure_optimizers(self) -> dict[str, Any]:
         """Return the optimizer with cosine and warm-up over the whole of training, by steps or by time."""
-        optimizer = build_optimizer(
-            self.network, self.optimizer, self.learning_rate, self.weight_decay, self.beta2
-        )
+        scaled = getattr(self.trainer.precision_plugin, "scaler", None) is not None  # 16-mixed
+        settings = (self.optimizer, self.learning_rate, self.weight_decay, self.beta2)
+        optimizer = build_optimizer(self.network, *settings, fused=not scaled)
         total = self._total_steps()
         timer = next((c for c in self.trainer.callbacks if isinstance(c, Timer)), None)
 
@@ -191,7 +192,7 @@ class Stage(LightningModule):
                     f"--model.ema_decay {self.ema_decay:g} excludes --trainer.strategy fsdp: averaged "
                     "weights are not sharded; use ddp or ema_decay 0"
                 )
-            return [EMAWeightAveraging(decay=self.ema_decay)]
+            return [AveragedWeights(self.ema_decay, self.trainer.strategy.root_device)]
         return []
 
     def setup(self, stage: str) -> None:
