@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from tinyworlds.nn import attention, feedforward, linear, native, native_gating, native_time_attention
+from tinyworlds.nn import linear, native, native_gating, native_time_attention
 from tinyworlds.nn.attention import attend_time
 from tinyworlds.nn.linear import Linear, joined_linear
 from tinyworlds.nn.native_gating import gate_natively
@@ -104,13 +104,6 @@ def test_what_is_not_a_number_stays_in_its_head_and_place():
     assert mixed.isfinite().all()
 
 
-def without_kernels(monkeypatch):
-    monkeypatch.setattr(linear, "_kernel", lambda: None)
-    monkeypatch.setattr(feedforward, "has_gate_kernel", lambda: False)
-    monkeypatch.setattr(attention, "is_time_native", lambda channels: False)
-    monkeypatch.setattr(attention, "is_native", lambda channels: False)
-
-
 @pytest.mark.parametrize("build", [v1_transformer, v2_transformer])
 def test_a_step_is_that_of_the_modules(build, monkeypatch):
     torch.manual_seed(0)
@@ -122,7 +115,7 @@ def test_a_step_is_that_of_the_modules(build, monkeypatch):
     (network(x) * asked).sum().backward()
     gradients = [parameter.grad.clone() for parameter in network.parameters()]
     network.zero_grad()
-    without_kernels(monkeypatch)
+    monkeypatch.setenv("TINYWORLDS_NATIVE", "0")
     (network(x) * asked).sum().backward()
     # that of a key's bias is zero but for rounding, so the largest of all says what counts
     bound = 1e-5 * max(float(gradient.abs().max()) for gradient in gradients)

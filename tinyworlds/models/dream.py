@@ -18,6 +18,8 @@ from tinyworlds.errors import ConfigError
 from tinyworlds.models import maskgit
 from tinyworlds.models.continuation import Guesser
 from tinyworlds.models.maskgit import Sampling
+from tinyworlds.models.recorded_step import RecordedStep
+from tinyworlds.nn.moe import MixtureOfExperts
 
 Feedback = Literal["codes", "memory", "pixels"]
 """What a generated frame becomes for those after it."""
@@ -59,6 +61,7 @@ class Dream:
             window: the fastest, but no network has seen that in training, and dreams soon stand still.
         bf16: Compute in bfloat16; not for encoding, where rounding would change the codes.
         generator: Of the sampling, on the networks' device.
+        cuda_graphs: Record the step on a GPU and replay it, where codes are fed back and the window is full.
     """
 
     def __init__(
@@ -70,6 +73,7 @@ class Dream:
         feedback: Feedback = "codes",
         bf16: bool = False,
         generator: torch.Generator | None = None,
+        cuda_graphs: bool = True,
     ) -> None:
         check_feedback(feedback)
         self.tokenizer, self.dynamics, self.sampling = tokenizer, dynamics, sampling
@@ -77,6 +81,8 @@ class Dream:
         self.feedback, self.bf16, self.generator = feedback, bf16, generator
         self.ids: Tensor | None = None  # [B, T, P] once started
         self.actions: Tensor | None = None  # [B, T-1]
+        self._guess: Guesser | None = None
+        self.recorded = RecordedStep(self._step, generator) if cuda_graphs and self._can_record() else None
 
     def start(self, frames: Tensor, actions: Tensor | None) -> None:
         """Begin with true frames ``[B, T, C, H, W]`` in [-1, 1].
@@ -98,9 +104,10 @@ class Dream:
         """Run the past again, as is needed when the number format changes; nothing before `start`."""
         if self.ids is not None:
             with self._autocast():
-                self._guess: Guesser = maskgit.begin(
-                    self.dynamics, self.ids, self.actions, self._limit, slides=self.feedback == "memory"
-                )
+                self._guess = self._begin(self.ids, self.actions)
+
+    def _begin(self, ids: Tensor, actions: Tensor | None) -> Guesser:
+        return maskgit.begin(self.dynamics, ids, actions, self._limit, slides=self.feedback == "memory")
 
     def state(self) -> DreamState:
         """What `restore` goes back to."""
@@ -117,20 +124,40 @@ class Dream:
     def advance(self, action: Tensor | None) -> Tensor:
         """Generate the frame after `action` [B] (None: unconditioned): ``[B, C, H, W]``, not clamped."""
         taken = None if action is None else action[:, None]
-        blank = torch.full_like(self.ids[:, :1], self.dynamics.mask_id)
-        with self._autocast():
-            self._guess.expect(taken)
-            new = maskgit.fill(self._guess, blank, self.sampling, self.generator)  # [B, 1, P]
-            self._guess.accept(new)
-        ids = torch.cat([self.ids, new], dim=1)
-        frame = self.picture(ids)
-        self.ids = ids[:, -self._limit :]
+        if self.recorded is not None and self.ids.shape[1] == self._limit:
+            self._guess = None  # what it remembers is a frame behind from now on
+            new, frame = self.recorded((self.sampling, self.bf16), self.ids, self.actions, taken)
+        else:
+            if self._guess is None:
+                self.remember_anew()
+            new, frame = self._go_on(self._guess, self.ids, taken)
+        self.ids = torch.cat([self.ids, new], dim=1)[:, -self._limit :]
         if self.actions is not None and taken is not None:
             surplus = self.actions.shape[1] + 1 - (self.ids.shape[1] - 1)
             self.actions = torch.cat([self.actions, taken], dim=1)[:, surplus:]
         if self.frames is not None:
             self._restart(torch.cat([self.frames, frame[:, None].clamp(-1, 1)], dim=1)[:, -self._limit :])
         return frame
+
+    def _step(self, ids: Tensor, actions: Tensor | None, taken: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Codes ``[B, 1, P]`` and picture of the frame after a window: of nothing but what is given."""
+        with self._autocast():
+            guess = self._begin(ids, actions)
+        return self._go_on(guess, ids, taken)
+
+    def _go_on(self, guess: Guesser, ids: Tensor, taken: Tensor | None) -> tuple[Tensor, Tensor]:
+        blank = torch.full_like(ids[:, :1], self.dynamics.mask_id)
+        with self._autocast():
+            guess.expect(taken)
+            new = maskgit.fill(guess, blank, self.sampling, self.generator)  # [B, 1, P]
+            guess.accept(new)
+        return new, self.picture(torch.cat([ids, new], dim=1))
+
+    def _can_record(self) -> bool:
+        """Whether a step is a function of its window, and runs on a GPU without asking it for values."""
+        asks = any(isinstance(module, MixtureOfExperts) for module in self.dynamics.modules())  # for counts
+        on_gpu = next(self.dynamics.parameters()).device.type == "cuda"
+        return on_gpu and not asks and self.feedback == "codes"
 
     def picture(self, ids: Tensor) -> Tensor:
         """The last frame of codes ``[B, T, P]`` as float32 ``[B, C, H, W]``, not clamped."""

@@ -317,7 +317,10 @@ def _without(places: Tensor, chosen: Tensor) -> Tensor:
 
 def _fixed_order(name: str, num_tokens: int, num_patches: int, device: torch.device) -> Tensor | None:
     """Priorities of a schedule that goes by place rather than by confidence."""
-    if name != "halton":
-        return None
+    return _halton_order(num_tokens, num_patches, device) if name == "halton" else None
+
+
+@lru_cache(maxsize=8)  # a GPU is sent it once
+def _halton_order(num_tokens: int, num_patches: int, device: torch.device) -> Tensor:
     ranks = torch.tensor(halton_ranks(num_patches), dtype=torch.float32, device=device)
     return (num_patches - ranks).repeat(num_tokens // num_patches)

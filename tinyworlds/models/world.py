@@ -70,6 +70,7 @@ class World:
         device: where it runs; ``"auto"`` takes a GPU if there is one.
         compile: compile what runs in every step with torch.compile, see `compile`: about a minute at the
             first steps, then fewer milliseconds a frame.
+        cuda_graphs: on a GPU, record a step as a CUDA graph and replay it; changes nothing that is seen.
     """
 
     def __init__(
@@ -91,6 +92,7 @@ class World:
         precision: Precision = "auto",
         device: str | torch.device = "cpu",
         compile: bool = False,
+        cuda_graphs: bool = True,
     ) -> None:
         self.device = pick_device(device)
         self.info = info or WorldInfo()
@@ -108,7 +110,14 @@ class World:
         sampling = Sampling(num_steps, temperature, top_k, top_p, schedule)
         bf16 = use_bf16(self.device, precision)
         self._dream = Dream(
-            self.tokenizer, self.dynamics, sampling, self.context_frames, feedback, bf16, self._generator
+            self.tokenizer,
+            self.dynamics,
+            sampling,
+            self.context_frames,
+            feedback,
+            bf16,
+            self._generator,
+            cuda_graphs,
         )
         if compile:
             self.compile()
@@ -383,7 +392,14 @@ class World:
         wanted = [p for p, network in parts.items() if self.bf16 or not runs_natively(getattr(network, p))]
         for part in wanted:
             compile_network(parts[part], only=[part], constant=True)
+        if self._dream.recorded is not None:
+            self._dream.recorded.forget()
         return bool(wanted)
+
+    @property
+    def cuda_graphs(self) -> bool:
+        """Whether steps are recorded as CUDA graphs where they can be."""
+        return self._dream.recorded is not None
 
     def _shown(self, frames: torch.Tensor) -> np.ndarray:
         """Decoded frames [N, C, H, W] as uint8 [N, H, W, 3]."""

@@ -30,12 +30,17 @@ _CHOICES = (("-march=native", "-fopenmp"), ("-march=native",), ("-mcpu=native",)
 _PATIENCE_S = 120.0
 
 
+def are_wanted() -> bool:
+    """Whether kernels may run; asked at every use, so that they can be turned off at any time."""
+    return os.environ.get("TINYWORLDS_NATIVE") != "0"
+
+
 def find_compiler() -> str | None:
     """The C++ compiler that kernels are made with; None where there is none that will do.
 
     Windows has none: its own knows no vector types, and others misalign them on the stack.
     """
-    if sys.platform == "win32" or os.environ.get("TINYWORLDS_NATIVE") == "0":
+    if sys.platform == "win32" or not are_wanted():
         return None
     wanted = [os.environ.get("CXX", ""), "g++", "clang++", "c++"]
     return next((found for name in wanted if name and (found := shutil.which(name))), None)
@@ -50,7 +55,8 @@ def cache_folder() -> Path:
 def may_use_kernels(*tensors: Tensor) -> bool:
     """Whether kernels may have these: float32 on the CPU, while nothing compiles or chooses another type."""
     plain = all(tensor.device.type == "cpu" and tensor.dtype == torch.float32 for tensor in tensors)
-    return plain and not torch.is_autocast_enabled("cpu") and not torch.compiler.is_compiling()
+    busy = torch.compiler.is_compiling() or torch.is_autocast_enabled("cpu")
+    return plain and not busy and are_wanted()
 
 
 def load_kernel(source: Path, constants: Mapping[str, int]) -> ctypes.CDLL | None:

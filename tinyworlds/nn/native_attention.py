@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from tinyworlds.nn.narrow_attention import MAX_CHANNELS
-from tinyworlds.nn.native import load_kernel
+from tinyworlds.nn.native import are_wanted, load_kernel
 
 _SOURCE = Path(__file__).with_name("narrow_attention.cpp")
 
@@ -54,7 +54,7 @@ def _kernel(channels: int) -> ctypes.CDLL | None:
 @torch.compiler.assume_constant_result
 def is_native(channels: int) -> bool:
     """Whether there is a kernel for heads of so many channels."""
-    return channels <= MAX_CHANNELS and _kernel(channels) is not None
+    return channels <= MAX_CHANNELS and are_wanted() and _kernel(channels) is not None
 
 
 def attend_native(query: Tensor, key: Tensor, value: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from tinyworlds.nn.native import load_kernel
+from tinyworlds.nn.native import are_wanted, load_kernel
 
 _SOURCE = Path(__file__).with_name("time_attention.cpp")
 _CHANNELS = (1, 2, 4, 8, 16, 32)
@@ -58,7 +58,7 @@ def _kernel(channels: int) -> ctypes.CDLL | None:
 
 def is_time_native(channels: int) -> bool:
     """Whether there is a kernel for heads of so many channels."""
-    return channels in _CHANNELS and _kernel(channels) is not None
+    return channels in _CHANNELS and are_wanted() and _kernel(channels) is not None
 
 
 class _Attend(torch.autograd.Function):

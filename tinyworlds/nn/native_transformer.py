@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from tinyworlds.nn.attention import FusedAttention, Memory, SeparateAttention
 from tinyworlds.nn.blocks import PostNormBlock, PreNormBlock, SpaceBlock
 from tinyworlds.nn.feedforward import SeparateSwiGLU, SwiGLU
-from tinyworlds.nn.native import load_kernel
+from tinyworlds.nn.native import load_kernel, may_use_kernels
 from tinyworlds.nn.norms import (
     Condition,
     ConditionedNorm,
@@ -92,9 +92,7 @@ def can_run_natively(x: Tensor) -> bool:
 
     Autocast wants other kernels, and a compiler that traces wants to see operations.
     """
-    if torch.compiler.is_compiling() or torch.is_grad_enabled() or torch.is_autocast_enabled("cpu"):
-        return False
-    return x.device.type == "cpu" and x.dtype == torch.float32 and x.numel() > 0
+    return not torch.is_grad_enabled() and may_use_kernels(x) and x.numel() > 0
 
 
 def has_kernel(blocks: nn.ModuleList) -> bool:

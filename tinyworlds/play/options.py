@@ -9,7 +9,7 @@ from tinyworlds.option_parser import OptionParser, natural, positive
 
 WORLD_SETTINGS = (
     "num_steps", "temperature", "top_k", "top_p", "schedule", "context_frames", "feedback", "precision",
-    "compile",
+    "compile", "cuda_graphs",
 )  # fmt: skip
 """Options that are arguments of `World`."""
 
@@ -107,6 +107,13 @@ def _add_decoding(parser: OptionParser) -> None:
         const=True,
         help="compile the world first: a minute of waiting, then more frames a second on GPUs and in bf16"
         " (float32 on a CPU needs none)",
+    )
+    add(
+        "--no_cuda_graphs",
+        dest="cuda_graphs",
+        action="store_const",
+        const=False,
+        help="on a GPU, ask for every small piece of a step instead of replaying one recording of it",
     )
     add(
         "--govern",

@@ -24,6 +24,7 @@ def own_session(world: World) -> World:
         feedback=world.feedback,
         precision="bf16" if world.bf16 else "32",
         device=world.device,
+        cuda_graphs=world.cuda_graphs,
     )
     own.sampling = world.sampling
     return own
