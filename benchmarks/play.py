@@ -144,11 +144,14 @@ def measure_sessions(
 def _variants(device: torch.device, compiled: bool) -> dict[str, dict[str, Any]]:
     """Settings of the worlds that play v1 weights."""
     variants: dict[str, dict[str, Any]] = {OURS: {}}
-    precisions = ["32", "bf16"] if device.type == "cuda" else ["32"]
+    on_gpu = device.type == "cuda"
+    if on_gpu:
+        variants[f"{OURS}, no CUDA graphs"] = {"cuda_graphs": False}
+        variants[f"{OURS}, bf16"] = {"precision": "bf16"}
     if compiled:
-        for precision in precisions:
-            name = f"{OURS}, compiled" + (", bf16" if precision == "bf16" else "")
-            variants[name] = {"compile": True, "precision": precision}
+        variants[f"{OURS}, compiled"] = {"compile": True}
+    if compiled and on_gpu:
+        variants[f"{OURS}, compiled, bf16"] = {"compile": True, "precision": "bf16"}
     return variants
 
 

@@ -3,7 +3,7 @@ import torch
 from torch.nn import functional as F
 
 from tinyworlds.nn import cross_entropy
-from tinyworlds.nn.cross_entropy import linear_cross_entropy
+from tinyworlds.nn.cross_entropy import IGNORED, linear_cross_entropy
 
 
 @pytest.fixture
@@ -40,3 +40,21 @@ def test_runs_in_bf16_autocast_and_without_rows(inputs, targets):
     nothing.backward()
     assert nothing == 0
     assert not weight.grad.any()
+
+
+@pytest.mark.parametrize("on_gpu", [False, True], ids=["rows picked", "rows weighed"])
+def test_rows_without_a_target_count_for_nothing(inputs, targets, on_gpu, monkeypatch):
+    monkeypatch.setitem(cross_entropy._CHUNK_LOGITS, "cpu", 900)
+    targets[::3] = IGNORED
+    if on_gpu:  # where picking rows would wait for the device
+        judged = targets != IGNORED
+        apply = cross_entropy._LinearCrossEntropy.apply
+        total, correct = apply(*inputs, targets.where(judged, 0), judged)
+    else:
+        total, correct = linear_cross_entropy(*inputs, targets)
+    logits = F.linear(*inputs)
+    expected = F.cross_entropy(logits, targets, reduction="sum")
+    torch.testing.assert_close(total, expected)
+    assert correct == (logits.argmax(dim=1) == targets).sum()
+    grads = torch.autograd.grad(total, inputs)
+    torch.testing.assert_close(grads, torch.autograd.grad(expected, inputs))

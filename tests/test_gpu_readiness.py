@@ -17,7 +17,6 @@ from torch._subclasses.fake_tensor import DynamicOutputShapeException, FakeTenso
 
 from callbacks import Throughput
 from tinyworlds.averaging import AveragedWeights
-from tinyworlds.nn.cross_entropy import linear_cross_entropy
 from tinyworlds.optim import build_optimizer
 from tinyworlds.run_callbacks import GracefulInterrupt
 from tinyworlds.stages import DynamicsStage, LatentActionsStage, Stage, VideoTokenizerStage
@@ -25,9 +24,6 @@ from tinyworlds.stages import DynamicsStage, LatentActionsStage, Stage, VideoTok
 SMALL = {"embed_dim": 16, "num_heads": 2, "hidden_dim": 16, "num_blocks": 1, "frame_size": 16}
 CODES = {"patch_size": 4, "latent_dim": 3, "num_bins": 4}
 WAITS = (NotImplementedError, RuntimeError, DynamicOutputShapeException)
-counts_tokens = pytest.mark.xfail(
-    raises=WAITS, strict=True, reason="DynamicsModel.loss counts the tokens it asks for (nonzero)"
-)
 
 
 class Holder(LightningModule):
@@ -65,8 +61,8 @@ def batch_for(stage: Stage, device: str) -> dict[str, torch.Tensor]:
     [
         tokenizer,
         latent_actions,
-        pytest.param(dynamics, marks=counts_tokens),
-        pytest.param(lambda **more: dynamics(actions="labels", **more), marks=counts_tokens),
+        dynamics,
+        lambda **more: dynamics(actions="labels", **more),
     ],
 )
 def test_a_step_asks_nothing(make: Callable[..., Stage], architecture: str, optimizer: str) -> None:
@@ -82,8 +78,11 @@ def test_a_step_asks_nothing(make: Callable[..., Stage], architecture: str, opti
 
 
 @pytest.mark.parametrize("architecture", ["v1", "v2"])
-@pytest.mark.parametrize("make", [tokenizer, latent_actions, pytest.param(dynamics, marks=counts_tokens)])
-def test_losses_in_bfloat16_ask_nothing(make: Callable[..., Stage], architecture: str) -> None:
+@pytest.mark.parametrize("make", [tokenizer, latent_actions])  # dynamics pick rows on a CPU, where it is free
+def test_losses_in_bfloat16_ask_nothing(
+    make: Callable[..., Stage], architecture: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TINYWORLDS_NATIVE", "0")  # kernels for the CPU want numbers
     with FakeTensorMode():
         stage = make(architecture=architecture)
         with torch.autocast("cpu", torch.bfloat16):
@@ -91,16 +90,6 @@ def test_losses_in_bfloat16_ask_nothing(make: Callable[..., Stage], architecture
         loss.backward()
     assert loss.dtype == torch.float32
     assert all(parameter.grad is not None for parameter in stage.network.parameters())
-
-
-@pytest.mark.parametrize("architecture", ["v1", "v2"])
-def test_dynamics_ask_nothing_else(architecture: str) -> None:
-    network = dynamics(architecture=architecture).to("meta").network
-    task = network.masking(torch.zeros(2, 4, 16, dtype=torch.int64, device="meta"))
-    features = network.features(task.ids, None, task.previous_ids).flatten(0, 2)
-    output, targets = network.output, task.targets.flatten()
-    total, correct = linear_cross_entropy(features, output.weight, output.bias, targets)
-    (total / correct).backward()
 
 
 @pytest.mark.xfail(raises=WAITS, strict=True, reason="experts take tokens by counts (MixtureOfExperts._mix)")

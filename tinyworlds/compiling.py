@@ -22,6 +22,8 @@ class _CompiledCall:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         try:
             result = self.compiled(*args, **kwargs)
+        except torch.OutOfMemoryError:
+            raise  # says nothing of the compiler
         except Exception as failure:
             if self.worked and not type(failure).__module__.startswith("torch._"):
                 raise  # an error of the caller (a wrong shape), not of the compiler

@@ -84,12 +84,13 @@ def rng():
 def test_killed_training_goes_on(partners: Path, tiny_h5: Path, run: Run, rng: random.Random) -> None:
     more = ["--trainer.max_steps=300", "--checkpoint.every_n_steps=2", "--trainer.val_check_interval=50"]
     argv = ["fit", *words("video_tokenizer", tiny_h5, partners, *more)]
-    assert run(argv) == 0  # where all others run: with more threads, sums may round otherwise
+    # where all others run: with more threads, sums may round otherwise; the first makes caches
+    length = min(timed(run, argv) for _ in range(2))
     whole = sorted((partners / "video_tokenizer").glob("version_*"))[-1]
     begun = whole.with_name(f"version_{int(whole.name.rpartition('_')[2]) + 1}")
     killed, fresh = 0, True
     for _ in range(TRAININGS):
-        code = run(argv if fresh else [*argv, "--ckpt_path=last"], rng.uniform(0.5, 2.5))
+        code = run(argv if fresh else [*argv, "--ckpt_path=last"], length * rng.uniform(0.15, 0.3))
         killed += code == KILLED
         assert code in (0, KILLED)
         saved = [path for path in begun.glob("checkpoints/*.ckpt") if not path.name.startswith(".")]

@@ -14,8 +14,8 @@ from tinyworlds.errors import ConfigError, DataError
 from tinyworlds.models.base import Network, check_bins, check_heads, check_positive, pick
 from tinyworlds.models.continuation import Continuation
 from tinyworlds.models.dynamics_parts import build_v1, build_v2
-from tinyworlds.models.masking import IGNORED, shift_frames
-from tinyworlds.nn.cross_entropy import linear_cross_entropy
+from tinyworlds.models.masking import shift_frames
+from tinyworlds.nn.cross_entropy import IGNORED, linear_cross_entropy
 from tinyworlds.nn.fsq import FSQ
 from tinyworlds.nn.moe import balance_loss
 
@@ -124,12 +124,10 @@ class DynamicsModel(Network):
             only.
         """
         task = self.masking(ids)
-        asked = (task.targets != IGNORED).flatten().nonzero()[:, 0]
-        features = self.features(task.ids, action_ids, task.previous_ids).flatten(0, 2)[asked]
-        total, correct = linear_cross_entropy(
-            features, self.output.weight, self.output.bias, task.targets.flatten()[asked]
-        )
-        count = max(len(asked), 1)
+        features = self.features(task.ids, action_ids, task.previous_ids).flatten(0, 2)
+        targets = task.targets.flatten()
+        total, correct = linear_cross_entropy(features, self.output.weight, self.output.bias, targets)
+        count = (targets != IGNORED).sum().clamp(min=1)
         cross_entropy = total / count
         terms = {"loss": cross_entropy, "cross_entropy": cross_entropy, "accuracy": correct / count}
         if self.config["num_experts"]:

@@ -8,8 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-IGNORED = -100
-"""Target of a token that is not guessed; what ``cross_entropy`` ignores."""
+from tinyworlds.nn.cross_entropy import IGNORED
 
 
 class Exercise(NamedTuple):

@@ -17,9 +17,15 @@ _CHUNK_LOGITS = {"cpu": 2**18}  # fits the cache of one core
 _CHUNK_LOGITS_DEFAULT = 2**25
 
 
+IGNORED = -100
+"""Target of a row that is not judged, as in `torch.nn.functional.cross_entropy`."""
+
+
 class _LinearCrossEntropy(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, judged: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
         grads = [torch.zeros_like(part, dtype=torch.float32) for part in (x, weight, bias)]
         loss, correct = x.new_zeros((), dtype=torch.float32), targets.new_zeros(())
         wanted = any(ctx.needs_input_grad)
@@ -27,12 +33,19 @@ class _LinearCrossEntropy(torch.autograd.Function):
         for start in range(0, len(x), rows):
             chunk, target = x[start : start + rows], targets[start : start + rows, None]
             logits = torch.nn.functional.linear(chunk, weight, bias).float()
-            correct += (logits.argmax(dim=1, keepdim=True) == target).sum()
+            hits = logits.argmax(dim=1, keepdim=True) == target
             total = logits.logsumexp(dim=1, keepdim=True)
-            loss += (total - logits.gather(1, target)).sum()
+            surprise = total - logits.gather(1, target)
+            if judged is not None:
+                counts = judged[start : start + rows, None]
+                hits, surprise = hits & counts, surprise * counts
+            correct += hits.sum()
+            loss += surprise.sum()
             if wanted:
                 slope = (logits - total).exp_()  # the softmax
                 slope.scatter_add_(1, target, torch.full_like(total, -1.0))
+                if judged is not None:
+                    slope *= counts
                 grads[0][start : start + rows] = slope @ weight
                 grads[1] += slope.T @ chunk
                 grads[2] += slope.sum(dim=0)
@@ -45,7 +58,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, slope: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
         parts = zip(ctx.saved_tensors, ctx.dtypes, strict=True)
-        return *((grad * slope).to(dtype) for grad, dtype in parts), None
+        return *((grad * slope).to(dtype) for grad, dtype in parts), None, None
 
 
 def linear_cross_entropy(x: Tensor, weight: Tensor, bias: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
@@ -55,10 +68,14 @@ def linear_cross_entropy(x: Tensor, weight: Tensor, bias: Tensor, targets: Tenso
         x: ``[N, E]``.
         weight: ``[K, E]``.
         bias: ``[K]``.
-        targets: ``[N]`` int64 in 0..K-1.
+        targets: ``[N]`` int64 in 0..K-1; rows of `IGNORED` ones are left out.
 
     Returns:
         The float32 sum over rows, differentiable once, and the int64 number of rows whose largest logit is
         the target's.
     """
-    return _LinearCrossEntropy.apply(x, weight, bias, targets)
+    judged = targets != IGNORED
+    if x.device.type == "cpu":  # leaving rows out saves work, and counting them costs nothing
+        rows = judged.nonzero()[:, 0]
+        return _LinearCrossEntropy.apply(x[rows], weight, bias, targets[rows], None)
+    return _LinearCrossEntropy.apply(x, weight, bias, targets.where(judged, 0), judged)
