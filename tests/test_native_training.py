@@ -7,11 +7,20 @@ from torch.nn import functional as F
 from tinyworlds.nn import linear, native, native_gating, native_time_attention
 from tinyworlds.nn.attention import attend_time
 from tinyworlds.nn.linear import Linear, joined_linear
+from tinyworlds.nn.native_code_loss import judge_natively
 from tinyworlds.nn.native_gating import gate_natively
 from tinyworlds.nn.native_time_attention import attend_time_natively, is_time_native
 from tinyworlds.nn.transformer import v1_transformer, v2_transformer
 
 pytestmark = pytest.mark.skipif(native.find_compiler() is None, reason="needs a C++ compiler")
+
+
+@pytest.fixture
+def set_threads():
+    """Sets the number of threads for one test."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
 
 
 def compare(ours, truth, inputs):
@@ -27,17 +36,13 @@ def compare(ours, truth, inputs):
 
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize(("ins", "outs"), [(32, 96), (85, 32), (6, 17), (1, 1), (48, 341)])
-def test_maps_of_tokens(ins, outs, threads):
+def test_maps_of_tokens(ins, outs, threads, set_threads):
+    set_threads(threads)
     torch.manual_seed(outs)
     x = torch.randn(3, 111, ins, requires_grad=True)  # 333 rows: no whole pieces
     layer = Linear(ins, outs)
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        truth = F.linear(x.double(), layer.weight.double(), layer.bias.double())
-        compare(layer(x), truth, [x, layer.weight, layer.bias])
-    finally:
-        torch.set_num_threads(before)
+    truth = F.linear(x.double(), layer.weight.double(), layer.bias.double())
+    compare(layer(x), truth, [x, layer.weight, layer.bias])
 
 
 def test_maps_without_a_bias_and_of_inputs_that_need_no_gradient():
@@ -147,3 +152,37 @@ def test_heads_that_no_kernel_takes_are_attended_to_as_well():
     assert not is_time_native(24)
     truth = formula(query, key, value).flatten(-2).float()
     torch.testing.assert_close(attend_time(query, key, value), truth)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(("rows", "width", "codes"), [(100, 8, 30), (33, 32, 1024), (1, 1, 1), (0, 4, 5)])
+def test_loss_of_codes(rows, width, codes, threads, set_threads):
+    set_threads(threads)
+    torch.manual_seed(rows)
+    inputs = [4 * torch.randn(shape) for shape in ((rows, width), (codes, width), (codes,))]
+    targets = torch.randint(codes, (rows,))
+    loss, correct, gradients = judge_natively(*inputs, targets, with_gradients=True)
+    truth = [part.double().requires_grad_() for part in inputs]
+    logits = F.linear(*truth)
+    expected = F.cross_entropy(logits, targets, reduction="sum")
+    torch.testing.assert_close(loss, expected.float(), rtol=1e-5, atol=1e-5)
+    assert correct == (logits.argmax(dim=1) == targets).sum()
+    for gradient, true in zip(gradients, torch.autograd.grad(expected, truth), strict=True):
+        torch.testing.assert_close(gradient, true.float(), rtol=1e-4, atol=1e-4)
+    assert torch.equal(judge_natively(*inputs, targets, with_gradients=False)[0], loss)
+
+
+def test_of_equal_logits_the_first_is_the_guess():
+    inputs = torch.zeros(3, 2), torch.zeros(5, 2), torch.zeros(5)
+    assert judge_natively(*inputs, torch.tensor([0, 1, 4]), with_gradients=False)[1] == 1
+
+
+def test_a_loss_that_is_not_a_number_shows_and_codes_out_of_range_are_refused():
+    x, weight, bias = torch.randn(40, 8), torch.randn(9, 8), torch.randn(9)
+    with pytest.raises(IndexError, match=r"0\.\.8"):
+        judge_natively(x, weight, bias, torch.full((40,), 9), with_gradients=True)
+    x[7, 3] = torch.nan
+    loss, _, gradients = judge_natively(x, weight, bias, torch.zeros(40, dtype=torch.int64), True)
+    assert loss.isnan()
+    assert gradients[0][7].isnan().all()
+    assert gradients[0][:7].isfinite().all()

@@ -4,69 +4,7 @@
 // is read once: the map adds its bias on the way, and one pass over a piece gives the gradients of input, weight and
 // bias, where products apart read the same rows three times.
 
-#include <algorithm>
-#include <vector>
-
-#include "lanes.h"
-
-constexpr int64_t PIECE = 32;  // rows at once: some kilobytes, read again and again
-constexpr int TALL = 6, WIDE = LANES == 16 ? 4 : 2;  // sums that fit the registers
-
-namespace {
-
-inline int64_t padded(int64_t n) { return (n + LANES - 1) / LANES * LANES; }
-
-// left [rows, depth] with any strides; right [depth, columns], rows padded to whole registers.
-struct Product {
-    const float *left;
-    int64_t row_stride, depth_stride, rows, depth;
-    const lanes *right;
-    int64_t right_width;  // registers of a row
-};
-
-// sums [rows, width] += left right, where all of them are whole registers.
-template <int ROWS, int COLUMNS>
-void add_block(const Product &of, int64_t row, int64_t column, lanes *sums) {
-    lanes sum[ROWS][COLUMNS];
-    lanes *into = sums + row * of.right_width + column;
-    for (int r = 0; r < ROWS; r++)
-        for (int c = 0; c < COLUMNS; c++) sum[r][c] = into[r * of.right_width + c];
-    const float *left = of.left + row * of.row_stride;
-    const lanes *right = of.right + column;
-    for (int64_t d = 0; d < of.depth; d++, left += of.depth_stride, right += of.right_width)
-        for (int r = 0; r < ROWS; r++)
-            for (int c = 0; c < COLUMNS; c++) sum[r][c] += left[r * of.row_stride] * right[c];
-    for (int r = 0; r < ROWS; r++)
-        for (int c = 0; c < COLUMNS; c++) into[r * of.right_width + c] = sum[r][c];
-}
-
-template <int ROWS, int COLUMNS = WIDE>
-void add_rows(const Product &of, int64_t row, lanes *sums, int64_t column = 0) {
-    for (; column + COLUMNS <= of.right_width; column += COLUMNS) add_block<ROWS, COLUMNS>(of, row, column, sums);
-    if constexpr (COLUMNS > 1) add_rows<ROWS, COLUMNS / 2>(of, row, sums, column);
-}
-
-template <int ROWS = TALL>
-void add_product(const Product &of, lanes *sums, int64_t row = 0) {
-    for (; row + ROWS <= of.rows; row += ROWS) add_rows<ROWS>(of, row, sums);
-    if constexpr (ROWS > 1) add_product<ROWS / 2>(of, sums, row);
-}
-
-// Rows of whole registers from rows of floats, and back.
-void pack(const float *rows, int64_t count, int64_t width, lanes *into) {
-    const int64_t registers = padded(width) / LANES;
-    for (int64_t r = 0; r < count; r++) {
-        if (width % LANES) into[(r + 1) * registers - 1] = lanes{};
-        std::memcpy(into + r * registers, rows + r * width, width * sizeof(float));
-    }
-}
-
-void unpack(const lanes *from, int64_t count, int64_t width, float *rows) {
-    const int64_t registers = padded(width) / LANES;
-    for (int64_t r = 0; r < count; r++) std::memcpy(rows + r * width, from + r * registers, width * sizeof(float));
-}
-
-}  // namespace
+#include "products.h"
 
 struct Sizes {
     int64_t rows, ins, outs;
@@ -76,10 +14,8 @@ struct Sizes {
 // y [rows, outs] = x weight' + bias; weight [outs, ins]. The bias may be null.
 extern "C" void map_rows(const float *x, const float *weight, const float *bias, float *y, Sizes n) {
     const int64_t width = padded(n.outs) / LANES;
-    std::vector<lanes> turned(n.ins * width), start(width);
-    float *into = reinterpret_cast<float *>(turned.data());
-    for (int64_t o = 0; o < n.outs; o++)
-        for (int64_t i = 0; i < n.ins; i++) into[i * width * LANES + o] = weight[o * n.ins + i];
+    std::vector<lanes> turned, start(width);
+    turn(weight, n.outs, n.ins, turned);
     if (bias) std::memcpy(start.data(), bias, n.outs * sizeof(float));
 #pragma omp parallel num_threads(n.threads)
     {
