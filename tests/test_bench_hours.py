@@ -49,6 +49,13 @@ def test_a_long_update_is_timed_in_part() -> None:
     assert "fewer clips was timed" in str(figures.tables()[0])
 
 
+def test_operations_inside_kernels_are_counted() -> None:
+    words = ["--config", "zelda_tokenizer.yaml", *WORDS, "--data.frame_size=64"]
+    plan, stage = config_updates.planned(words)
+    attention = 2 * 4 * plan.num_frames * 256**2 * 16  # both products, in encoder and decoder, forwards
+    assert config_updates.flops_of(stage, plan) > 3 * attention
+
+
 @pytest.mark.parametrize(
     ("seconds", "expected"), [(0, (1, 1)), (3, (3, 1)), (8, (8, 1)), (17, (8, 2)), (90, (8, 2))]
 )

@@ -15,7 +15,8 @@ import shutil
 import subprocess
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -33,6 +34,20 @@ _PATIENCE_S = 120.0
 def are_wanted() -> bool:
     """Whether kernels may run; asked at every use, so that they can be turned off at any time."""
     return os.environ.get("TINYWORLDS_NATIVE") != "0"
+
+
+@contextmanager
+def without_kernels() -> Iterator[None]:
+    """Run the modules themselves inside, for whoever looks at their operations."""
+    before = os.environ.get("TINYWORLDS_NATIVE")
+    os.environ["TINYWORLDS_NATIVE"] = "0"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["TINYWORLDS_NATIVE"]
+        else:
+            os.environ["TINYWORLDS_NATIVE"] = before
 
 
 def find_compiler() -> str | None:
