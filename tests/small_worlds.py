@@ -21,14 +21,15 @@ def known_world(game="walk", key_map=KEYS, fps=10.0, num_clips=5, **settings):
     return World(FakeTokenizer(), FakeDynamics(), FakeActions(), info=info, **starts, **settings)
 
 
-def random_world(seed=0, architecture="v2", **settings):
+def random_world(seed=0, architecture="v2", num_experts=0, **settings):
     """Real networks that learned nothing: 16x16 frames, four actions, five clips of noise."""
     torch.manual_seed(seed)
     sizes = {"embed_dim": 16, "num_heads": 2, "hidden_dim": 24, "num_blocks": 1}
     sizes["architecture"] = architecture
     frames = {"frame_size": 16, "patch_size": 4}
     tokenizer = VideoTokenizer(latent_dim=2, num_bins=4, **frames, **sizes)
-    dynamics = DynamicsModel(num_patches=16, latent_dim=2, num_bins=4, num_actions=4, **sizes)
+    codes = {"num_patches": 16, "latent_dim": 2, "num_bins": 4, "num_experts": num_experts}
+    dynamics = DynamicsModel(num_actions=4, **codes, **sizes)
     with torch.no_grad():
         for weights in dynamics.parameters():  # some begin at zero, and actions would change nothing
             weights += 0.3 * torch.randn_like(weights)

@@ -31,6 +31,17 @@ def test_each_expert_runs_once_on_its_own_tokens():
     assert sum(seen) == 2 * 50
 
 
+@pytest.mark.parametrize("expert", [SeparateSwiGLU, SwiGLU])
+def test_at_play_on_a_gpu_all_experts_run_and_nothing_else_changes(expert, monkeypatch):
+    layer = mixture(top_k=3, expert=expert).eval()
+    for parameter in layer.parameters():
+        torch.nn.init.normal_(parameter)
+    x = torch.randn(2, 3, 5, 8)
+    grouped = layer(x)
+    monkeypatch.setattr(layer, "_should_run_all", lambda tokens: True)
+    torch.testing.assert_close(layer(x), grouped, rtol=1e-4, atol=1e-5)
+
+
 def test_idle_experts_take_part_in_the_graph():
     layer = mixture().train()
     with torch.no_grad():

@@ -144,9 +144,9 @@ class NothingFromTheHost(TorchDispatchMode):
 
 
 @pytest.mark.parametrize("architecture", ["v1", "v2"])
-@pytest.mark.parametrize("name", ["exponential", "halton"])
-def test_a_step_asks_for_no_values_and_sends_none(architecture, name, monkeypatch):
-    world = random_world(architecture=architecture)
+@pytest.mark.parametrize(("name", "num_experts"), [("exponential", 0), ("halton", 0), ("exponential", 3)])
+def test_a_step_asks_for_no_values_and_sends_none(architecture, name, num_experts, monkeypatch):
+    world = random_world(architecture=architecture, num_experts=num_experts)
     tokenizer, dynamics = world.tokenizer.to("meta"), world.dynamics.to("meta")
     dream = Dream(tokenizer, dynamics, Sampling(4, schedule=name), 2)
     monkeypatch.setattr(dream, "_autocast", nullcontext)  # which knows no such device

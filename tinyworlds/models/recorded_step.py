@@ -49,7 +49,8 @@ class CudaGraph:
         self._graph = torch.cuda.CUDAGraph()
         if generator is not None:
             self._graph.register_generator_state(generator)
-        with torch.cuda.graph(self._graph):
+        # other threads, which may play other worlds, can do as they like meanwhile
+        with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):
             self.outputs = step(*inputs)
 
     def replay(self) -> None:
@@ -80,6 +81,7 @@ class RecordedStep:
         """Drop all recordings: the step has become another."""
         self._kept.clear()
 
+    @torch.inference_mode()
     def __call__(self, kind: Hashable, *inputs: Tensor | None) -> tuple[Tensor, ...]:
         """Step.
 
