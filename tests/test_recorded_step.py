@@ -36,6 +36,16 @@ class Trace:
         self.outputs = self._graph(*self._inputs)
 
 
+class Again:
+    """A recording that runs the step itself on its own inputs: enough where only the keeping matters."""
+
+    def __init__(self, step, inputs, generator):
+        self._step, self._inputs, self.outputs = step, inputs, ()
+
+    def replay(self):
+        self.outputs = self._step(*self._inputs)
+
+
 @pytest.fixture(autouse=True)
 def modules_only(monkeypatch):
     """As on a GPU: kernels for the CPU are not there."""
@@ -60,16 +70,14 @@ ACTIONS = [0, 3, 3, 1, 2, 0, 1, 1]
 @pytest.mark.parametrize(
     "settings",
     [
-        {"num_steps": 4},
-        {"num_steps": 3, "schedule": "halton"},
-        {"num_steps": 2, "temperature": 1.0},
+        {"num_steps": 3},
+        {"num_steps": 2, "schedule": "halton", "context_frames": 1},
         {"num_steps": 2, "temperature": 0.7, "top_k": 5, "top_p": 0.9},
     ],
-    ids=["likeliest", "halton", "drawn", "drawn among few"],
+    ids=["likeliest", "halton, no past", "drawn among few"],
 )
-@pytest.mark.parametrize("context_frames", [1, 3])
-def test_replays_are_the_steps(architecture, settings, context_frames):
-    world = random_world(architecture=architecture, context_frames=context_frames, **settings)
+def test_replays_are_the_steps(architecture, settings):
+    world = random_world(architecture=architecture, **settings)
     plain = frames_of(world, ACTIONS)
     recorded = recording(world)
     replayed = frames_of(world, ACTIONS)
@@ -95,7 +103,7 @@ def test_many_sessions_and_going_back():
 
 def test_other_settings_are_recorded_anew_and_the_oldest_are_dropped():
     world = random_world(num_steps=1)
-    recorded = recording(world)
+    recorded = recording(world, Again)
     world.reset(seed=0)
     for num_steps in (1, 2, 3, 4, 5, 2):
         world.sampling = replace(world.sampling, num_steps=num_steps)
