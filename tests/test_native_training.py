@@ -12,7 +12,9 @@ from tinyworlds.nn.native_gating import gate_natively
 from tinyworlds.nn.native_time_attention import attend_time_natively, is_time_native
 from tinyworlds.nn.transformer import v1_transformer, v2_transformer
 
-pytestmark = pytest.mark.skipif(native.find_compiler() is None, reason="needs a C++ compiler")
+pytestmark = pytest.mark.skipif(
+    native.find_compiler() is None or not native.products_pay(), reason="needs x86 and a C++ compiler"
+)
 
 
 @pytest.fixture

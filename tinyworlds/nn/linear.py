@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from tinyworlds.nn.native import load_kernel, may_use_kernels
+from tinyworlds.nn.native import load_kernel, may_use_kernels, products_pay
 
 _SOURCE = Path(__file__).with_name("narrow_linear.cpp")
 _MIN_ROWS = 256
@@ -35,7 +35,7 @@ class _Sizes(ctypes.Structure):
 
 @cache
 def _kernel() -> ctypes.CDLL | None:
-    kernel = load_kernel(_SOURCE, {})
+    kernel = load_kernel(_SOURCE, {}) if products_pay() else None
     if kernel is not None:
         kernel.map_rows.argtypes = [*[c_void_p] * 4, _Sizes]
         kernel.map_rows_backward.argtypes = [*[c_void_p] * 6, _Sizes]

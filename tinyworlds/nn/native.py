@@ -36,6 +36,11 @@ def are_wanted() -> bool:
     return os.environ.get("TINYWORLDS_NATIVE") != "0"
 
 
+def products_pay() -> bool:
+    """Whether our products may be as fast as the library's: on x86. Apple's has matrix units to itself."""
+    return platform.machine().lower() in ("x86_64", "amd64")
+
+
 @contextmanager
 def without_kernels() -> Iterator[None]:
     """Run the modules themselves inside, for whoever looks at their operations."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from tinyworlds.nn.native import load_kernel, may_use_kernels
+from tinyworlds.nn.native import load_kernel, may_use_kernels, products_pay
 
 _SOURCE = Path(__file__).with_name("code_loss.cpp")
 
@@ -21,7 +21,7 @@ class _Sizes(ctypes.Structure):
 
 @cache
 def _kernel() -> ctypes.CDLL | None:
-    kernel = load_kernel(_SOURCE, {})
+    kernel = load_kernel(_SOURCE, {}) if products_pay() else None
     if kernel is not None:
         kernel.judge_rows.argtypes = [*[c_void_p] * 9, _Sizes]
         kernel.judge_rows.restype = None
