@@ -83,3 +83,10 @@ def test_odd_files(tmp_path: Path, settings: dict) -> None:
     path = write_gameplay(tmp_path / "odd.h5", **settings)
     sheet = picture(save_contact_sheet(path, tmp_path / "sheet.png"))
     assert sheet.shape[1] < 2200
+
+
+def test_a_video_is_sent_to_ingest(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    video = tmp_path / "Play.MP4"
+    video.write_bytes(b"....ftypisom")
+    assert main(["inspect", str(video)]) != 0
+    assert f"tinyworlds ingest {video} --game NAME" in capsys.readouterr().err

@@ -104,6 +104,7 @@ def test_ctrl_c_keeps_what_was_played(world, here, monkeypatch):
         (["--headless"], "--keys"),
         (["--keys", "w"], "--keys goes with --headless"),
         (["--headless", "--keys", "w", "--port", "80"], "--port goes with --browser"),
+        (["--replay", "log.json", "--govern"], "leave --govern out"),
         (["--headless", "--keys", "w*x"], "w*x"),
         (["--headless", "--keys", "w", "--num_step", "3"], "Did you mean '--num_steps'?"),
         (["--headless", "--window"], "not allowed with"),

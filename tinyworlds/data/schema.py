@@ -26,6 +26,7 @@ import numpy as np
 
 from tinyworlds.data.guarded_file import GuardedFile
 from tinyworlds.errors import DataError, MissingFileError, TinyWorldsError
+from tinyworlds.video_files import VIDEO_SUFFIXES
 
 SCHEMA_VERSION = 1
 ASSUMED_FPS = 60.0  # public files carry no rate; they were captured at 60 frames per second
@@ -96,6 +97,10 @@ def open_h5(path: str | Path) -> h5py.File:
         )
     if path.is_dir():
         raise DataError(f"{path} is a folder, not a gameplay file; name the .h5 file in it.")
+    if path.suffix.lower() in VIDEO_SUFFIXES:
+        raise DataError(
+            f"{path} is a video, no gameplay file; make one of it: tinyworlds ingest {path} --game NAME"
+        )
     try:
         h5py.File(path, "r").close()  # this one asks whether somebody is writing the file
         return h5py.File(GuardedFile(path), "r")

@@ -7,18 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tinyworlds.errors import DataError, MissingFileError, TinyWorldsError
-
-VIDEO_SUFFIXES = frozenset({
-    ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".m2ts", ".mts", ".mpg", ".mpeg", ".flv", ".wmv",
-    ".asf", ".3gp", ".ogv", ".gif", ".h264",
-})  # fmt: skip
-"""Endings of the files that are taken from a folder; a file that is named itself may have any."""
+from tinyworlds.video_files import VIDEO_SUFFIXES
 
 
 def find_videos(paths: Sequence[str | Path]) -> tuple[list[Path], list[TinyWorldsError]]:
     """Return the videos that were named, folders searched through, and an error for each path without one.
 
-    The order is that of `paths`; within a folder by name, with numbers counted (2 before 10). A file that is
+    From a folder files with the endings of videos are taken; a file that is named itself may have any. The
+    order is that of `paths`; within a folder by name, with numbers counted (2 before 10). A file that is
     reached twice comes once.
     """
     found: dict[Path, Path] = {}

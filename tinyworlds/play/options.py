@@ -40,6 +40,8 @@ def check_options(args: argparse.Namespace) -> None:
         if getattr(args, name) is not None and not any(getattr(args, view) for view in needed):
             wanted = " or ".join(f"--{view}" for view in needed)
             raise ConfigError(f"--{name} goes with {wanted}; add it, or leave --{name} out")
+    if args.replay and args.govern:
+        raise ConfigError("--replay repeats a session with its own decoding steps; leave --govern out")
     if args.headless and args.keys is None:
         raise ConfigError("--headless needs the keys to press, for example --keys 'w*10 d*20'")
 

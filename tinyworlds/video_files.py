@@ -1,0 +1,9 @@
+"""Which files are videos."""
+
+from __future__ import annotations
+
+VIDEO_SUFFIXES = frozenset({
+    ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".m2ts", ".mts", ".mpg", ".mpeg", ".flv", ".wmv",
+    ".asf", ".3gp", ".ogv", ".gif", ".h264",
+})  # fmt: skip
+"""Endings that videos have, in small letters."""
