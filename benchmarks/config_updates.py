@@ -21,7 +21,7 @@ from benchmarks.sizes import Size, clips
 from benchmarks.training import MAX_NORM
 from tinyworlds.batch_search import give_back, is_full_memory, largest, limited
 from tinyworlds.config_reading import build_stage, read_settings
-from tinyworlds.nn.native import without_kernels
+from tinyworlds.nn.kernels.loading import without_kernels
 from tinyworlds.optim import build_optimizer
 from tinyworlds.stages import Stage
 

@@ -4,12 +4,13 @@ import pytest
 import torch
 from torch import nn
 
-from tinyworlds.nn import code_choice, native
+from tinyworlds.nn import code_choice
 from tinyworlds.nn.code_choice import choose_codes, likeliest
 from tinyworlds.nn.codes import CodeLogits
 from tinyworlds.nn.fsq import FSQ
+from tinyworlds.nn.kernels import loading
 
-pytestmark = pytest.mark.skipif(native.find_compiler() is None, reason="needs a C++ compiler")
+pytestmark = pytest.mark.skipif(loading.find_compiler() is None, reason="needs a C++ compiler")
 
 
 @torch.no_grad()

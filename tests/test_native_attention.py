@@ -6,11 +6,12 @@ import sys
 import pytest
 import torch
 
-from tinyworlds.nn import attention, native, native_attention
+from tinyworlds.nn import attention
 from tinyworlds.nn.attention import attend_space
-from tinyworlds.nn.native_attention import attend_native, is_native
+from tinyworlds.nn.kernels import loading, space_attention
+from tinyworlds.nn.kernels.space_attention import attend_space_natively, has_space_kernel
 
-pytestmark = pytest.mark.skipif(native.find_compiler() is None, reason="needs a C++ compiler")
+pytestmark = pytest.mark.skipif(loading.find_compiler() is None, reason="needs a C++ compiler")
 
 
 def rows(frames, places, heads, channels, size=1.0):
@@ -31,8 +32,8 @@ def formula(joined):
 def test_values_and_gradients_are_those_of_the_formula(channels, places):
     joined = rows(2, places, 3, channels)
     asked = torch.randn(2, places, 3, channels)
-    assert is_native(channels)
-    ours, truth = attend_native(*joined.unbind(2)), formula(joined)
+    assert has_space_kernel(channels)
+    ours, truth = attend_space_natively(*joined.unbind(2)), formula(joined)
     torch.testing.assert_close(ours.double(), truth, atol=2e-6, rtol=1e-5)
     [gradient] = torch.autograd.grad((ours * asked).sum(), joined)
     [true_gradient] = torch.autograd.grad((truth * asked).sum(), joined)
@@ -42,7 +43,7 @@ def test_values_and_gradients_are_those_of_the_formula(channels, places):
 @pytest.mark.parametrize("size", [6.0, 40.0])
 def test_scores_far_beyond_what_a_power_holds(size):
     joined = rows(1, 100, 2, 4, size)  # scores up to some thousands: exp would be infinite
-    ours, truth = attend_native(*joined.unbind(2)), formula(joined)
+    ours, truth = attend_space_natively(*joined.unbind(2)), formula(joined)
     torch.testing.assert_close(ours.double(), truth, atol=size * 1e-3, rtol=1e-3)
     [gradient] = torch.autograd.grad(ours.sum(), joined)
     [true_gradient] = torch.autograd.grad(truth.sum(), joined)
@@ -54,7 +55,7 @@ def test_scores_far_beyond_what_a_power_holds(size):
 def test_what_is_not_a_number_shows():
     joined = rows(1, 20, 2, 4).detach()
     joined[0, 3, 1, 0, 0] = torch.nan  # one key of the first head
-    mixed = attend_native(*joined.unbind(2))
+    mixed = attend_space_natively(*joined.unbind(2))
     assert mixed[:, :, 0].isnan().all()
     assert mixed[:, :, 1].isfinite().all()
 
@@ -62,47 +63,47 @@ def test_what_is_not_a_number_shows():
 def test_with_many_heads_each_thread_takes_whole_ones():
     joined = rows(9, 40, 8, 4).detach()
     torch.testing.assert_close(
-        attend_native(*joined.unbind(2)).double(), formula(joined), atol=2e-6, rtol=1e-5
+        attend_space_natively(*joined.unbind(2)).double(), formula(joined), atol=2e-6, rtol=1e-5
     )
 
 
 def test_other_types_and_strides_are_taken():
     joined = rows(2, 30, 2, 4).detach()
-    truth = attend_native(*joined.unbind(2))
+    truth = attend_space_natively(*joined.unbind(2))
     apart = [part.transpose(2, 3).contiguous().transpose(2, 3) for part in joined.unbind(2)]
-    torch.testing.assert_close(attend_native(*apart), truth)
-    half = attend_native(*(part.bfloat16() for part in joined.unbind(2)))
+    torch.testing.assert_close(attend_space_natively(*apart), truth)
+    half = attend_space_natively(*(part.bfloat16() for part in joined.unbind(2)))
     assert half.dtype == torch.bfloat16
     torch.testing.assert_close(half.float(), truth, atol=0.05, rtol=0.05)
 
 
 def test_tracers_are_told_the_truth_about_it():
     parts = [part.detach().requires_grad_() for part in rows(2, 20, 2, 4).unbind(2)]
-    torch.library.opcheck(native_attention._attend, tuple(parts))
+    torch.library.opcheck(space_attention._attend, tuple(parts))
 
 
 def test_networks_use_it_and_do_as_well_without(monkeypatch):
     query, key, value = (torch.randn(1, 2, 50, 3, 4) for _ in range(3))
     used = []
-    real = attention.attend_native
-    monkeypatch.setattr(attention, "attend_native", lambda *parts: used.append(1) or real(*parts))
+    real = attention.attend_space_natively
+    monkeypatch.setattr(attention, "attend_space_natively", lambda *parts: used.append(1) or real(*parts))
     with_kernel = attend_space(query, key, value)
-    monkeypatch.setattr(attention, "is_native", lambda channels: False)
+    monkeypatch.setattr(attention, "has_space_kernel", lambda channels: False)
     torch.testing.assert_close(attend_space(query, key, value), with_kernel)
     assert used == [1]
 
 
 def test_a_compiler_that_fails_costs_a_warning(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    source = tmp_path / "broken.cpp"
-    source.write_text("this is no C++")
+    monkeypatch.setattr(loading, "SOURCES", tmp_path)
+    (tmp_path / "broken.cpp").write_text("this is no C++")
     with pytest.warns(UserWarning, match="No kernel from broken.cpp"):
-        assert native.load_kernel(source, {}) is None
+        assert loading.load_kernel("broken", {}) is None
     assert [path for path in tmp_path.rglob("*.so")] == []
 
 
 def test_it_can_be_turned_off():
-    code = "from tinyworlds.nn.native_attention import is_native; print(is_native(4))"
+    code = "from tinyworlds.nn.kernels.space_attention import has_space_kernel; print(has_space_kernel(4))"
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, env={"TINYWORLDS_NATIVE": "0"}, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
@@ -110,13 +111,14 @@ def test_it_can_be_turned_off():
 
 def test_there_is_none_on_windows(monkeypatch):
     monkeypatch.setattr(sys, "platform", "win32")
-    assert native.find_compiler() is None
+    assert loading.find_compiler() is None
 
 
 def test_processes_may_compile_at_the_same_time(tmp_path):
     code = (
-        "import torch; from tinyworlds.nn.native_attention import attend_native, is_native;"
-        "assert is_native(3); print(attend_native(*torch.ones(3, 1, 20, 2, 3)).sum().item())"
+        "import torch; from tinyworlds.nn.kernels import space_attention as kernel;"
+        "assert kernel.has_space_kernel(3);"
+        "print(kernel.attend_space_natively(*torch.ones(3, 1, 20, 2, 3)).sum().item())"
     )
     environment = {"XDG_CACHE_HOME": str(tmp_path), "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"}
     both = [

@@ -4,16 +4,16 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from tinyworlds.nn import linear, native, native_gating, native_time_attention
 from tinyworlds.nn.attention import attend_time
+from tinyworlds.nn.kernels import gating, loading, time_attention, token_map
+from tinyworlds.nn.kernels.code_loss import judge_natively
+from tinyworlds.nn.kernels.gating import gate_natively
+from tinyworlds.nn.kernels.time_attention import attend_time_natively, has_time_kernel
 from tinyworlds.nn.linear import Linear, joined_linear
-from tinyworlds.nn.native_code_loss import judge_natively
-from tinyworlds.nn.native_gating import gate_natively
-from tinyworlds.nn.native_time_attention import attend_time_natively, is_time_native
 from tinyworlds.nn.transformer import v1_transformer, v2_transformer
 
 pytestmark = pytest.mark.skipif(
-    native.find_compiler() is None or not native.products_pay(), reason="needs x86 and a C++ compiler"
+    loading.find_compiler() is None or not loading.products_pay(), reason="needs x86 and a C++ compiler"
 )
 
 
@@ -92,7 +92,7 @@ def test_attention_along_frames(channels, queries, frames, heads):
     joined = torch.randn(2, frames, 7, 3, heads, channels, requires_grad=True)
     query, key, value = joined.unbind(3)
     query = query[:, -queries:]  # the newest
-    assert is_time_native(channels)
+    assert has_time_kernel(channels)
     compare(attend_time_natively(query, key, value), formula(query, key, value), [joined])
 
 
@@ -133,7 +133,7 @@ def test_a_step_is_that_of_the_modules(build, monkeypatch):
 @pytest.mark.parametrize("kernel", ["linear", "gate", "time"])
 def test_networks_use_the_kernels(kernel, monkeypatch):
     used = []
-    module = {"linear": linear, "gate": native_gating, "time": native_time_attention}[kernel]
+    module = {"linear": token_map, "gate": gating, "time": time_attention}[kernel]
     real = module._kernel
     monkeypatch.setattr(module, "_kernel", lambda *channels: used.append(1) or real(*channels))
     network = v1_transformer(16, 4, 32, 1).train()
@@ -142,7 +142,7 @@ def test_networks_use_the_kernels(kernel, monkeypatch):
 
 
 def test_other_number_formats_go_by_the_library(monkeypatch):
-    monkeypatch.setattr(linear, "_kernel", lambda: pytest.fail("no kernel for this"))
+    monkeypatch.setattr(token_map, "_kernel", lambda: pytest.fail("no kernel for this"))
     layer, x = Linear(8, 8), torch.randn(300, 8)
     assert layer.double()(x.double()).dtype == torch.float64
     with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -151,7 +151,7 @@ def test_other_number_formats_go_by_the_library(monkeypatch):
 
 def test_heads_that_no_kernel_takes_are_attended_to_as_well():
     query, key, value = (torch.randn(2, 3, 5, 2, 24) for _ in range(3))  # 24: no power of two
-    assert not is_time_native(24)
+    assert not has_time_kernel(24)
     truth = formula(query, key, value).flatten(-2).float()
     torch.testing.assert_close(attend_time(query, key, value), truth)
 

@@ -8,13 +8,14 @@ from small_worlds import random_world
 
 from tinyworlds.models import DynamicsModel, VideoTokenizer
 from tinyworlds.models.world import World
-from tinyworlds.nn import native, native_transformer, transformer
+from tinyworlds.nn import native_transformer, transformer
 from tinyworlds.nn.attention import TimeMemory
+from tinyworlds.nn.kernels import loading
 from tinyworlds.nn.native_transformer import can_run_natively, has_kernel, transform_natively
 from tinyworlds.nn.norms import Condition
 from tinyworlds.nn.transformer import runs_natively, v1_transformer, v2_transformer
 
-pytestmark = pytest.mark.skipif(native.find_compiler() is None, reason="needs a C++ compiler")
+pytestmark = pytest.mark.skipif(loading.find_compiler() is None, reason="needs a C++ compiler")
 GRID = 9  # 81 places: the last tile of 16 is not full
 TRANSFORMERS = {
     "v1": lambda: v1_transformer(32, 8, 40, 2),

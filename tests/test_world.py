@@ -14,7 +14,8 @@ from tinyworlds.errors import CheckpointError, ConfigError, DataError, MissingFi
 from tinyworlds.models import DynamicsModel, LatentActionModel, VideoTokenizer
 from tinyworlds.models.world import World
 from tinyworlds.models.world_info import WorldInfo
-from tinyworlds.nn import native, native_transformer
+from tinyworlds.nn import native_transformer
+from tinyworlds.nn.kernels import loading
 from tinyworlds.world_file import load_world, read_header, save_world
 
 
@@ -405,7 +406,7 @@ def test_a_compiled_world_shows_the_same_frames(monkeypatch):
     assert compiled.dynamics.transformer._compiled_call_impl is not None  # it did not fall back
 
 
-@pytest.mark.skipif(native.find_compiler() is None, reason="needs a C++ compiler")
+@pytest.mark.skipif(loading.find_compiler() is None, reason="needs a C++ compiler")
 def test_what_the_kernel_runs_is_not_compiled():
     world = tiny_world(compile=True)
     assert not world.compile()

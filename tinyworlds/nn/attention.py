@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tinyworlds.nn.kernels.space_attention import attend_space_natively, has_space_kernel
+from tinyworlds.nn.kernels.time_attention import attend_time_natively, has_time_kernel
 from tinyworlds.nn.linear import Linear, joined_linear
 from tinyworlds.nn.narrow_attention import (
     MAX_CHANNELS,
@@ -21,8 +23,6 @@ from tinyworlds.nn.narrow_attention import (
     attend_narrow,
     attend_short,
 )
-from tinyworlds.nn.native_attention import attend_native, is_native
-from tinyworlds.nn.native_time_attention import attend_time_natively, is_time_native
 from tinyworlds.nn.norms import head_norm
 from tinyworlds.nn.positions import MAX_FRAMES, RotarySpace, RotaryTime
 
@@ -48,8 +48,8 @@ def _is_narrow(query: Tensor) -> bool:
 def attend_space(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """All patches of a frame see each other: three times ``[B, T, P, heads, d] -> [B, T, P, E]``."""
     batch, length, patches, heads, dim = query.shape
-    if query.device.type == "cpu" and query.dtype != torch.float64 and is_native(dim):
-        mixed = attend_native(*(part.flatten(0, 1) for part in (query, key, value)))
+    if query.device.type == "cpu" and query.dtype != torch.float64 and has_space_kernel(dim):
+        mixed = attend_space_natively(*(part.flatten(0, 1) for part in (query, key, value)))
         return mixed.view(batch, length, patches, heads * dim)
     if _is_narrow(query):
         parts = (part.transpose(2, 3).flatten(0, 2) for part in (query, key, value))  # [B * T * heads, P, d]
@@ -68,7 +68,7 @@ def attend_time(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """
     batch, length, patches, heads, dim = query.shape
     on_cpu = query.device.type == "cpu" and query.dtype != torch.float64
-    if on_cpu and not torch.compiler.is_compiling() and is_time_native(dim):
+    if on_cpu and not torch.compiler.is_compiling() and has_time_kernel(dim):
         return attend_time_natively(query, key, value).flatten(-2)
     if _is_short(query, key):
         return attend_short(query, key, value)

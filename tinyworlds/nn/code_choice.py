@@ -5,20 +5,17 @@ from __future__ import annotations
 import ctypes
 from ctypes import c_int64, c_void_p
 from functools import cache
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from tinyworlds.nn.native import load_kernel
+from tinyworlds.nn.kernels.loading import load_kernel
 from tinyworlds.nn.native_transformer import can_run_natively
-
-_SOURCE = Path(__file__).with_name("code_choice.cpp")
 
 
 @cache
 def _kernel() -> ctypes.CDLL | None:
-    kernel = load_kernel(_SOURCE, {})
+    kernel = load_kernel("code_choice", {})
     if kernel is not None:
         kernel.choose.argtypes = [c_void_p, c_void_p, c_void_p, *[c_int64] * 4, c_void_p, c_void_p]
         kernel.choose.restype = None

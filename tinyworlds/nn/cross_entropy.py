@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from tinyworlds.nn.native_code_loss import can_judge_natively, judge_natively
+from tinyworlds.nn.kernels.code_loss import can_judge_natively, judge_natively
 
 _CHUNK_LOGITS = {"cpu": 2**18}  # fits the cache of one core
 _CHUNK_LOGITS_DEFAULT = 2**25

@@ -5,9 +5,9 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tinyworlds.nn.kernels.gating import gate_natively, has_gate_kernel
+from tinyworlds.nn.kernels.loading import may_use_kernels
 from tinyworlds.nn.linear import Linear, joined_linear
-from tinyworlds.nn.native import may_use_kernels
-from tinyworlds.nn.native_gating import gate_natively, has_gate_kernel
 
 
 def swiglu_width(hidden_dim: int) -> int:

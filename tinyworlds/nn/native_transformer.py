@@ -10,7 +10,6 @@ import ctypes
 from ctypes import c_int64, c_void_p
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -21,7 +20,7 @@ from torch.nn import functional as F
 from tinyworlds.nn.attention import FusedAttention, Memory, SeparateAttention
 from tinyworlds.nn.blocks import PostNormBlock, PreNormBlock, SpaceBlock
 from tinyworlds.nn.feedforward import SeparateSwiGLU, SwiGLU
-from tinyworlds.nn.native import load_kernel, may_use_kernels
+from tinyworlds.nn.kernels.loading import load_kernel, may_use_kernels
 from tinyworlds.nn.norms import (
     Condition,
     ConditionedNorm,
@@ -35,7 +34,6 @@ from tinyworlds.nn.positions import RotaryTime
 MAX_CHANNELS = 32
 """Heads wider than this are left to the fused kernel."""
 
-_SOURCE = Path(__file__).with_name("transformer_pass.cpp")
 _TILE = 16  # places that the kernel works on at once
 
 
@@ -71,7 +69,7 @@ _LAYERS = (*_ATTENTIONS, SeparateSwiGLU, SwiGLU)
 
 @cache
 def _kernel(channels: int) -> ctypes.CDLL | None:
-    kernel = load_kernel(_SOURCE, {"CHANNELS": channels})
+    kernel = load_kernel("transformer_pass", {"CHANNELS": channels})
     if kernel is not None:
         kernel.transform.argtypes = [
             c_void_p,

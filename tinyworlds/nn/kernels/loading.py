@@ -30,6 +30,9 @@ _COMMON = ("-O3", "-std=c++17", "-shared", "-fPIC", "-fno-math-errno", "-ffp-con
 _CHOICES = (("-march=native", "-fopenmp"), ("-march=native",), ("-mcpu=native",), ())
 _PATIENCE_S = 120.0
 
+SOURCES = Path(__file__).parent
+"""Where the C++ files are."""
+
 
 def are_wanted() -> bool:
     """Whether kernels may run; asked at every use, so that they can be turned off at any time."""
@@ -79,11 +82,11 @@ def may_use_kernels(*tensors: Tensor) -> bool:
     return plain and not busy and are_wanted()
 
 
-def load_kernel(source: Path, constants: Mapping[str, int]) -> ctypes.CDLL | None:
+def load_kernel(name: str, constants: Mapping[str, int]) -> ctypes.CDLL | None:
     """Compile a source file, unless that was done before, and load it.
 
     Args:
-        source: C++ with ``extern "C"`` functions.
+        name: Of the C++ file beside this one, with ``extern "C"`` functions.
         constants: Of the preprocessor.
 
     Returns:
@@ -92,9 +95,10 @@ def load_kernel(source: Path, constants: Mapping[str, int]) -> ctypes.CDLL | Non
     compiler = find_compiler()
     if compiler is None:
         return None
-    defined = [f"-D{name}={value}" for name, value in constants.items()]
+    source = SOURCES / f"{name}.cpp"
+    defined = [f"-D{word}={value}" for word, value in constants.items()]
     try:
-        library = cache_folder() / f"{source.stem}-{_key(source, compiler, defined)}.so"
+        library = cache_folder() / f"{name}-{_key(source, compiler, defined)}.so"
         if not library.exists():
             _compile([compiler, *_COMMON, *defined], source, library)
         return ctypes.CDLL(str(library))

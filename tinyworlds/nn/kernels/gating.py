@@ -5,21 +5,18 @@ from __future__ import annotations
 import ctypes
 from ctypes import c_int32, c_int64, c_void_p
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from tinyworlds.nn.native import load_kernel
-
-_SOURCE = Path(__file__).with_name("gating.cpp")
+from tinyworlds.nn.kernels.loading import load_kernel
 
 
 @cache
 def _kernel() -> ctypes.CDLL | None:
-    kernel = load_kernel(_SOURCE, {})
+    kernel = load_kernel("gating", {})
     if kernel is not None:
         kernel.gate.argtypes = [c_void_p, c_void_p, c_int64, c_int64, c_int32]
         kernel.gate_backward.argtypes = [c_void_p, c_void_p, c_void_p, c_int64, c_int64, c_int32]

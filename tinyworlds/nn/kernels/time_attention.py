@@ -9,16 +9,14 @@ from __future__ import annotations
 import ctypes
 from ctypes import c_float, c_int32, c_int64, c_void_p
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from tinyworlds.nn.native import are_wanted, load_kernel
+from tinyworlds.nn.kernels.loading import are_wanted, load_kernel
 
-_SOURCE = Path(__file__).with_name("time_attention.cpp")
 _CHANNELS = (1, 2, 4, 8, 16, 32)
 
 
@@ -48,7 +46,7 @@ class _Sizes(ctypes.Structure):
 
 @cache
 def _kernel(channels: int) -> ctypes.CDLL | None:
-    kernel = load_kernel(_SOURCE, {"CHANNELS": channels})
+    kernel = load_kernel("time_attention", {"CHANNELS": channels})
     if kernel is not None:
         kernel.attend.argtypes = [*[_Rows] * 4, _Sizes]
         kernel.attend_backward.argtypes = [*[_Rows] * 7, _Sizes]
@@ -56,7 +54,7 @@ def _kernel(channels: int) -> ctypes.CDLL | None:
     return kernel
 
 
-def is_time_native(channels: int) -> bool:
+def has_time_kernel(channels: int) -> bool:
     """Whether there is a kernel for heads of so many channels."""
     return channels in _CHANNELS and are_wanted() and _kernel(channels) is not None
 
@@ -85,7 +83,7 @@ def attend_time_natively(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """Causal softmax attention along frames, on the CPU, in float32 whatever the type, with gradients.
 
     Args:
-        query: ``[B, Tq, P, heads, d]``, the newest of the frames, any strides; `is_time_native` of d.
+        query: ``[B, Tq, P, heads, d]``, the newest of the frames, any strides; `has_time_kernel` of d.
         key: ``[B, T, P, heads, d]``.
         value: The same.
 

@@ -5,14 +5,11 @@ from __future__ import annotations
 import ctypes
 from ctypes import c_double, c_int32, c_int64, c_void_p
 from functools import cache
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from tinyworlds.nn.native import load_kernel, may_use_kernels, products_pay
-
-_SOURCE = Path(__file__).with_name("code_loss.cpp")
+from tinyworlds.nn.kernels.loading import load_kernel, may_use_kernels, products_pay
 
 
 class _Sizes(ctypes.Structure):
@@ -21,7 +18,7 @@ class _Sizes(ctypes.Structure):
 
 @cache
 def _kernel() -> ctypes.CDLL | None:
-    kernel = load_kernel(_SOURCE, {}) if products_pay() else None
+    kernel = load_kernel("code_loss", {}) if products_pay() else None
     if kernel is not None:
         kernel.judge_rows.argtypes = [*[c_void_p] * 9, _Sizes]
         kernel.judge_rows.restype = None

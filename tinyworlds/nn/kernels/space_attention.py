@@ -1,4 +1,4 @@
-"""Attention within frames for heads of a few channels, by a kernel of our own (``narrow_attention.cpp``).
+"""Attention within frames for heads of a few channels, by a kernel of our own (``space_attention.cpp``).
 
 On two cores with AVX-512, heads of 4 channels over 256 places take half the time of the fused kernel,
 forwards and backwards; the compiler sees it as one operation (docs/log.md, 2026-11-21).
@@ -9,16 +9,13 @@ from __future__ import annotations
 import ctypes
 from ctypes import c_float, c_int32, c_int64, c_void_p
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from tinyworlds.nn.kernels.loading import are_wanted, load_kernel
 from tinyworlds.nn.narrow_attention import MAX_CHANNELS
-from tinyworlds.nn.native import are_wanted, load_kernel
-
-_SOURCE = Path(__file__).with_name("narrow_attention.cpp")
 
 
 class _Rows(ctypes.Structure):
@@ -43,7 +40,7 @@ class _Sizes(ctypes.Structure):
 
 @cache
 def _kernel(channels: int) -> ctypes.CDLL | None:
-    kernel = load_kernel(_SOURCE, {"CHANNELS": channels})
+    kernel = load_kernel("space_attention", {"CHANNELS": channels})
     if kernel is not None:
         kernel.attend.argtypes = [*[_Rows] * 4, c_void_p, _Sizes]
         kernel.attend_backward.argtypes = [*[_Rows] * 5, c_void_p, *[_Rows] * 3, _Sizes]
@@ -52,16 +49,16 @@ def _kernel(channels: int) -> ctypes.CDLL | None:
 
 
 @torch.compiler.assume_constant_result
-def is_native(channels: int) -> bool:
+def has_space_kernel(channels: int) -> bool:
     """Whether there is a kernel for heads of so many channels."""
     return channels <= MAX_CHANNELS and are_wanted() and _kernel(channels) is not None
 
 
-def attend_native(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+def attend_space_natively(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """Softmax attention over places, on the CPU, in float32 whatever the type, with gradients.
 
     Args:
-        query: ``[N, P, heads, d]``, any strides; `is_native` of d.
+        query: ``[N, P, heads, d]``, any strides; `has_space_kernel` of d.
         key: The same.
         value: The same.
 
