@@ -23,6 +23,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from tinyworlds.batch_search import FindBatchSize, check_machine
 from tinyworlds.checkpoint_io import AtomicCheckpointIO
+from tinyworlds.child_process import end_with_parent
 from tinyworlds.cli_words import config_files_in, with_saved_config, with_shipped_configs, without_ckpt_path
 from tinyworlds.data import H5DataModule
 from tinyworlds.errors import ConfigError
@@ -218,6 +219,7 @@ def run(subcommand: str, argv: list[str]) -> int:
     Raises:
         TinyWorldsError: for the dispatcher to print.
     """
+    end_with_parent()
     quiet_lightning()
     prepare_windows()
     hush_parser()

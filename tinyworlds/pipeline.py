@@ -9,7 +9,6 @@ all stages that know them; ``--dynamics.trainer.max_steps 500`` (or ``video_toke
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -17,9 +16,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from tinyworlds.atomic import write_text
+from tinyworlds.child_process import run_child
 from tinyworlds.cli import INTERRUPTED, TERMINATED
 from tinyworlds.config_files import find_config, split_overlay
 from tinyworlds.errors import ConfigError, TrainingError, did_you_mean
+from tinyworlds.locks import locked
 from tinyworlds.one_line_parser import unknown_key
 from tinyworlds.run_layout import CONFIG_SUFFIXES, STAGES, default_run, versions
 
@@ -142,7 +143,15 @@ def make_plan(argv: Sequence[str]) -> Plan:
 
 
 def train(plan: Plan, say: Callable[[str], None] = print) -> int:
-    """Train what is not trained yet and return 0, or the exit code of the stage that failed."""
+    """Train what is not trained yet and return 0, or the exit code of the stage that failed.
+
+    Of two processes that train one run, the second waits for the first and finds its stages done.
+    """
+    with locked(plan.run / ".lock", f"training {plan.run}"):
+        return _train(plan, say)
+
+
+def _train(plan: Plan, say: Callable[[str], None]) -> int:
     file = plan.run / "run.json"
     state = RunState.load(file, plan.game)
     again = plan.fresh
@@ -178,7 +187,7 @@ def _run_stage(
             state.stages[later] = StageState()
     state.save(file)
     started = time.monotonic()
-    code = _wait(subprocess.Popen(command))
+    code = run_child(command)
     own.seconds, own.exit_code = round(time.monotonic() - started, 1), code
     stopped = code in (INTERRUPTED, TERMINATED)
     own.status = "interrupted" if stopped else "failed" if code else "done"
@@ -198,15 +207,6 @@ def _failed(stage: str, code: int, game: str) -> TrainingError:
     )
     error.exit_code = code  # type: ignore[misc] - this very failure's code
     return error
-
-
-def _wait(child: subprocess.Popen[bytes]) -> int:
-    """Wait for a stage; on Ctrl-C (which it gets too) let it save first."""
-    while True:
-        try:
-            return child.wait()
-        except KeyboardInterrupt:
-            continue
 
 
 def _has_checkpoint(run: Path, stage: str) -> bool:
