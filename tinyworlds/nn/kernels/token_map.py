@@ -56,11 +56,8 @@ class _Map(torch.autograd.Function):
         x, weight = ctx.saved_tensors
         y_grad = y_grad.contiguous()
         x_grad = torch.empty_like(x) if ctx.needs_input_grad[0] else None
-        weight_grad, bias_grad = (
-            torch.empty_like(weight),
-            weight.new_empty(len(weight)) if ctx.has_bias else None,
-        )
-        grads = x_grad, weight_grad, bias_grad
+        bias_grad = weight.new_empty(len(weight)) if ctx.has_bias else None
+        grads = x_grad, torch.empty_like(weight), bias_grad
         _kernel().map_rows_backward(*_addresses(x, weight, y_grad, *grads), _Sizes(x, weight))
         return grads
 
