@@ -105,24 +105,30 @@ sys.exit(code)
 def player(display, folder):
     """A process that plays the fake world in a real window; OpenCV may abort it, hence not this process."""
     path = os.pathsep.join([str(TESTS), str(TESTS.parent)])
-    process = subprocess.Popen(
-        [sys.executable, "-c", PLAYER, str(folder)],
-        env={**os.environ, "DISPLAY": display, "PYTHONPATH": path},
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    try:
-        wait_for(lambda: lit(display) > 0.4 or process.poll() is not None)
+    with contextlib.ExitStack() as stack:
+        # on a machine with far too much to do, Qt now and then loses the first events of a window, which then
+        # stays black for good, even where nothing but OpenCV runs (docs/log.md, 2026-11-28)
+        for _ in range(4):
+            process = subprocess.Popen(
+                [sys.executable, "-c", PLAYER, str(folder)],
+                env={**os.environ, "DISPLAY": display, "PYTHONPATH": path},
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            )  # fmt: skip
+            stack.callback(process.communicate)
+            stack.callback(process.kill)
+            if happens(lambda process=process: lit(display) > 0.4 or process.poll() is not None, 15.0):
+                break
+            process.kill()
         yield process
-    finally:
-        process.kill()
-        process.communicate()
 
 
-def wait_for(condition, seconds=120.0):
+def happens(condition, seconds):
     end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end, "waited too long"
+        if time.monotonic() > end:
+            return False
         time.sleep(0.05)
+    return True
 
 
 def screenshot(display):
