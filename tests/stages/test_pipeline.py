@@ -22,11 +22,8 @@ class FakeStages:
         self.codes = list(codes)
         self.commands: list[list[str]] = []
 
-    def __call__(self, command: list[str]) -> "FakeStages":
+    def __call__(self, command: list[str]) -> int:
         self.commands.append(command[3:])
-        return self
-
-    def wait(self) -> int:
         return self.codes.pop(0) if self.codes else 0
 
     def words(self, number: int) -> list[str]:
@@ -37,7 +34,7 @@ class FakeStages:
 def stages(monkeypatch: pytest.MonkeyPatch) -> Callable[..., FakeStages]:
     def install(*codes: int) -> FakeStages:
         fake = FakeStages(*codes)
-        monkeypatch.setattr(pipeline.subprocess, "Popen", fake)
+        monkeypatch.setattr(pipeline, "run_child", fake)
         return fake
 
     return install
