@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -33,21 +34,37 @@ FAST = [
 ]
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "-m", "--", "tinyworlds")
 PLAIN = (sys.executable, "-m", "tinyworlds")
+STARTED: list[subprocess.Popen] = []
+PATIENCE_S = 420  # torchrun itself waits up to 300 for the other machines when its own part is done
 
 
 def start(launcher, *words: str, **variables: str) -> subprocess.Popen:
     environment = {**os.environ, "OMP_NUM_THREADS": "1", **variables}
     pipe = subprocess.PIPE
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [*launcher, *words], stdout=pipe, stderr=subprocess.STDOUT, text=True, env=environment
     )
+    STARTED.append(process)
+    return process
+
+
+@pytest.fixture(autouse=True)
+def nobody_stays() -> Iterator[None]:
+    """Ends what a test that failed left running; later tests would be blamed for it."""
+    yield
+    while STARTED:
+        process = STARTED.pop()
+        process.kill()
+        process.communicate()
 
 
 def output(process: subprocess.Popen, code: int | None = 0) -> str:
     try:
-        text, _ = process.communicate(timeout=300)
-    finally:
+        text, _ = process.communicate(timeout=PATIENCE_S)
+    except subprocess.TimeoutExpired:
         process.kill()
+        text, _ = process.communicate()
+        raise AssertionError(f"still running after {PATIENCE_S} s; it said: {text}") from None
     assert code is None or process.returncode == code, text
     return text
 
