@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from tinyworlds.nn.attention import FusedAttention, Memory, SeparateAttention
 from tinyworlds.nn.blocks import PostNormBlock, PreNormBlock, SpaceBlock
 from tinyworlds.nn.feedforward import SeparateSwiGLU, SwiGLU
-from tinyworlds.nn.kernels.loading import load_kernel, may_use_kernels
+from tinyworlds.nn.kernels.loading import are_wanted, load_kernel, may_use_kernels
 from tinyworlds.nn.norms import (
     Condition,
     ConditionedNorm,
@@ -95,7 +95,7 @@ def can_run_natively(x: Tensor) -> bool:
 
 def has_kernel(blocks: nn.ModuleList) -> bool:
     """Whether there is a kernel for blocks such as these, where their weights lie."""
-    if not all(isinstance(block, _BLOCKS) and _knows(block) for block in blocks):
+    if not are_wanted() or not all(isinstance(block, _BLOCKS) and _knows(block) for block in blocks):
         return False
     if not all(map(_is_plain, blocks.parameters())):
         return False

@@ -82,6 +82,11 @@ def may_use_kernels(*tensors: Tensor) -> bool:
     return plain and not busy and are_wanted()
 
 
+def dense_heads(rows: Tensor) -> Tensor:
+    """Rows ``[..., heads, d]`` whose heads lie side by side, as kernels read them; a copy if need be."""
+    return rows if rows.stride()[-2:] == (rows.shape[-1], 1) else rows.contiguous()
+
+
 def load_kernel(name: str, constants: Mapping[str, int]) -> ctypes.CDLL | None:
     """Compile a source file, unless that was done before, and load it.
 

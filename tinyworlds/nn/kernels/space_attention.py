@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tinyworlds.nn.kernels.loading import are_wanted, load_kernel
+from tinyworlds.nn.kernels.loading import are_wanted, dense_heads, load_kernel
 from tinyworlds.nn.narrow_attention import MAX_CHANNELS
 
 
@@ -65,16 +65,10 @@ def attend_space_natively(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     Returns:
         ``[N, P, heads, d]``, of the type of `value`.
     """
-    rows = [_dense(part.float()) for part in (query, key, value)]
+    rows = [dense_heads(part.float()) for part in (query, key, value)]
     # an operation costs 40 microseconds to call, of use only to those who trace it
     traced = torch.compiler.is_compiling() or (torch.is_grad_enabled() and any(r.requires_grad for r in rows))
     return (_attend if traced else _run)(*rows)[0].to(value.dtype)
-
-
-def _dense(rows: Tensor) -> Tensor:
-    heads, channels = rows.shape[2:]
-    dense = rows.stride(3) == 1 and rows.stride(2) == channels
-    return rows if dense or not heads else rows.contiguous()
 
 
 def _run(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
@@ -100,7 +94,7 @@ def _attend_backward(
     query: Tensor, key: Tensor, value: Tensor, mixed: Tensor, log_sum: Tensor, mixed_grad: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     grads = tuple(query.new_empty(query.shape) for _ in range(3))
-    mixed_grad = _dense(mixed_grad)  # named: the kernel sees addresses and keeps nothing alive
+    mixed_grad = dense_heads(mixed_grad)  # named: the kernel sees addresses and keeps nothing alive
     parts = (_Rows(part) for part in (query, key, value, mixed, mixed_grad))
     kernel = _kernel(query.shape[-1])
     kernel.attend_backward(*parts, log_sum.data_ptr(), *(_Rows(grad) for grad in grads), _Sizes(query))

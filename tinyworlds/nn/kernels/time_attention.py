@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from tinyworlds.nn.kernels.loading import are_wanted, load_kernel
+from tinyworlds.nn.kernels.loading import are_wanted, dense_heads, load_kernel
 
 _CHANNELS = (1, 2, 4, 8, 16, 32)
 
@@ -72,7 +72,7 @@ class _Attend(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, mixed_grad: Tensor) -> tuple[Tensor, ...]:
         query, key, value = ctx.saved_tensors
-        mixed_grad = _dense(mixed_grad)  # named: the kernel sees addresses and keeps nothing alive
+        mixed_grad = dense_heads(mixed_grad)  # named: the kernel sees addresses and keeps nothing alive
         grads = tuple(part.new_empty(part.shape) for part in (query, key, value))
         parts = (_Rows(part) for part in (query, key, value, mixed_grad, *grads))
         _kernel(query.shape[-1]).attend_backward(*parts, _Sizes(query, key))
@@ -90,8 +90,4 @@ def attend_time_natively(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     Returns:
         ``[B, Tq, P, heads, d]``, of the type of `value`.
     """
-    return _Attend.apply(*(_dense(part.float()) for part in (query, key, value))).to(value.dtype)
-
-
-def _dense(rows: Tensor) -> Tensor:
-    return rows if rows.stride()[3:] == (rows.shape[4], 1) else rows.contiguous()
+    return _Attend.apply(*(dense_heads(part.float()) for part in (query, key, value))).to(value.dtype)
