@@ -1,10 +1,11 @@
 """Fixtures that many tests share: small gameplay files in the true on-disk format."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from gameplay_files import write_gameplay, write_public_style
+from x_server import x_server
 
 
 @pytest.fixture
@@ -33,3 +34,10 @@ def tiny_h5_64(make_h5: Callable[..., Path]) -> Path:
 def frames_only_h5(tmp_path: Path) -> Path:
     """300 frames of 16x16 in the layout of public files: nothing but `frames`."""
     return write_public_style(tmp_path / "public_frames.h5")
+
+
+@pytest.fixture(scope="session")
+def display() -> Iterator[str]:
+    """An X display that stays up, whoever comes and goes."""
+    with x_server("-noreset") as name:
+        yield name

@@ -10,6 +10,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from x_server import happens, lit, screenshot
 
 from tinyworlds import cli
 
@@ -17,45 +18,13 @@ TESTS = Path(__file__).parent
 TOY = "toy_games:TinyWandering-v0"  # noop, left, right, fire, leftfire, at 24 pictures a second
 
 
-@pytest.fixture(scope="module")
-def display():
-    """A display of our own, so that no test opens windows on a person's desktop."""
-    if shutil.which("Xvfb") is None or shutil.which("xdotool") is None:
-        pytest.skip("needs Xvfb and xdotool (apt-get install xvfb xdotool)")
-    read, write = os.pipe()
-    server = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(write), "-screen", "0", "600x600x24"],
-        pass_fds=[write], stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    os.close(write)
-    with open(read) as numbers:
-        number = numbers.readline().strip()
-    if not number:
-        server.wait()
-        pytest.skip("Xvfb does not start here")
-    yield f":{number}"
-    server.terminate()
-    server.wait()
-
-
-def wait_for(condition, seconds=60.0):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited too long"
-        time.sleep(0.05)
-
-
-def picture(display):
-    grab = pytest.importorskip("PIL.ImageGrab")
-    return np.asarray(grab.grab(xdisplay=display))
-
-
 def is_still(display):
-    before = picture(display)
+    before = screenshot(display)
     time.sleep(0.3)
-    return np.array_equal(before, picture(display))
+    return np.array_equal(before, screenshot(display))
 
 
+@pytest.mark.skipif(shutil.which("xdotool") is None, reason="needs xdotool")
 def test_keys_become_actions(display, tmp_path):
     def keys(*words):
         """When the first key could have arrived, and when the last surely had."""
@@ -71,7 +40,7 @@ def test_keys_become_actions(display, tmp_path):
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:
-        wait_for(lambda: (picture(display) > 200).any() or process.poll() is not None)
+        assert happens(lambda: lit(display) > 0.4 or process.poll() is not None, 60)
         time.sleep(0.5)
         left = keys("keydown", "Left")
         time.sleep(1.5)
@@ -81,18 +50,19 @@ def test_keys_become_actions(display, tmp_path):
         time.sleep(0.5)
         tap = keys("key", "d")
         time.sleep(0.5)
-        assert not is_still(display)
+        assert happens(lambda: not is_still(display), 60)  # it still plays, however slowly
         keys("key", "p")
-        wait_for(lambda: is_still(display))
-        shown = picture(display)
+        assert happens(lambda: is_still(display), 60)
+        shown = screenshot(display)
         time.sleep(1)
-        assert np.array_equal(shown, picture(display))  # paused
+        assert np.array_equal(shown, screenshot(display))  # paused
         keys("key", "p")
-        wait_for(lambda: not is_still(display))
+        assert happens(lambda: not is_still(display), 60)
         keys("key", "Escape")
         said, told = process.communicate(timeout=60)
     finally:
         process.kill()
+        process.communicate()
     assert process.returncode == 0, told
     assert "frames at 24 fps" in said
     with h5py.File(out) as file:

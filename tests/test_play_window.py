@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from x_server import happens, lit, screenshot, x_server
 
 from tinyworlds.play.keys import KeyHint
 from tinyworlds.play.overlay import COMMAND_HINTS, draw, enlarge, hint_lines
@@ -67,28 +68,6 @@ def test_hints_wrap():
     assert "0-9 action" in lines[-2]
 
 
-@pytest.fixture(scope="module")
-def display():
-    """A display of our own, so that no test opens windows on a person's desktop."""
-    if shutil.which("Xvfb") is None:
-        pytest.skip("needs Xvfb (apt-get install xvfb)")
-    read, write = os.pipe()
-    server = subprocess.Popen(
-        # -noreset: else it starts anew, refusing everybody, whenever its last client has gone
-        ["Xvfb", "-noreset", "-displayfd", str(write), "-screen", "0", "600x600x24"],
-        pass_fds=[write], stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    os.close(write)
-    with open(read) as numbers:
-        number = numbers.readline().strip()
-    if not number:
-        server.wait()
-        pytest.skip("Xvfb does not start here")
-    yield f":{number}"
-    server.terminate()
-    server.wait()
-
-
 PLAYER = """
 import sys
 from fake_world import FakeWorld
@@ -105,42 +84,65 @@ sys.exit(code)
 def player(display, folder):
     """A process that plays the fake world in a real window; OpenCV may abort it, hence not this process."""
     path = os.pathsep.join([str(TESTS), str(TESTS.parent)])
-    with contextlib.ExitStack() as stack:
-        # on a machine with far too much to do, Qt now and then loses the first events of a window, which then
-        # stays black for good, even where nothing but OpenCV runs (docs/log.md, 2026-11-28)
-        for _ in range(4):
-            process = subprocess.Popen(
-                [sys.executable, "-c", PLAYER, str(folder)],
-                env={**os.environ, "DISPLAY": display, "PYTHONPATH": path},
-                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            )  # fmt: skip
-            stack.callback(process.communicate)
-            stack.callback(process.kill)
-            if happens(lambda process=process: lit(display) > 0.4 or process.poll() is not None, 15.0):
-                break
-            process.kill()
-        yield process
-
-
-def happens(condition, seconds):
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.05)
-    return True
-
-
-def screenshot(display):
-    grab = pytest.importorskip("PIL.ImageGrab")
-    return np.asarray(grab.grab(xdisplay=display))
-
-
-def lit(display):
+    process = subprocess.Popen(
+        [sys.executable, "-c", PLAYER, str(folder)],
+        env={**os.environ, "DISPLAY": display, "PYTHONPATH": path},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
     try:
-        return (screenshot(display) > 0).any(axis=-1).mean()
-    except OSError:  # a busy server refuses a connection now and then
-        return 0.0
+        assert happens(lambda: lit(display) > 0.4 or process.poll() is not None, 120)
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+MANY_WINDOWS = """
+import time
+import numpy as np
+from tinyworlds.play.session import PlayFrame
+from tinyworlds.play.window import Window
+from x_server import lit
+frame = PlayFrame(np.full((64, 64, 3), 90, np.uint8), 0, 0, "", 15.0, False, False, "")
+black = 0
+for number in range(25):
+    window = Window(f"window {number}")
+    end = time.monotonic() + 10
+    while (dark := lit(None) < 0.3) and time.monotonic() < end:
+        window.show(frame)
+        window.wait(0.03)
+    black += dark
+    window.close()
+    window.poll()
+print("black", black)
+"""
+
+
+def test_windows_are_drawn_on_a_busy_machine(display):
+    """OpenCV's Qt lost the first events of one window in eight there, which then stayed black for good."""
+    path = os.pathsep.join([str(TESTS), str(TESTS.parent)])
+    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(3)]
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", MANY_WINDOWS], env={**os.environ, "DISPLAY": display, "PYTHONPATH": path},
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+    finally:
+        for process in busy:
+            process.kill()
+            process.wait()
+    assert done.stdout == "black 0\n", done.stderr
+
+
+def test_the_check_for_a_display_leaves_the_server_up():
+    """Some servers end, or start anew and refuse everybody, when their last client has gone."""
+    script = "from tinyworlds.play.window import Window; Window('alone').close()"
+    with x_server("-terminate") as display:
+        done = subprocess.run(
+            [sys.executable, "-c", script], env={**os.environ, "DISPLAY": display},
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_window_shows_the_world_and_ctrl_c_leaves_it(display, tmp_path):

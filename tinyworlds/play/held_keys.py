@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import ctypes.util
+import functools
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -70,8 +71,12 @@ class HeldKeys:
         return now - self._last_event[key] < REPEAT_GAP_S
 
 
+@functools.cache
 def system_is_down() -> IsDown | None:
-    """Return a function that asks the system for a key's state, or ``None`` where there is no way to ask."""
+    """Return a function that asks the system for a key's state, or ``None`` where there is no way to ask.
+
+    On X11 it opens a connection of its own, which the process keeps.
+    """
     try:
         if sys.platform == "win32":
             return _windows_is_down()

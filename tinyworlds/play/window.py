@@ -6,6 +6,8 @@ where it cannot open a window, so `require_display` finds out beforehand.
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import os
 import subprocess
 import sys
@@ -69,6 +71,7 @@ def require_display() -> None:
             "pip uninstall -y opencv-python-headless && pip install --force-reinstall opencv-python"
         )
     if sys.platform.startswith("linux"):
+        system_is_down()  # stays connected: some X servers start anew, or end, when their last client leaves
         # A display that does not answer makes OpenCV abort the process; let that happen to a child.
         probe = "import cv2; cv2.namedWindow('probe'); cv2.destroyAllWindows()"
         done = subprocess.run(
@@ -97,6 +100,7 @@ class Window:
     ) -> None:
         require_display()
         os.environ.update(_quiet_qt())
+        _let_qt_read_its_events()
         self.title, self.smooth = title, smooth
         self._hints = hint_lines(hints, num_actions)
         self._keys = HeldKeys(system_is_down())
@@ -146,3 +150,14 @@ class Window:
 def _quiet_qt() -> dict[str, str]:
     """The environment with Qt's font warnings switched off."""
     return {"QT_LOGGING_RULES": "*.warning=false", **os.environ}
+
+
+def _let_qt_read_its_events() -> None:
+    """Keep libX11 from taking events away from OpenCV's Qt, whose window then stays black or misses keys.
+
+    Qt calls ``XSetEventQueueOwner`` for that. OpenCV's wheel brings an old libX11-xcb, which writes the owner
+    to where the system's libX11 (1.8) no longer looks; the system's own one, loaded first, is found first.
+    """
+    if sys.platform.startswith("linux"):
+        with contextlib.suppress(OSError):  # not installed: as good as without
+            ctypes.CDLL("libX11-xcb.so.1", mode=ctypes.RTLD_GLOBAL)
