@@ -23,9 +23,8 @@ SHOWN = (1, 4, 8, 12, 16, 24)
 
 def changes(world: World, action_id: int, num_frames: int) -> np.ndarray:
     """Mean distance of each frame from the one before, ``[num_frames]`` in 0 to 255, over all start clips."""
-    actions = None if world.start_actions is None else world.start_actions[:, : world.context_frames - 1]
-    sessions = len(world.start_frames)
-    before = world.reset_many(world.start_frames[:, : world.context_frames], actions, seed=0)
+    sessions = len(world.start_clips)
+    before = world.reset_many(*world.start_clips.window(world.context_frames), seed=0)
     found = []
     for _ in range(num_frames):
         frames = world.step_many([action_id] * sessions)
@@ -42,13 +41,13 @@ def table(path: str, num_frames: int) -> Table:
         world = World.load(path, "auto", feedback=feedback)
         if feedback == "memory" and not world.dynamics.transformer.slides:
             continue
-        if world.start_frames is None:
+        if not world.start_clips:
             raise DataError(f"{path} stores no start clips: export it with --data FILE")
         for action_id, name in enumerate(world.action_names):
             found = changes(world, action_id, num_frames)
             rows.append((feedback, name, *(f"{found[frame - 1]:.1f}" for frame in shown)))
     columns = ("fed back", "held", *(f"+{frame}" for frame in shown))
-    title = f"Change from frame to frame (of 255), {world.game}, mean over {len(world.start_frames)} clips"
+    title = f"Change from frame to frame (of 255), {world.game}, mean over {len(world.start_clips)} clips"
     return Table(title, columns, tuple(rows))
 
 

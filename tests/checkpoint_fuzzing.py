@@ -27,6 +27,7 @@ import torch
 from tinyworlds import DynamicsModel, LatentActionModel, VideoTokenizer, World, load_network
 from tinyworlds.checkpoint_formats import read_checkpoint, write_stage
 from tinyworlds.errors import TinyWorldsError
+from tinyworlds.models.start_clips import StartClips
 from tinyworlds.models.v1_keys import original_config, original_names
 from tinyworlds.world_file import save_world
 
@@ -44,7 +45,7 @@ def sources(folder: Path) -> dict[str, bytes]:
     latent = LatentActionModel(frame_size=8, patch_size=4, num_actions=4, **old)
     dynamics = DynamicsModel(num_patches=4, latent_dim=2, num_actions=4, **old)
     clips = np.zeros((2, 3, 8, 8, 3), np.uint8)
-    world = World(tokenizer, dynamics, latent, start_frames=clips, start_actions=np.zeros((2, 2), np.int64))
+    world = World(tokenizer, dynamics, latent, start_clips=StartClips(clips, np.zeros((2, 2), np.int64)))
     save_world(folder / "good.world", world)
     config = original_config("dynamics", dynamics.config)
     content = {"model": original_names("dynamics", dynamics.state_dict()), "config": config, "step": 3}

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from tinyworlds.models.maskgit import Sampling
+from tinyworlds.models.start_clips import StartClips
 
 SIZE = 48
 # What an action may do: move the square (right, down), the view (right, down), zoom, brighten, cut.
@@ -36,8 +37,8 @@ class ScriptedWorld:
         self.temperatures = set()
         noise = np.random.default_rng(0).integers(0, 256, (160, 160, 3), dtype=np.uint8)
         self._ground = cv2.normalize(cv2.GaussianBlur(noise, (0, 0), 2.5), None, 20, 150, cv2.NORM_MINMAX)
-        self.start_frames = np.stack([self._draw(self._begin(i))[None] for i in range(num_starts)])
-        self.start_actions = np.zeros((num_starts, 0), np.int64)
+        starts = [self._draw(self._begin(i))[None] for i in range(num_starts)]
+        self.start_clips = StartClips(np.stack(starts), np.zeros((num_starts, 0), np.int64))
 
     def reset_many(self, start, action_ids=None, seed=None):
         self._states = [self._begin(int(clip[-1, 0, 0, 0])) for clip in start]

@@ -5,6 +5,7 @@ import torch
 from fake_networks import FakeActions, FakeDynamics, FakeTokenizer, walk
 
 from tinyworlds.models import DynamicsModel, LatentActionModel, VideoTokenizer
+from tinyworlds.models.start_clips import StartClips
 from tinyworlds.models.world import World
 from tinyworlds.models.world_info import WorldInfo
 
@@ -17,8 +18,8 @@ def known_world(game="walk", key_map=KEYS, fps=10.0, num_clips=5, **settings):
     frames, actions = walk(batch=max(num_clips, 1), length=4, seed=3)
     clips = ((frames + 1) * 127.5).round().to(torch.uint8).movedim(-3, -1).numpy()
     info = WorldInfo(game=game, fps=fps, key_map=dict(key_map), action_names=NAMES)
-    starts = {"start_frames": clips, "start_actions": actions[:, :-1].numpy()} if num_clips else {}
-    return World(FakeTokenizer(), FakeDynamics(), FakeActions(), info=info, **starts, **settings)
+    starts = StartClips(clips, actions[:, :-1].numpy()) if num_clips else None
+    return World(FakeTokenizer(), FakeDynamics(), FakeActions(), info=info, start_clips=starts, **settings)
 
 
 def random_world(seed=0, architecture="v2", num_experts=0, **settings):
@@ -36,4 +37,4 @@ def random_world(seed=0, architecture="v2", num_experts=0, **settings):
     latent = LatentActionModel(num_actions=4, **frames, **sizes)
     clips = np.random.default_rng(0).integers(0, 256, (5, 3, 16, 16, 3), np.uint8)
     info = WorldInfo(game="noise", fps=15.0, key_map={"left": 1}, idle_action=2)
-    return World(tokenizer, dynamics, latent, info=info, start_frames=clips, **settings)
+    return World(tokenizer, dynamics, latent, info=info, start_clips=StartClips(clips), **settings)

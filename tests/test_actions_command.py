@@ -14,6 +14,7 @@ from tinyworlds.actions.world_keys import Keys, changed_keys, write_keys
 from tinyworlds.cli import main
 from tinyworlds.errors import CheckpointError, ConfigError, StorageError
 from tinyworlds.models import DynamicsModel, LatentActionModel, VideoTokenizer
+from tinyworlds.models.start_clips import StartClips
 from tinyworlds.models.world import World
 from tinyworlds.models.world_info import WorldInfo
 from tinyworlds.world_file import save_world
@@ -32,8 +33,7 @@ def tiny_world(info=ABOUT, num_clips=3) -> World:
         DynamicsModel(num_patches=16, latent_dim=2, num_bins=4, num_actions=4, context_frames=4, **SIZES),
         LatentActionModel(frame_size=16, patch_size=4, num_actions=4, **SIZES),
         info=info,
-        start_frames=clips,
-        start_actions=np.ones((num_clips, 2), np.int64),
+        start_clips=StartClips(clips, np.ones((num_clips, 2), np.int64)),
     )
 
 
@@ -151,7 +151,7 @@ def test_files_that_are_no_worlds(tmp_path, capsys):
 
 def test_a_world_without_starts_takes_them_from_the_data(tmp_path, tiny_h5, capsys):
     bare = tiny_world(num_clips=1)
-    bare.start_frames = bare.start_actions = None
+    bare.start_clips = StartClips()
     path = save_world(tmp_path / "bare.world", bare)
     assert main(["actions", str(path), "--sheet", "none"]) == 1
     assert "--data FILE" in capsys.readouterr().err

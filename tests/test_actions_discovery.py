@@ -14,7 +14,7 @@ from tinyworlds.actions.discovery import SHOWN_STEPS, as_json, discover, work
 from tinyworlds.actions.occurrence import Occurrence, count_in_gameplay, sample_gameplay
 from tinyworlds.actions.text import findings
 from tinyworlds.errors import DataError, MissingFileError
-from tinyworlds.start_clips import Gameplay
+from tinyworlds.world_gameplay import Gameplay
 
 TRUE = ("noop", "left", "right", "jump")
 

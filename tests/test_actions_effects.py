@@ -11,10 +11,11 @@ from tinyworlds.actions.effect_names import distinct, effect_names, twins
 from tinyworlds.actions.effects import measure_effects
 from tinyworlds.actions.proposal import measured_naming, propose, with_effects
 from tinyworlds.errors import ConfigError, DataError
+from tinyworlds.models.start_clips import StartClips
 
 
 def dreamt(world, num_steps=4):
-    return hold_each_action(world, world.start_frames, world.start_actions, num_steps)
+    return hold_each_action(world, world.start_clips, num_steps)
 
 
 def names_of(*actions, **settings):
@@ -64,7 +65,7 @@ def test_without_an_idle_action_the_calmest_is_no_measure():
 def test_dreams_are_without_chance_and_leave_the_world_as_it_was():
     world = ScriptedWorld(script.IDLE, script.LEFT)
     counted = []
-    dreams = hold_each_action(world, world.start_frames, None, 3, counted.append)
+    dreams = hold_each_action(world, StartClips(world.start_clips.frames), 3, counted.append)
     assert dreams.shape == (2, 8, 4, 48, 48, 3)
     assert sum(counted) == 2 * 8 * 3
     assert (world.temperatures, world.sampling.temperature) == ({0.0}, 1.0)
@@ -143,7 +144,7 @@ def test_a_guess_stays_where_nothing_moves_or_nothing_starts():
     guess = Naming({"w": 0}, (), 0, guessed=True)
     assert measured_naming(ScriptedWorld(script.IDLE, script.IDLE), guess) is guess
     empty = ScriptedWorld(script.LEFT, script.IDLE)
-    empty.start_frames = None
+    empty.start_clips = StartClips()
     assert measured_naming(empty, guess) is guess
 
 
@@ -159,4 +160,4 @@ def test_worlds_that_cannot_be_told_apart_say_so():
         dreamt(ScriptedWorld(script.IDLE))
     world = ScriptedWorld(script.IDLE, script.LEFT)
     with pytest.raises(DataError, match="--data FILE"):
-        hold_each_action(world, None, None, 2)
+        hold_each_action(world, StartClips(), 2)

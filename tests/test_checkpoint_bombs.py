@@ -92,5 +92,5 @@ def test_actions_that_the_world_does_not_have(tmp_path):
     path = save_world(tmp_path / "x.world", tiny_world())
     frames, actions = torch.zeros(1, 3, 16, 16, 3, dtype=torch.uint8), torch.full((1, 2), 99)
     change(path, {"start_frames": frames, "start_actions": actions})
-    with pytest.raises(CheckpointError, match="start_actions"):
+    with pytest.raises(CheckpointError, match="start clips are not all 0 to 3"):
         load_world(path)

@@ -110,10 +110,10 @@ def test_a_run_of_ours(tmp_path, tiny_h5, capsys):
     make_run(tmp_path / "run", tiny_h5)
     converted("run", "run.world")
     world = World.load("run.world")
-    assert len(world.start_frames) > 1
+    assert len(world.start_clips) > 1
     converted("run.world", "copy.world")
     copied = World.load("copy.world")
-    assert (copied.start_frames == world.start_frames).all()
+    assert (copied.start_clips.frames == world.start_clips.frames).all()
     assert copied.key_map == world.key_map != {}
     converted("run.world", "--stage", "dynamics", "dynamics.safetensors")
     assert load_file("dynamics.safetensors").keys() == world.dynamics.state_dict().keys()
@@ -124,7 +124,7 @@ def test_a_run_of_ours(tmp_path, tiny_h5, capsys):
 def test_gameplay_gives_public_weights_clips_to_start_from(tiny_h5_64):
     converted(PUBLIC, "pong.world", "--data", tiny_h5_64, "--num_clips", "3")
     world = World.load("pong.world")
-    assert len(world.start_frames) == 3
+    assert len(world.start_clips) == 3
     world.reset(seed=0)
     assert world.step(1).shape == (64, 64, 3)
 
@@ -162,7 +162,7 @@ def test_stages_of_different_runs_are_exported(tiny_h5, tmp_path, capsys, caplog
     assert prints("mixed.world")[2] == prints("two")[2]
     world = World.load("mixed.world")
     assert (world.sampling.num_steps, world.sampling.temperature) == (7, 0.5)
-    assert len(world.start_frames) > 1  # of the gameplay the dynamics were trained on
+    assert len(world.start_clips) > 1  # of the gameplay the dynamics were trained on
     assert "trained with another video_tokenizer" in caplog.text
     said = refused(capsys, "export", "one", "--tokenizer", PUBLIC / "video_tokenizer_step_300", "x.world")
     assert "4x4" in said
@@ -176,7 +176,7 @@ def test_a_stage_is_taken_from_any_folder_that_holds_it(tmp_path, capsys, tiny_h
     assert main(["export", *map(str, words), "moe.world"]) == 0
     assert prints("moe.world") == prints(moe)
     assert main(["export", *map(str, words), "--data", str(tiny_h5_64), "played.world"]) == 0
-    assert len(World.load("played.world").start_frames) > 1
+    assert len(World.load("played.world").start_clips) > 1
     assert "name RUN and OUT.world" in refused(capsys, "export", "--data", tiny_h5_64)
     assert "num_actions is 8 in the one and 4 in the other" in refused(
         capsys, "export", "--tokenizer", moe, "--actions", PUBLIC, "--dynamics", moe, "x.world"

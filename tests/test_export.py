@@ -16,8 +16,8 @@ from tinyworlds.errors import CheckpointError, ConfigError, MissingFileError
 from tinyworlds.export import export_world, newest_checkpoints
 from tinyworlds.models import DynamicsModel, LatentActionModel, VideoTokenizer
 from tinyworlds.models.world import World
-from tinyworlds.start_clips import Gameplay
 from tinyworlds.world_file import read_header, save_world
+from tinyworlds.world_gameplay import Gameplay
 
 SIZES = {"embed_dim": 16, "num_heads": 2, "hidden_dim": 24, "num_blocks": 1}
 
@@ -66,10 +66,10 @@ def test_a_run_becomes_a_world(run, tmp_path, capsys):
     assert "tinyworlds play" in capsys.readouterr().out
     world = World.load(out)
     assert (world.game, world.fps, world.sampling.num_steps, world.num_actions) == ("sprite", 15.0, 4, 4)
-    length = world.start_frames.shape[1]  # what it starts from, and what really followed
+    length = world.start_clips.frames.shape[1]  # what it starts from, and what really followed
     assert length >= world.context_frames
-    assert world.start_frames.shape == (5, length, 16, 16, 3)
-    assert world.start_actions.shape == (5, length - 1)
+    assert world.start_clips.frames.shape == (5, length, 16, 16, 3)
+    assert world.start_clips.actions.shape == (5, length - 1)
     assert {"left", "right", "up"} >= set(world.key_map)  # guessed from the names in the file
     world.reset(seed=0)
     assert world.step(3).shape == (16, 16, 3)
@@ -85,15 +85,15 @@ def test_labels_name_the_actions(tmp_path, tiny_h5):
     assert world.action_names == ("noop", "left", "right", "up")
     assert world.key_map == {"left": 1, "right": 2, "up": 3}
     assert (world.idle_action, world.latent_actions) == (0, None)
-    count, length = world.start_frames.shape[:2]
-    assert world.start_actions.shape == (count, length - 1)
+    count, length = world.start_clips.frames.shape[:2]
+    assert world.start_clips.actions.shape == (count, length - 1)
 
 
 def test_files_with_frames_only_still_start_worlds(tmp_path, frames_only_h5):
     make_run(tmp_path / "run", frames_only_h5)
     world = World.load(tmp_path / "run")
     assert world.fps == 60.0  # public files do not say their rate
-    assert len(world.start_frames) > 1
+    assert len(world.start_clips) > 1
     assert world.action_names[0] == "action 0"
 
 
@@ -137,7 +137,7 @@ def test_gameplay_that_is_gone(run, tmp_path, tiny_h5):
         export_world(run, tmp_path / "a.world")
     assert not (tmp_path / "a.world").exists()
     export_world(run, tmp_path / "a.world", data=[str(tmp_path / "elsewhere.h5")])
-    assert World.load(run).start_frames is None  # playable from frames of one's own
+    assert not World.load(run).start_clips  # playable from frames of one's own
 
 
 @pytest.mark.parametrize("kept", ["nothing", "no dynamics"])

@@ -7,6 +7,7 @@ import torch
 from small_worlds import random_world
 
 from tinyworlds.models import DynamicsModel, VideoTokenizer
+from tinyworlds.models.start_clips import StartClips
 from tinyworlds.models.world import World
 from tinyworlds.nn import native_transformer, transformer
 from tinyworlds.nn.attention import TimeMemory
@@ -176,7 +177,7 @@ def v1_world():
         for weights in network.parameters():
             torch.nn.init.normal_(weights, std=0.5)
     frames = torch.randint(0, 256, (1, 2, 32, 32, 3), dtype=torch.uint8).numpy()
-    return World(tokenizer, dynamics, start_frames=frames, context_frames=2, num_steps=6)
+    return World(tokenizer, dynamics, start_clips=StartClips(frames), context_frames=2, num_steps=6)
 
 
 @pytest.mark.parametrize("make", [v1_world, random_world])

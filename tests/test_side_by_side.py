@@ -30,7 +30,7 @@ def test_both_start_from_the_same_frame_and_take_the_same_keys():
     clip = play_keys(both, "d*2 s a idle", seed=2)
     assert clip.frames.shape == (6, *both.frame_shape)
     alone = known_world()
-    alone.reset(frames=alone.start_frames[int(np.random.default_rng(2).integers(5))])
+    alone.reset(frames=alone.start_clips.frames[int(np.random.default_rng(2).integers(5))])
     for picture, action in zip(clip.frames[1:], (1, 1, 3, 2, 0), strict=True):
         left, right = panels(picture)
         assert np.array_equal(left, right)

@@ -12,6 +12,7 @@ from safetensors.torch import load_file, safe_open, save_file
 
 from tinyworlds.errors import CheckpointError, ConfigError, DataError, MissingFileError
 from tinyworlds.models import DynamicsModel, LatentActionModel, VideoTokenizer
+from tinyworlds.models.start_clips import StartClips
 from tinyworlds.models.world import World
 from tinyworlds.models.world_info import WorldInfo
 from tinyworlds.nn import native_transformer
@@ -65,10 +66,9 @@ def tiny_world(architecture="v2", actions="latent", **settings):
         actions=actions,
     )
     rng = np.random.default_rng(0)
-    starts = {"start_frames": rng.integers(0, 256, (3, 3, 16, 16, 3), np.uint8)}
-    if actions == "labels":
-        starts["start_actions"] = rng.integers(0, 4, (3, 2))
-    return World(tokenizer, dynamics, latent, info=info, **starts, **settings)
+    clips = rng.integers(0, 256, (3, 3, 16, 16, 3), np.uint8)
+    starts = StartClips(clips, rng.integers(0, 4, (3, 2)) if actions == "labels" else None)
+    return World(tokenizer, dynamics, latent, info=info, start_clips=starts, **settings)
 
 
 def test_a_known_world_is_predicted_exactly(known_world, clip):
@@ -120,7 +120,7 @@ def test_an_earlier_state_is_gone_on_from(architecture, feedback):
 
 def test_what_really_followed_a_start_is_known(known_world, clip):
     frames, actions = clip
-    known_world.start_frames, known_world.start_actions = frames[None], actions[None, :-1]
+    known_world.start_clips = StartClips(frames[None], actions[None, :-1])
     known_world.context_frames = 3
     first = known_world.reset(seed=0)
     assert np.array_equal(first, frames[2])
@@ -133,7 +133,7 @@ def test_what_really_followed_a_start_is_known(known_world, clip):
 
 def test_back_to_the_real_frame_most_like_a_drifted_one(known_world, clip):
     frames, actions = clip
-    known_world.start_frames, known_world.start_actions = frames[None], actions[None, :-1]
+    known_world.start_clips = StartClips(frames[None], actions[None, :-1])
     known_world.context_frames = 3
     place = next(t for t in range(2, 12) if np.array_equal(frames[t], frames[7]))  # a walk may come back
     drifted = np.clip(frames[7].astype(int) + 20, 0, 255).astype(np.uint8)
@@ -161,9 +161,9 @@ def test_the_same_seed_dreams_the_same(temperature):
 def test_many_sessions_play_as_each_would_alone(architecture, feedback):
     world = tiny_world(architecture, feedback=feedback)
     actions = np.array([[0, 1, 2, 3, 1], [3, 3, 0, 0, 2], [1, 0, 1, 0, 1]])
-    first = world.reset_many(world.start_frames)
+    first = world.reset_many(world.start_clips.frames)
     together = np.stack([first, *(world.step_many(taken) for taken in actions.T)], axis=1)
-    for clip, taken, dreamt in zip(world.start_frames, actions, together, strict=True):
+    for clip, taken, dreamt in zip(world.start_clips.frames, actions, together, strict=True):
         alone = np.stack([world.reset(clip), *(world.step(int(action)) for action in taken)])
         assert np.abs(alone.astype(int) - dreamt).max() <= 1
 

@@ -80,7 +80,7 @@ def test_environments_of_one_world_do_not_disturb_each_other():
 
 
 def test_frames_to_start_from(file):
-    clip = known_world().start_frames[0]
+    clip = known_world().start_clips.frames[0]
     env = known_world(num_clips=0).as_env()
     assert np.array_equal(env.reset(options={"frames": clip})[0], clip[-1])
     with pytest.raises(DataError, match="no start clips"):
@@ -170,7 +170,7 @@ def test_each_session_does_what_it_would_alone():
 
 def test_sessions_of_one_seed_repeat_together_and_sample_apart():
     world = random_world(temperature=1.0)
-    same = np.repeat(world.start_frames[:1], 3, axis=0)
+    same = np.repeat(world.start_clips.frames[:1], 3, axis=0)
     batches = []
     for _ in range(2):
         world.reset_many(same, seed=3)
@@ -193,7 +193,7 @@ def test_the_same_seeds_sample_the_same_batch():
 def test_the_frames_of_the_last_step_are_kept_in_the_same_step_mode():
     world = known_world()
     env = WorldVectorEnv(world, 2, max_steps=2, autoreset_mode="SameStep")
-    start, _ = env.reset(options={"frames": world.start_frames[:2]})
+    start, _ = env.reset(options={"frames": world.start_clips.frames[:2]})
     env.step([1, 3])
     frames, _, _, truncated, infos = env.step([1, 3])
     assert truncated.all()
@@ -221,7 +221,7 @@ def test_what_does_not_fit_a_batch_is_one_clear_line():
     with pytest.raises(ConfigError, match="as many seeds, got 3"):
         env.reset(seed=[1, 2, 3])
     with pytest.raises(ConfigError, match="as many clips, got 3"):
-        env.reset(options={"frames": world.start_frames[:3]})
+        env.reset(options={"frames": world.start_clips.frames[:3]})
     env.reset(seed=0)
     for actions, words in (([0], "as many actions"), ([0, 9], "action 9")):
         with pytest.raises(ConfigError, match=words):
@@ -249,7 +249,7 @@ def test_the_example_plays_a_world(example, file, capsys):
 
 def test_the_greedy_agent_takes_the_action_that_changes_most(example, file):
     env = gymnasium.make("TinyWorlds/World", world=file, device="cpu")
-    clip = env.unwrapped.world.start_frames[2]
+    clip = env.unwrapped.world.start_clips.frames[2]
     outcomes = []
     for action in range(4):
         env.reset(options={"frames": clip[-1:]})

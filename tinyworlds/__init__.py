@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "World": "tinyworlds.models.world",
+    "StartClips": "tinyworlds.models.start_clips",
     "VideoTokenizer": "tinyworlds.models",
     "LatentActionModel": "tinyworlds.models",
     "DynamicsModel": "tinyworlds.models",

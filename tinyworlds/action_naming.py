@@ -14,7 +14,7 @@ from tinyworlds.data.pixels import frames_to_input
 
 if TYPE_CHECKING:
     from tinyworlds.models import LatentActionModel
-    from tinyworlds.start_clips import Gameplay
+    from tinyworlds.world_gameplay import Gameplay
 
 _BATCH = 64  # clips at a time through the action model
 

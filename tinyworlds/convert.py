@@ -117,7 +117,7 @@ def _to_world(paths: dict[str, Path], out: Path, data: Sequence[str], num_clips:
 def written(out: Path, world: World) -> str:
     """Say what a new world file holds and what can be done with it."""
     size = f"wrote {out} ({out.stat().st_size / 2**20:.1f} MB)"
-    if world.start_frames is None:
+    if not world.start_clips:
         return f"{size}; it has no clips to start from: to play it, add gameplay with --data FILE.h5"
     return f"{size}; play it with: tinyworlds play {out}"
 

@@ -127,7 +127,7 @@ def settings_of(path: Path, provenance: dict[str, Any]) -> dict[str, Any]:
     """The data settings a world was trained with: from its run folder, or from what its file tells."""
     if path.is_dir():
         from tinyworlds.run_layout import versions
-        from tinyworlds.start_clips import data_settings
+        from tinyworlds.world_gameplay import data_settings
 
         trained = versions(path, "dynamics")
         return data_settings(trained[-1]) if trained else {}

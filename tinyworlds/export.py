@@ -21,12 +21,13 @@ from tinyworlds.checkpoint_formats import WORLD_PARTS
 from tinyworlds.checkpoints import CheckpointInfo, fingerprint, load_stage
 from tinyworlds.data.pixels import frames_to_input
 from tinyworlds.errors import ConfigError, MissingFileError
+from tinyworlds.models.start_clips import StartClips
 from tinyworlds.models.world import World
 from tinyworlds.models.world_info import WorldInfo
 from tinyworlds.run_layout import STAGES, version_dir_of_checkpoint
 from tinyworlds.stage_fit import check_fit
-from tinyworlds.start_clips import Gameplay, data_settings, read_gameplay
 from tinyworlds.world_file import save_world
+from tinyworlds.world_gameplay import Gameplay, data_settings, read_gameplay
 from tinyworlds.world_sources import newest_checkpoints
 
 log = logging.getLogger(__name__)
@@ -222,10 +223,10 @@ def _provenance(
 
 def _add_start_clips(world: World, gameplay: Gameplay) -> None:
     """Give a world its clips, what it starts from and what really followed, and the actions in them."""
-    world.start_frames = gameplay.clips
+    actions = None
     if world.info.actions == "labels" and gameplay.clip_actions is not None:
-        world.start_actions = gameplay.clip_actions[:, :-1]
+        actions = gameplay.clip_actions[:, :-1]
     elif world.latent_actions is not None:
         frames = frames_to_input(torch.from_numpy(gameplay.clips))
-        found = infer_actions(world.latent_actions, frames, world.dynamics.context_frames)
-        world.start_actions = found.numpy()  # [n, T-1]
+        actions = infer_actions(world.latent_actions, frames, world.dynamics.context_frames).numpy()
+    world.start_clips = StartClips(gameplay.clips, actions)

@@ -18,7 +18,8 @@ import torch
 
 from tinyworlds.checkpoint_formats import WORLD_PARTS
 from tinyworlds.checkpoints import build_network, first_nonfinite
-from tinyworlds.errors import CheckpointError, MissingFileError, TinyWorldsError
+from tinyworlds.errors import CheckpointError, DataError, MissingFileError, TinyWorldsError
+from tinyworlds.models.start_clips import StartClips
 from tinyworlds.models.world import World
 from tinyworlds.models.world_info import WorldInfo
 from tinyworlds.stage_file import read_safetensors, write_safetensors
@@ -51,9 +52,13 @@ def save_world(path: str | os.PathLike[str], world: World) -> Path:
         weights = network.state_dict()
         _check_finite(path, name, weights)
         tensors |= {f"{name}.{key}": value for key, value in weights.items()}
-    for name in ("start_frames", "start_actions"):
-        if (clips := getattr(world, name)) is not None:
-            tensors[name] = torch.from_numpy(np.ascontiguousarray(clips))
+    clips = {"start_frames": world.start_clips.frames, "start_actions": world.start_clips.actions}
+    if world.start_clips:
+        tensors |= {
+            name: torch.from_numpy(np.ascontiguousarray(array))
+            for name, array in clips.items()
+            if array is not None
+        }
     header = {
         "schema_version": SCHEMA_VERSION,
         "configs": {name: dict(network.config) for name, network in networks.items()},
@@ -89,11 +94,12 @@ def load_world(path: str | os.PathLike[str], device: str | torch.device = "cpu",
         check_fit(**networks)
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from None
-    clips = {name: tensors[name].numpy() for name in ("start_frames", "start_actions") if name in tensors}
     try:
         stored, info = _play_settings(header), _info(header)
-        _check_clips(clips, networks["dynamics"].num_actions)
-        return World(**networks, info=info, **clips, device=device, **{**stored, **settings})
+        clips = _start_clips(tensors, networks["dynamics"].num_actions)
+        return World(**networks, info=info, start_clips=clips, device=device, **{**stored, **settings})
+    except DataError as error:
+        raise CheckpointError(f"{path}: {error}: export it again") from None
     except (TypeError, ValueError, AttributeError) as error:
         if isinstance(error, TinyWorldsError):
             raise
@@ -111,14 +117,15 @@ def _play_settings(header: dict[str, Any]) -> dict[str, Any]:
     return stored
 
 
-def _check_clips(clips: dict[str, np.ndarray], num_actions: int) -> None:
-    frames, actions = clips.get("start_frames"), clips.get("start_actions")
-    if frames is not None and (frames.dtype != np.uint8 or frames.ndim != 5):
-        raise ValueError(f"start_frames are {frames.dtype} {frames.shape}")
-    if actions is not None and frames is not None:
-        fitting = actions.shape == (frames.shape[0], frames.shape[1] - 1) and actions.dtype == np.int64
-        if not fitting or ((actions < 0) | (actions >= max(num_actions, 1))).any():
-            raise ValueError(f"start_actions {actions.shape} do not fit {frames.shape[:2]} frames")
+def _start_clips(tensors: dict[str, torch.Tensor], num_actions: int) -> StartClips:
+    """The clips that the file holds, if any."""
+    if "start_frames" not in tensors:
+        return StartClips()
+    actions = tensors["start_actions"].numpy() if "start_actions" in tensors else None
+    clips = StartClips(tensors["start_frames"].numpy(), actions)
+    if actions is not None and ((actions < 0) | (actions >= max(num_actions, 1))).any():
+        raise DataError(f"the actions of its start clips are not all 0 to {num_actions - 1}")
+    return clips
 
 
 def _info(header: dict[str, Any]) -> WorldInfo:

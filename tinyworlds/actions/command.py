@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tinyworlds.actions.discovery import Discovery
     from tinyworlds.actions.world_keys import Keys
     from tinyworlds.models.world import World
-    from tinyworlds.start_clips import Gameplay
+    from tinyworlds.world_gameplay import Gameplay
 
 log = logging.getLogger(__name__)
 

@@ -17,11 +17,12 @@ from tinyworlds.actions.occurrence import Occurrence, count_in_gameplay, count_i
 from tinyworlds.actions.proposal import propose, with_effects
 from tinyworlds.actions.world_keys import known_keys
 from tinyworlds.errors import DataError
+from tinyworlds.models.start_clips import StartClips
 from tinyworlds.usage import table_nmi
 
 if TYPE_CHECKING:
     from tinyworlds.models.world import World
-    from tinyworlds.start_clips import Gameplay
+    from tinyworlds.world_gameplay import Gameplay
 
 NamedBy = Literal["auto", "truth", "flow"]
 Origin = Literal["true actions", "names in the file", "optical flow"]
@@ -118,10 +119,10 @@ def discover(
         ConfigError: the world has one action only.
         DataError: there is nothing to start from, or the gameplay does not fit.
     """
-    frames, between = _starts(world, gameplay)
+    starts = _starts(world, gameplay)
     occurrence = count_in_gameplay(world, gameplay) if gameplay else count_in_start_clips(world)
     dead = occurrence.dead if occurrence else []
-    dreams = hold_each_action(world, frames, between, NUM_STEPS, advance)
+    dreams = hold_each_action(world, starts, NUM_STEPS, advance)
     effects, calmest = measure_effects(dreams, dead, advance)
     does = effect_names(effects)
     shares = None if occurrence is None else occurrence.shares.tolist()
@@ -130,16 +131,14 @@ def discover(
         proposal = propose(effects, calmest, shares, dead)
     else:
         proposal = with_effects(_known_naming(world, gameplay, origin), effects)
-    shown = _telling(dreams)
-    shown_between = None if between is None else between[shown]
     return Discovery(
         actions=_reports(effects, does, proposal, shares, dead, twins(dreams, does)),
         proposal=proposal,
         origin=origin,
         calmest=calmest,
         occurrence=occurrence,
-        dreams=hold_each_action(world, frames[shown], shown_between, SHOWN_STEPS, advance),
-        num_starts=len(frames),
+        dreams=hold_each_action(world, starts[_telling(dreams)], SHOWN_STEPS, advance),
+        num_starts=len(starts),
         num_steps=NUM_STEPS,
     )
 
@@ -168,21 +167,18 @@ def _reports(
 
 def work(world: World, gameplay: Gameplay | None = None) -> int:
     """How many frames `discover` dreams and measures."""
-    starts = len(_starts(world, gameplay)[0])
+    starts = len(_starts(world, gameplay))
     return world.num_actions * (2 * starts * NUM_STEPS + min(starts, NUM_SHOWN) * SHOWN_STEPS)
 
 
-def _starts(world: World, gameplay: Gameplay | None) -> tuple[np.ndarray, np.ndarray | None]:
-    """Up to `NUM_STARTS` clips and the actions in them, spread over those there are."""
-    frames, between = world.start_frames, world.start_actions
-    if frames is None or not len(frames):
-        if gameplay is None:
-            raise DataError("this world stores no clips to start from: name gameplay with --data FILE")
-        frames, between = gameplay.clips, None
-        if world.info.actions == "labels" and gameplay.clip_actions is not None:
-            between = gameplay.clip_actions[:, :-1]
-    chosen = np.unique(np.linspace(0, len(frames) - 1, NUM_STARTS).astype(int))
-    return frames[chosen], None if between is None else between[chosen]
+def _starts(world: World, gameplay: Gameplay | None) -> StartClips:
+    """Up to `NUM_STARTS` clips, spread over those there are."""
+    if world.start_clips:
+        return world.start_clips.spread(NUM_STARTS)
+    if gameplay is None:
+        raise DataError("this world stores no clips to start from: name gameplay with --data FILE")
+    labels = world.info.actions == "labels" and gameplay.clip_actions is not None
+    return StartClips(gameplay.clips, gameplay.clip_actions[:, :-1] if labels else None).spread(NUM_STARTS)
 
 
 def _origin(world: World, gameplay: Gameplay | None, named_by: NamedBy) -> Origin:

@@ -11,8 +11,8 @@ import torch
 
 from tinyworlds.action_naming import infer_actions
 from tinyworlds.errors import DataError
-from tinyworlds.start_clips import Gameplay
 from tinyworlds.usage import MIN_SHARE, contingency
+from tinyworlds.world_gameplay import Gameplay
 
 ENOUGH = 200
 """Transitions from which on an action that hardly occurs counts as dead."""
@@ -103,7 +103,8 @@ def count_in_gameplay(world: Any, gameplay: Gameplay) -> Occurrence:
 
 def count_in_start_clips(world: Any) -> Occurrence | None:
     """Count in the few clips that a world file holds; None if it holds none."""
-    if world.start_actions is None or not world.start_actions.size:
+    actions = world.start_clips.actions
+    if actions is None or not actions.size:
         return None
-    counts = np.bincount(world.start_actions.ravel(), minlength=world.num_actions)[: world.num_actions]
+    counts = np.bincount(actions.ravel(), minlength=world.num_actions)[: world.num_actions]
     return Occurrence(counts, "the world's own start clips")

@@ -6,8 +6,6 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from tinyworlds.action_naming import Naming
 from tinyworlds.actions.dreams import hold_each_action
 from tinyworlds.actions.effect_names import CHANGE, FLASH, NOTHING, distinct, effect_names
@@ -83,17 +81,10 @@ def measured_naming(world: World, naming: Naming) -> Naming:
         world: with clips to start from.
         naming: what is known so far; it stays where it is no guess, and where no action moves anything.
     """
-    if (
-        not naming.guessed
-        or world.num_actions < 2
-        or world.start_frames is None
-        or not len(world.start_frames)
-    ):
+    if not naming.guessed or world.num_actions < 2 or not world.start_clips:
         return naming
     count = max(4, _EXPORT_FRAMES // (world.num_actions * _EXPORT_STEPS))
-    chosen = np.unique(np.linspace(0, len(world.start_frames) - 1, count).astype(int))
-    between = None if world.start_actions is None else world.start_actions[chosen]
-    dreams = hold_each_action(world, world.start_frames[chosen], between, _EXPORT_STEPS)
+    dreams = hold_each_action(world, world.start_clips.spread(count), _EXPORT_STEPS)
     found = propose(*measure_effects(dreams))
     return found if has_directions(found.key_map) else naming
 

@@ -30,7 +30,7 @@ def judge_world(path: Path) -> Finding:
     except TinyWorldsError as error:
         return failure(str(error))
     text = f"{path}: {world.num_actions} actions at {world.fps:g} fps, {path.stat().st_size / 2**20:.1f} MB"
-    if world.start_frames is None or not len(world.start_frames):
+    if not world.start_clips:
         return warning(f"{text}, without clips to start from", "export it again with --data FILE")
     return ok(text, f"tinyworlds play {path}")
 

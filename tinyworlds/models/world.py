@@ -24,6 +24,7 @@ from tinyworlds.devices import Precision, pick_device, use_bf16
 from tinyworlds.errors import ConfigError, DataError
 from tinyworlds.models.dream import Dream, DreamState, Feedback
 from tinyworlds.models.maskgit import Sampling
+from tinyworlds.models.start_clips import StartClips
 from tinyworlds.models.world_info import WorldInfo
 from tinyworlds.nn.transformer import runs_natively
 
@@ -41,7 +42,7 @@ class WorldState:
 
     dream: DreamState
     truth: np.ndarray | None
-    start_clips: dict[str, Any]  # of the generator that draws clips
+    chance: dict[str, Any]  # of the generator that draws clips
 
 
 PathLike = str | os.PathLike[str]
@@ -55,8 +56,7 @@ class World:
         dynamics: predicts the codes of the next frame.
         latent_actions: infers the actions between given frames; not needed where the dynamics uses labels.
         info: name, rate, keys (see `WorldInfo`).
-        start_frames: clips to start from, uint8 [n, T, H, W, 3].
-        start_actions: the action ids between their frames, int64 [n, T-1]; inferred when missing.
+        start_clips: clips to start from; actions that they lack are inferred.
         context_frames: past frames the dynamics sees; default as it was trained.
         num_steps: MaskGIT decoding steps per frame; more are slower and often sharper.
         temperature: 0 takes the likeliest code, above 0 samples.
@@ -80,8 +80,7 @@ class World:
         latent_actions: LatentActionModel | None = None,
         *,
         info: WorldInfo | None = None,
-        start_frames: np.ndarray | None = None,
-        start_actions: np.ndarray | None = None,
+        start_clips: StartClips | None = None,
         context_frames: int | None = None,
         num_steps: int = 4,
         temperature: float = 0.0,
@@ -100,12 +99,12 @@ class World:
             None if network is None else network.to(self.device).eval().requires_grad_(False)
             for network in (tokenizer, dynamics, latent_actions)
         )
-        self.start_frames, self.start_actions = start_frames, start_actions
+        self.start_clips = start_clips or StartClips()
         self.context_frames = context_frames or max(dynamics.context_frames - 1, 1)
         self.feedback = feedback
         self._generator = torch.Generator(self.device)
         self._generator.seed()  # a generator is born with the same seed every time
-        self._start_clips = np.random.default_rng()
+        self._chance = np.random.default_rng()  # which clip comes next
         self.truth: np.ndarray | None = None
         sampling = Sampling(num_steps, temperature, top_k, top_p, schedule)
         bf16 = use_bf16(self.device, precision)
@@ -236,10 +235,13 @@ class World:
         """
         if seed is not None:
             self._generator.manual_seed(seed)
-            self._start_clips = np.random.default_rng(seed)
+            self._chance = np.random.default_rng(seed)
         self.truth = None
         if isinstance(start, int):
-            start, action_ids = self._draw_start_clips(start)
+            drawn = self._stored_clips().draw(self._chance, start)
+            if start == 1:
+                self.truth = drawn.frames[0, self.context_frames :]
+            start, action_ids = drawn.window(self.context_frames)
         self._check_frames(start, many=True)
         frames = torch.from_numpy(np.ascontiguousarray(start[:, -self.context_frames :]))
         pixels = frames_to_input(frames.to(self.device))  # [N, T, C, H, W]
@@ -275,14 +277,14 @@ class World:
 
     def state(self) -> WorldState:
         """Where the world stands; `restore` goes back to it. Memory of a state: some kilobytes a session."""
-        return WorldState(self._dream.state(), self.truth, self._start_clips.bit_generator.state)
+        return WorldState(self._dream.state(), self.truth, self._chance.bit_generator.state)
 
     @torch.inference_mode()
     def restore(self, state: WorldState) -> None:
         """Go on from an earlier `state`: the same actions then lead to the same frames."""
         self._dream.restore(state.dream)
         self.truth = state.truth
-        self._start_clips.bit_generator.state = state.start_clips
+        self._chance.bit_generator.state = state.chance
 
     def reset_near(self, image: np.ndarray) -> np.ndarray:
         """Go on from the stored window of true frames whose last frame is most like `image`.
@@ -295,14 +297,11 @@ class World:
         Raises:
             DataError: the world stores no clips.
         """
-        clips, length = self._stored_clips(), min(self.context_frames, self.start_frames.shape[1])
-        last = clips[:, length - 1 :].astype(np.int16)  # [n, places, H, W, 3]
-        distance = np.abs(last - image.astype(np.int16)).mean(axis=(2, 3, 4))
-        clip, place = np.unravel_index(distance.argmin(), distance.shape)
-        window = slice(place, place + length)
-        actions = None if self.start_actions is None else self.start_actions[clip, place : window.stop - 1]
-        shown = self.reset(clips[clip, window], actions)
-        self.truth = clips[clip, window.stop :]
+        clips = self._stored_clips()
+        length = min(self.context_frames, clips.frames.shape[1])
+        clip, place = clips.most_like(image, length)
+        shown = self.reset_many(*clips[[clip]].window(length, place))[0]
+        self.truth = clips.frames[clip, place + length :]
         return shown
 
     def rollout(
@@ -419,22 +418,13 @@ class World:
             return self.latent_actions.encode(pixels)
         return torch.full((sessions, wanted), self.idle_action, dtype=torch.int64, device=self.device)
 
-    def _draw_start_clips(self, count: int) -> tuple[np.ndarray, np.ndarray | None]:
-        """Windows ``[count, context_frames, H, W, 3]`` at the beginning of stored clips."""
-        drawn = self._start_clips.integers(len(self._stored_clips()), size=count)
-        if count == 1:
-            self.truth = self.start_frames[drawn[0], self.context_frames :]
-        actions = None if self.start_actions is None else self.start_actions[drawn]
-        window = slice(0, self.context_frames)
-        return self.start_frames[drawn, window], None if actions is None else actions[:, : window.stop - 1]
-
-    def _stored_clips(self) -> np.ndarray:
-        if self.start_frames is None or len(self.start_frames) == 0:
+    def _stored_clips(self) -> StartClips:
+        if not self.start_clips:
             raise DataError(
                 "this world stores no start clips: put some in with `tinyworlds convert IN OUT.world --data"
                 " GAMEPLAY.h5`, or give frames to reset(), uint8 [T, H, W, 3]"
             )
-        return self.start_frames
+        return self.start_clips
 
     def _check_frames(self, frames: np.ndarray, many: bool = False) -> None:
         shape, dtype = np.shape(frames), getattr(frames, "dtype", type(frames).__name__)

@@ -164,14 +164,12 @@ def drawn_start(world: World, chance: np.random.Generator) -> tuple[np.ndarray, 
     Raises:
         DataError: the world stores no clips.
     """
-    if world.start_frames is None or not len(world.start_frames):
+    if not world.start_clips:
         raise DataError(
             "this world stores no start clips: give reset() options={'frames': uint8 [T, H, W, 3]}"
         )
-    clip = int(chance.integers(len(world.start_frames)))
-    length = world.context_frames
-    actions = None if world.start_actions is None else world.start_actions[clip, : length - 1]
-    return world.start_frames[clip, :length], actions
+    frames, actions = world.start_clips.draw(chance, 1).window(world.context_frames)
+    return frames[0], None if actions is None else actions[0]
 
 
 def drawn_seed(chance: np.random.Generator) -> int:

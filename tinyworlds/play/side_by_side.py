@@ -49,11 +49,11 @@ class SideBySide:
         self.worlds, self.names = (left, right), names
         self.game = "_and_".join(dict.fromkeys(world.game or "world" for world in self.worlds))
         self.fps, self.device = min(left.fps, right.fps), left.device
-        self._clips_of = next((world for world in self.worlds if _has_clips(world)), None)
+        self._clips_of = next((world for world in self.worlds if world.start_clips), None)
         titles = {world.game for world in self.worlds if world.game}
         self.shares_start = left.frame_shape == right.frame_shape and len(titles) < 2
         for world, name in zip(self.worlds, names, strict=True):
-            if not _has_clips(world) and not (self.shares_start and self._clips_of):
+            if not world.start_clips and not (self.shares_start and self._clips_of):
                 raise DataError(f"{name} stores no clips to start from: export it with its gameplay at hand")
         self.key_map, self._pairs = _paired(left, right)
         self.num_actions = len(self._pairs)
@@ -81,10 +81,12 @@ class SideBySide:
         if not self.shares_start:
             return self._picture([world.reset(seed=seed) for world in self.worlds])
         source = self._clips_of
-        clip = int(self._chance.integers(len(source.start_frames)))
-        frames = source.start_frames[clip, : source.context_frames]
+        frames, actions = source.start_clips.draw(self._chance, 1).window(source.context_frames)
         return self._picture(
-            [world.reset(frames, self._actions_between(world, clip), seed) for world in self.worlds]
+            [
+                world.reset_many(frames, actions if self._counts_alike(world) else None, seed)[0]
+                for world in self.worlds
+            ]
         )
 
     def step(self, action_id: int) -> np.ndarray:
@@ -103,15 +105,11 @@ class SideBySide:
         for world, own in zip(self.worlds, states, strict=True):
             world.restore(own)
 
-    def _actions_between(self, world: World, clip: int) -> np.ndarray | None:
-        """The stored actions of a start clip; None for a world that numbers its actions in its own way."""
+    def _counts_alike(self, world: World) -> bool:
+        """Whether a world numbers its actions as the one does that the start clips are of."""
         source = self._clips_of
-        labels = (
-            source.info.actions == world.info.actions == "labels" and source.num_actions == world.num_actions
-        )
-        if source.start_actions is None or not (world is source or labels):
-            return None
-        return source.start_actions[clip, : source.context_frames - 1]
+        labels = source.info.actions == world.info.actions == "labels"
+        return world is source or (labels and source.num_actions == world.num_actions)
 
     def _name(self, pair: Pair) -> str:
         names = [world.action_names[action] for world, action in zip(self.worlds, pair, strict=True)]
@@ -128,10 +126,6 @@ class SideBySide:
             _write(picture[:LABEL_PX, left : left + PANEL_PX], text)
         picture[:, PANEL_PX - 1 : PANEL_PX + 1] = _PAPER  # where one ends and the other begins
         return picture
-
-
-def _has_clips(world: World) -> bool:
-    return world.start_frames is not None and len(world.start_frames) > 0
 
 
 def _paired(left: World, right: World) -> tuple[dict[str, int], list[Pair]]:
