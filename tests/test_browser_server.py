@@ -120,10 +120,13 @@ def test_an_open_server_asks_for_the_token():
     try:
         token = playing.view.url.rstrip("/").rpartition("/")[2]
         assert fetch(playing.view.url)[0] == 200  # the address that others are told works here, too
-        for path in ("/", "/main.js", "/play", "/wrong-token/", f"/{token}"):
+        for path in ("/", "/main.js", "/play", "/wrong-token", "/wrong-token/", f"//{token}"):
             assert raw(playing.port, path).split()[1] == b"403", path
         assert raw(playing.port, "/\udcff/").split()[1] in (b"400", b"403")  # no UTF-8
         assert raw(playing.port, f"/{token}/main.js").split()[1] == b"200"
+        without_slash = raw(playing.port, f"/{token}")  # as people copy it
+        assert without_slash.split()[1] == b"302"
+        assert f"\r\nLocation: /{token}/\r\n".encode() in without_slash
 
         async def see():
             playing.view.url = f"http://127.0.0.1:{playing.port}/{token}/"  # whatever this machine is called

@@ -86,6 +86,8 @@ class PageServer:
         if not self._guard.knows_host(request.headers.get("Host")):
             raise web.HTTPForbidden(text="This address is not ours: open the one that the program printed.")
         name = self._guard.name_asked_for(request.path)
+        if name is None and self._guard.name_asked_for(f"{request.path}/") == "":
+            raise web.HTTPFound(f"{request.path}/")  # the page's own files lie behind the last slash
         if name is None:
             raise web.HTTPForbidden(text="This address is not whole: open the one that the program printed.")
         if name == _SOCKET:
