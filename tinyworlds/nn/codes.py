@@ -36,9 +36,20 @@ class CodeTable(nn.Module):
         rows = quantizer.digits(torch.arange(quantizer.num_codes)) + num_bins * torch.arange(latent_dim)
         self.register_buffer("rows", rows, persistent=False)  # [K, L]
         self.num_extra = num_extra
+        self._kept: tuple[tuple[int, ...], Tensor] | None = None  # which weights, and their table
 
     def forward(self) -> Tensor:
-        """Return the whole table; cheap beside looking up a batch."""
+        """Return the whole table: cheap beside a batch of training; frozen, it is built once and kept."""
+        weights = (self.own.weight, self.levels.weight)
+        may_learn = any(weight.requires_grad or weight.is_inference() for weight in weights)
+        if may_learn or not torch.is_inference_mode_enabled():
+            return self._build()
+        state = tuple(number for weight in weights for number in (weight.data_ptr(), weight._version))
+        if self._kept is None or self._kept[0] != state:
+            self._kept = state, self._build()
+        return self._kept[1]
+
+    def _build(self) -> Tensor:
         shared = F.embedding_bag(self.rows, self.levels.weight, mode="sum")
         return self.own.weight + F.pad(shared, (0, 0, 0, self.num_extra))
 
