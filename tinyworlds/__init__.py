@@ -9,6 +9,8 @@ import importlib
 import sys
 from typing import Any
 
+from tinyworlds.waiting_threads import sleep_early_if_busy
+
 __version__ = "0.1.0"
 
 _HOMES = {
@@ -42,3 +44,5 @@ def __dir__() -> list[str]:
 
 if "gymnasium" in sys.modules:  # as with other games: import both, and `gymnasium.make` knows the worlds here
     importlib.import_module("tinyworlds.envs")
+
+sleep_early_if_busy()  # before torch is loaded

@@ -1,0 +1,99 @@
+"""Play on a machine that others use, too: frames a second beside 0, 1 and 2 processes that never rest.
+
+In turn, in processes of their own: as OpenMP comes, with threads that sleep early, and as `waiting_threads`
+chooses by what it sees: ``python -m benchmarks.busy --rounds 5``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import numpy as np
+
+from benchmarks.report import Table
+from tinyworlds import waiting_threads
+from tinyworlds.commands import call
+
+_SPIN = {"as OpenMP comes": "300000", "sleeping early": waiting_threads.FEW, "chosen": None}
+
+
+def frames_per_second(size_name: str, seconds: float) -> float:
+    """Play here for so long."""
+    import torch
+
+    from benchmarks.play import playing
+    from benchmarks.sizes import find_size, references, same_weights
+    from benchmarks.worlds import our_world
+
+    size = find_size(size_name)
+    networks = same_weights(size, references(size))
+    step = playing(our_world(networks, size, torch.device("cpu")), size)
+    for _ in range(3):
+        step()
+    begin, count = time.perf_counter(), 0
+    while (passed := time.perf_counter() - begin) < seconds:
+        step()
+        count += 1
+    return count / passed
+
+
+@contextlib.contextmanager
+def busy(count: int) -> Iterator[None]:
+    """So many processes that never rest."""
+    processes = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+
+
+def table(size: str, rounds: int, seconds: float, others: int) -> Table:
+    """Frames a second by how many others are busy, and by how threads wait; medians of the rounds."""
+    rows = []
+    for count in range(others + 1):
+        with busy(count):
+            found = [[_play(size, seconds, spin) for spin in _SPIN.values()] for _ in range(rounds)]
+        times = np.median(np.divide(found, [[row[0]] for row in found]), axis=0)
+        cells = [f"{rate:.1f} ({ratio:.2f})" for rate, ratio in zip(np.median(found, 0), times, strict=True)]
+        rows.append((str(count), *cells))
+    title = f"Play of size {size}, frames/s (times as fast as the first) beside busy processes"
+    return Table(title, ("busy", *_SPIN), tuple(rows))
+
+
+def _play(size: str, seconds: float, spin: str | None) -> float:
+    given = {name: value for name, value in os.environ.items() if name != waiting_threads.SETTING}
+    if spin is not None:
+        given[waiting_threads.SETTING] = spin
+    words = [sys.executable, "-m", "benchmarks.busy", "--frames_of", size, "--seconds", str(seconds)]
+    done = subprocess.run(words, env=given, check=True, stdout=subprocess.PIPE, text=True)
+    return float(done.stdout)
+
+
+def compare(
+    size: str = "sonic",
+    rounds: int = 3,
+    seconds: float = 4.0,
+    others: int = 2,
+    frames_of: str | None = None,
+) -> None:
+    """Print how fast play is beside other busy processes.
+
+    Args:
+        size: sonic or zelda.
+        rounds: how often each is measured.
+        seconds: of each measurement.
+        others: beside how many, at most.
+        frames_of: only play a world of this size and print its frames a second.
+    """
+    print(frames_per_second(frames_of, seconds) if frames_of else table(size, rounds, seconds, others))
+
+
+if __name__ == "__main__":
+    call(compare, sys.argv[1:], "compare waiting threads")
