@@ -11,25 +11,27 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
+import torch
 
+from benchmarks.play import playing
 from benchmarks.report import Table
+from benchmarks.sizes import find_size, references, same_weights
+from benchmarks.worlds import our_world
 from tinyworlds import waiting_threads
 from tinyworlds.commands import call
 
-_SPIN = {"as OpenMP comes": "300000", "sleeping early": waiting_threads.FEW, "chosen": None}
+_WAYS = {  # what a process imports first, and its settings
+    "as OpenMP comes": ("torch", {}),
+    "sleeping early": ("torch", {waiting_threads.SETTING: waiting_threads.FEW}),
+    "as we choose": ("tinyworlds", {}),
+}
 
 
 def frames_per_second(size_name: str, seconds: float) -> float:
     """Play here for so long."""
-    import torch
-
-    from benchmarks.play import playing
-    from benchmarks.sizes import find_size, references, same_weights
-    from benchmarks.worlds import our_world
-
     size = find_size(size_name)
     networks = same_weights(size, references(size))
     step = playing(our_world(networks, size, torch.device("cpu")), size)
@@ -59,30 +61,24 @@ def table(size: str, rounds: int, seconds: float, others: int) -> Table:
     rows = []
     for count in range(others + 1):
         with busy(count):
-            found = [[_play(size, seconds, spin) for spin in _SPIN.values()] for _ in range(rounds)]
+            found = [[_play(size, seconds, *way) for way in _WAYS.values()] for _ in range(rounds)]
         times = np.median(np.divide(found, [[row[0]] for row in found]), axis=0)
         cells = [f"{rate:.1f} ({ratio:.2f})" for rate, ratio in zip(np.median(found, 0), times, strict=True)]
         rows.append((str(count), *cells))
     title = f"Play of size {size}, frames/s (times as fast as the first) beside busy processes"
-    return Table(title, ("busy", *_SPIN), tuple(rows))
+    return Table(title, ("busy", *_WAYS), tuple(rows))
 
 
-def _play(size: str, seconds: float, spin: str | None) -> float:
+def _play(size: str, seconds: float, first: str, settings: Mapping[str, str]) -> float:
     given = {name: value for name, value in os.environ.items() if name != waiting_threads.SETTING}
-    if spin is not None:
-        given[waiting_threads.SETTING] = spin
-    words = [sys.executable, "-m", "benchmarks.busy", "--frames_of", size, "--seconds", str(seconds)]
-    done = subprocess.run(words, env=given, check=True, stdout=subprocess.PIPE, text=True)
+    code = f"import {first}; from benchmarks import busy; print(busy.frames_per_second({size!r}, {seconds}))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=given | settings, check=True, stdout=subprocess.PIPE, text=True
+    )
     return float(done.stdout)
 
 
-def compare(
-    size: str = "sonic",
-    rounds: int = 3,
-    seconds: float = 4.0,
-    others: int = 2,
-    frames_of: str | None = None,
-) -> None:
+def compare(size: str = "sonic", rounds: int = 3, seconds: float = 4.0, others: int = 2) -> None:
     """Print how fast play is beside other busy processes.
 
     Args:
@@ -90,9 +86,9 @@ def compare(
         rounds: how often each is measured.
         seconds: of each measurement.
         others: beside how many, at most.
-        frames_of: only play a world of this size and print its frames a second.
     """
-    print(frames_per_second(frames_of, seconds) if frames_of else table(size, rounds, seconds, others))
+    find_size(size)
+    print(table(size, rounds, seconds, others))
 
 
 if __name__ == "__main__":
