@@ -16,12 +16,12 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import torch
 
+from benchmarks.command import run
 from benchmarks.play import playing
 from benchmarks.report import Table
 from benchmarks.sizes import find_size, references, same_weights
 from benchmarks.worlds import our_world
 from tinyworlds import waiting_threads
-from tinyworlds.commands import call
 
 _WAYS = {  # what a process imports first, and its settings
     "as OpenMP comes": ("torch", {}),
@@ -92,4 +92,4 @@ def compare(size: str = "sonic", rounds: int = 3, seconds: float = 4.0, others: 
 
 
 if __name__ == "__main__":
-    call(compare, sys.argv[1:], "compare waiting threads")
+    run(compare, "busy")

@@ -6,7 +6,6 @@ Rolls a trained world out from held-out clips, once for each choice, with the cl
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -16,9 +15,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from benchmarks.command import run
 from benchmarks.report import Table
 from tinyworlds.action_source import true_actions
-from tinyworlds.commands import call
 from tinyworlds.data import H5DataModule
 from tinyworlds.errors import DataError
 from tinyworlds.evaluate_command import settings_of
@@ -142,4 +141,4 @@ def compare(
 
 
 if __name__ == "__main__":
-    call(compare, sys.argv[1:], "compare decoding")
+    run(compare, "decoding")

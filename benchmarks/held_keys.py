@@ -6,13 +6,12 @@ they may look: ``python -m benchmarks.held_keys doom.world``.
 
 from __future__ import annotations
 
-import sys
 from typing import get_args
 
 import numpy as np
 
+from benchmarks.command import run
 from benchmarks.report import Table
-from tinyworlds.commands import call
 from tinyworlds.errors import DataError
 from tinyworlds.models.dream import Feedback
 from tinyworlds.models.world import World
@@ -62,4 +61,4 @@ def compare(world: str, frames: int = 24) -> None:
 
 
 if __name__ == "__main__":
-    call(compare, sys.argv[1:], "compare held keys")
+    run(compare, "held_keys")

@@ -6,14 +6,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.command import run
 from benchmarks.growth import CONTEXT, FRAME_SIZE
 from benchmarks.play import OURS, REFERENCE
-from tinyworlds.commands import call
 from tinyworlds.errors import DataError
 
 Curves = Mapping[str, Sequence[tuple[int, float]]]
@@ -74,4 +73,4 @@ def _median(found: Mapping[str, float]) -> float:
 
 
 if __name__ == "__main__":
-    call(plot, sys.argv[1:], "plot")
+    run(plot, "plots")

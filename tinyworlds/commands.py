@@ -28,9 +28,9 @@ class CommandParser(ArgumentParser):
         raise ConfigError(f"{self.prog}: {one_line(message, known)}") from None
 
 
-def call(function: Callable[..., Any], argv: list[str], name: str) -> Any:
+def call(function: Callable[..., Any], argv: list[str], name: str, program: str = "tinyworlds") -> Any:
     """Call `function` with the arguments in `argv`: required ones by position, the others as options."""
-    parser = CommandParser(prog=f"tinyworlds {name}", description=(function.__doc__ or "").split("\n\n")[0])
+    parser = CommandParser(prog=f"{program} {name}", description=(function.__doc__ or "").split("\n\n")[0])
     parser.add_function_arguments(function, as_positional=True, fail_untyped=False)
     config = parser.parse_args(plain_words(argv, function))
     return function(**config.as_dict())
