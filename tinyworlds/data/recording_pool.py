@@ -58,25 +58,25 @@ def play_in_processes(
     stop = context.Event()
     running: dict[Connection, tuple[BaseProcess, Share]] = {}
     failure: BaseException | None = None
-    try:
-        for share in shares:
-            ours, theirs = context.Pipe()
-            process = context.Process(target=_work, args=(theirs, stop, share, settings), daemon=True)
-            process.start()
-            theirs.close()  # else the end of the process would go unnoticed
-            running[ours] = process, share
-        while running:
-            try:
+    with _interrupts() as stopped:
+        try:
+            for share in shares:
+                ours, theirs = context.Pipe()
+                process = context.Process(target=_work, args=(theirs, stop, share, settings), daemon=True)
+                process.start()
+                theirs.close()  # else the end of the process would go unnoticed
+                running[ours] = process, share
+            while running:
                 failure = _listen(running, reached) or failure
-            except KeyboardInterrupt as interrupt:
-                failure = interrupt
-            if failure is not None:
-                stop.set()
-    finally:
-        stop.set()
-        for connection, (process, _) in running.items():
-            connection.close()
-            process.join()
+                if stopped():
+                    failure = failure or KeyboardInterrupt()
+                if failure is not None:
+                    stop.set()
+        finally:
+            stop.set()
+            for connection, (process, _) in running.items():
+                connection.close()
+                process.join()
     if failure is not None:
         raise failure
 
@@ -84,9 +84,9 @@ def play_in_processes(
 def _listen(
     running: dict[Connection, tuple[BaseProcess, Share]], reached: Callable[[int, int], None]
 ) -> TinyWorldsError | None:
-    """Take what the processes have to say; return what went wrong, if anything."""
+    """Take what the processes have to say in a while; return what went wrong, if anything."""
     failure = None
-    for connection in wait(list(running)):
+    for connection in wait(list(running), _REPORT_S):
         process, share = running[connection]
         try:
             kind, value = connection.recv()
