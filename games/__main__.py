@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from games.registry import get, titles
+from tinyworlds.cli import run_guarded
 from tinyworlds.errors import TinyWorldsError
 
 
@@ -18,14 +19,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if argv is None else argv)
     if not words:
-        return _list()
+        return run_guarded(_list)
     if words[0] in ("-h", "--help"):
         print(
             "usage: python -m games [NAME [OPTIONS]]\n\nWithout a name, lists the titles; with one, plays it."
         )
         return 0
-    from tinyworlds.cli import run_guarded
-
     return run_guarded(lambda: _play(words[0], words[1:]))
 
 
