@@ -263,6 +263,7 @@ def test_wrong_words(words, told, capsys):
 
 def test_parts_are_words_that_belong_to_no_option():
     assert _named(["play", "--json", "-", "train"]) == ["--json", "-", '--parts=["play", "train"]']
+    assert _named(["play", "--quick", "true", "data"]) == ["--quick", "true", '--parts=["play", "data"]']
     assert _named(["--quick", "data", "--sizes", "sonic", "zelda"]) == [
         "--quick", "--sizes", "sonic", "zelda", '--parts=["data"]',
     ]  # fmt: skip

@@ -235,8 +235,8 @@ def _named(argv: list[str]) -> list[str]:
             name = word[2:].replace("-", "_").removeprefix("no_")
             wanted = 0 if "=" in word else num_values.get(name, 1)
             rest.append(word)
-        elif wanted or word == "-h":
-            wanted -= 1
+        elif wanted or word in ("-h", "true", "false"):  # --quick true: no part is called so
+            wanted -= wanted > 0
             rest.append(word)
         else:
             parts.append(word)
