@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from benchmarks.pairing import Pairing, in_units
+from tinyworlds.cores import num_cores
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def this_machine() -> Machine:
 
     return Machine(
         cpu=_cpu_model(),
-        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        cores=num_cores(),
         threads=torch.get_num_threads(),
         torch=torch.__version__,
         python=platform.python_version(),

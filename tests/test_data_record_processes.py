@@ -157,11 +157,15 @@ def test_only_the_same_kind_is_appended(tmp_path, settings, told):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C cannot be sent to one process there")
-@pytest.mark.parametrize("processes", [1, 2])
-def test_ctrl_c_keeps_what_was_recorded(tmp_path, processes):
+@pytest.mark.parametrize(("processes", "before"), [(1, "default"), (2, "default"), (2, "ignored")])
+def test_ctrl_c_keeps_what_was_recorded(tmp_path, processes, before):
     out = tmp_path / "a.h5"
     words = ["--frames", "200000", "--processes", str(processes)]  # more than a busy second records
-    process = start(out, *words)
+    ours = signal.signal(signal.SIGINT, signal.SIG_IGN if before == "ignored" else signal.default_int_handler)
+    try:
+        process = start(out, *words)  # which inherits what is ignored, as shells start what runs behind
+    finally:
+        signal.signal(signal.SIGINT, ours)
     wait_for(lambda: len(list(tmp_path.glob(".record/*/*/*.part"))) == processes)
     time.sleep(1)
     os.killpg(process.pid, signal.SIGINT)

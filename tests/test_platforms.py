@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from tinyworlds import atomic, devices, locks, strategies
+from tinyworlds import atomic, cores, devices, locks, strategies
 from tinyworlds.cli import main
 from tinyworlds.errors import ConfigError, StorageError
 
@@ -183,10 +183,10 @@ def test_training_on_a_mac_takes_the_cpu(tiny_h5: Path, tmp_path: Path) -> None:
 
 
 def test_cores_are_counted_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert devices.num_cores() >= 1
+    assert cores.num_cores() >= 1
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: None)
-    assert devices.num_cores() == 1
+    assert cores.num_cores() == 1
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from x_server import happens, lit, screenshot, x_server
 
+from benchmarks.busy import busy
 from tinyworlds.play.keys import KeyHint
 from tinyworlds.play.overlay import COMMAND_HINTS, draw, enlarge, hint_lines
 from tinyworlds.play.session import PlayFrame
@@ -121,16 +122,11 @@ print("black", black)
 def test_windows_are_drawn_on_a_busy_machine(display):
     """OpenCV's Qt lost the first events of one window in eight there, which then stayed black for good."""
     path = os.pathsep.join([str(TESTS), str(TESTS.parent)])
-    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(3)]
-    try:
+    with busy(3):
         done = subprocess.run(
             [sys.executable, "-c", MANY_WINDOWS], env={**os.environ, "DISPLAY": display, "PYTHONPATH": path},
             capture_output=True, text=True, check=False,
         )  # fmt: skip
-    finally:
-        for process in busy:
-            process.kill()
-            process.wait()
     assert done.stdout == "black 0\n", done.stderr
 
 

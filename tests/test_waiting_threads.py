@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.busy import busy
 from tinyworlds import waiting_threads
 
 NAMES = (waiting_threads.SETTING, "OMP_WAIT_POLICY")
@@ -58,18 +59,13 @@ def test_a_system_that_does_not_tell_is_left_alone(machine, monkeypatch, tmp_pat
 
 @pytest.mark.skipif(not Path("/proc/loadavg").exists(), reason="needs /proc/loadavg")
 def test_importing_us_beside_busy_processes():
-    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(os.cpu_count() or 1)]
     script = f"import os, tinyworlds; print(os.environ[{waiting_threads.SETTING!r}])"
-    try:
-        environment = {name: value for name, value in os.environ.items() if name not in NAMES}
+    environment = {name: value for name, value in os.environ.items() if name not in NAMES}
+    with busy(os.cpu_count() or 1):
         for _ in range(20):  # they begin to be busy when Python has started
             done = subprocess.run(
                 [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False
             )
             if done.returncode == 0:
                 break
-    finally:
-        for process in busy:
-            process.kill()
-            process.wait()
     assert done.stdout == "1000\n", done.stderr

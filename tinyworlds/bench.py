@@ -236,7 +236,7 @@ def _named(argv: list[str]) -> list[str]:
             wanted = 0 if "=" in word else num_values.get(name, 1)
             rest.append(word)
         elif wanted or word in ("-h", "true", "false"):  # --quick true: no part is called so
-            wanted -= wanted > 0
+            wanted = max(0.0, wanted - 1)
             rest.append(word)
         else:
             parts.append(word)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Literal
 
 import torch
@@ -50,10 +49,3 @@ def use_bf16(device: torch.device, precision: Precision) -> bool:
         raise ConfigError(f"precision is 'auto', '32' or 'bf16', not '{precision}'")
     auto = precision == "auto" and device.type == "cuda" and torch.cuda.is_bf16_supported()
     return precision == "bf16" or auto
-
-
-def num_cores() -> int:
-    """How many cores this process may use (fewer than the machine has, in a container or under SLURM)."""
-    if hasattr(os, "sched_getaffinity"):  # Linux
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -1,7 +1,7 @@
 """How long PyTorch's threads burn their cores for each other before they sleep.
 
-They wait for each other hundreds of times a frame. GCC's OpenMP lets them spin for milliseconds first, which
-is fastest on a machine of their own; where another program is busy, too, the one waited for does not get its
+They wait for each other hundreds of times a frame. GCC's OpenMP lets them spin for a while first, which is
+fastest on a machine of their own; where another program is busy, too, the one waited for does not get its
 core, and everything becomes several times slower (docs/performance.md).
 """
 
@@ -11,9 +11,11 @@ import os
 import time
 from pathlib import Path
 
+from tinyworlds.cores import num_cores
+
 SETTING = "GOMP_SPINCOUNT"
 FEW = "1000"
-"""Turns of the waiting loop: some 20 microseconds."""
+"""Turns of the waiting loop."""
 
 _LOADAVG = Path("/proc/loadavg")  # on Linux
 _SAMPLES = 3
@@ -31,16 +33,14 @@ def sleep_early_if_busy() -> None:
 def others_are_busy() -> bool:
     """Whether one of a thread for each core would have to share it; False where the system does not tell."""
     try:
-        least = min(_running() for _ in range(_SAMPLES))  # what runs for a moment only does not count
-        cores = len(os.sched_getaffinity(0))
-    except (OSError, AttributeError, ValueError, IndexError):
+        free = (os.cpu_count() or 1) - num_cores()  # cores that are not ours
+        return all(_others(sample) > free for sample in range(_SAMPLES))  # not only for a moment
+    except (OSError, ValueError, IndexError):
         return False
-    others = least - 1
-    return others + cores > (os.cpu_count() or cores)
 
 
-def _running() -> int:
-    """How many threads of the whole machine run or wait for a core, this one included."""
-    running = _LOADAVG.read_text(encoding="ascii").split()[3].partition("/")[0]
-    time.sleep(0.001)
-    return int(running)
+def _others(sample: int) -> int:
+    """How many threads of the machine but this one run or wait for a core; later samples wait a moment."""
+    if sample:
+        time.sleep(0.001)
+    return int(_LOADAVG.read_text(encoding="ascii").split()[3].partition("/")[0]) - 1

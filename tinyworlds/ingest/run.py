@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tinyworlds.atomic import storage_error
+from tinyworlds.cores import num_cores
 from tinyworlds.data.content import content_hash
 from tinyworlds.data.progress import progress_bar
 from tinyworlds.errors import TinyWorldsError
@@ -83,18 +83,12 @@ def ingest(
         work.mkdir(parents=True, exist_ok=True)
         with locked(work.with_suffix(".lock"), f"ingesting to {out}"):
             return _Ingest(out, work, settings, skip_static, progress, say_error, piece_bytes).run(
-                paths, num_processes or _num_processors(), overwrite
+                paths, num_processes or num_cores(), overwrite
             )
     except TinyWorldsError:
         raise
     except OSError as error:
         raise storage_error(out, error) from error
-
-
-def _num_processors() -> int:
-    with contextlib.suppress(AttributeError):  # only where a process can be tied to some processors
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 @dataclass
@@ -156,7 +150,7 @@ class _Ingest:
     ) -> list[Extracted]:
         contents, paths = list(new), list(new.values())
         count = min(num_processes, len(paths)) or 1
-        threads = max(1, _num_processors() // count)
+        threads = max(1, num_cores() // count)
         jobs = [
             Job(path, self._folder(content), self.settings, threads, self.piece_bytes)
             for content, path in new.items()

@@ -153,7 +153,7 @@ def _quiet_qt() -> dict[str, str]:
 
 
 def _let_qt_read_its_events() -> None:
-    """Keep libX11 from taking events away from OpenCV's Qt, whose window then stays black or misses keys.
+    """Keep libX11 from taking events away from OpenCV's Qt, whose window then stays black.
 
     Qt calls ``XSetEventQueueOwner`` for that. OpenCV's wheel brings an old libX11-xcb, which writes the owner
     to where the system's libX11 (1.8) no longer looks; the system's own one, loaded first, is found first.
