@@ -16,12 +16,12 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import torch
 
-from benchmarks.command import run
-from benchmarks.play import playing
-from benchmarks.report import Table
-from benchmarks.sizes import find_size, references, same_weights
-from benchmarks.worlds import our_world
-from tinyworlds import waiting_threads
+from tinyworlds.bench.command import run
+from tinyworlds.bench.play import playing
+from tinyworlds.bench.report import Table
+from tinyworlds.bench.sizes import find_size, references, same_weights
+from tinyworlds.bench.worlds import our_world
+from tinyworlds.system import threads as waiting_threads
 
 _WAYS = {  # what a process imports first, and its settings
     "as OpenMP comes": ("torch", {}),

@@ -15,17 +15,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmarks.command import run
-from benchmarks.report import Table
-from tinyworlds.action_source import true_actions
+from tinyworlds.bench.command import run
+from tinyworlds.bench.report import Table
 from tinyworlds.data import H5DataModule
+from tinyworlds.data.held_out import Clips, held_out_clips
 from tinyworlds.errors import DataError
-from tinyworlds.evaluate_command import settings_of
-from tinyworlds.held_out import Clips, held_out_clips
-from tinyworlds.metrics import psnr
-from tinyworlds.models.dream import Dream, Feedback
+from tinyworlds.evaluation.run import settings_of
+from tinyworlds.metrics.frames import psnr
 from tinyworlds.models.maskgit import SCHEDULES
-from tinyworlds.models.world import World
+from tinyworlds.world.action_source import true_actions
+from tinyworlds.world.core import World
+from tinyworlds.world.dream import Dream, Feedback
 
 SHOWN = (1, 4, 8, 16, 32)
 """Generated frames whose PSNR is printed."""

@@ -10,11 +10,11 @@ from typing import get_args
 
 import numpy as np
 
-from benchmarks.command import run
-from benchmarks.report import Table
+from tinyworlds.bench.command import run
+from tinyworlds.bench.report import Table
 from tinyworlds.errors import DataError
-from tinyworlds.models.dream import Feedback
-from tinyworlds.models.world import World
+from tinyworlds.world.core import World
+from tinyworlds.world.dream import Feedback
 
 SHOWN = (1, 4, 8, 12, 16, 24)
 """Frames whose change is printed."""

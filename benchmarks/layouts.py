@@ -16,7 +16,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from benchmarks.pattern import moving_frames
+from tinyworlds.bench.pattern import moving_frames
 from tinyworlds.data import FrameWriter
 from tinyworlds.data.cache import build_cache
 from tinyworlds.data.optimize import read_rate

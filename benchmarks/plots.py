@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.command import run
-from benchmarks.growth import CONTEXT, FRAME_SIZE
-from benchmarks.play import OURS, REFERENCE
+from tinyworlds.bench.command import run
+from tinyworlds.bench.growth import CONTEXT, FRAME_SIZE
+from tinyworlds.bench.play import OURS, REFERENCE
 from tinyworlds.errors import DataError
 
 Curves = Mapping[str, Sequence[tuple[int, float]]]

@@ -18,11 +18,11 @@ from pathlib import Path
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.sizes import Size, clips, find_size, references
-from benchmarks.training import Codes, plain_flops
-from tinyworlds.cli import run_guarded
-from tinyworlds.commands import CommandParser
+from tinyworlds.bench.sizes import Size, clips, find_size, references
+from tinyworlds.bench.training import Codes, plain_flops
 from tinyworlds.errors import ConfigError, DataError, MissingFileError
+from tinyworlds.system.exits import run_guarded
+from tinyworlds.system.function_command import CommandParser
 
 PACKED_SHARE = 160 / 2000  # of the raw frames, our own layout: docs/performance.md, "Data"
 CACHE_WINDOWS_PER_S = 25_721  # one process, 64 px, windows of 4: docs/performance.md, "Data"
@@ -43,7 +43,7 @@ class Plan:
         gpus: in all.
         gpus_per_machine: in each machine.
         fps: stored frames per second of video.
-        size: of the networks, a name of `benchmarks.sizes`.
+        size: of the networks, a name of `tinyworlds.bench.sizes`.
         batch: clips of an update on each GPU.
         gpu_tflops: peak of one GPU in the precision trained in, in TFLOP/s.
         bench: JSON file of ``tinyworlds bench train`` on one such GPU, whose clips per second then count.

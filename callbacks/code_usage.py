@@ -9,7 +9,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
-from tinyworlds.usage import ActionUsage, CodeCounter, CodePerplexity
+from tinyworlds.metrics.usage import ActionUsage, CodeCounter, CodePerplexity
 
 
 class CodeUsage(Callback):

@@ -9,12 +9,12 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from callbacks.publishing import harmless, pictures_folder, publish
-from tinyworlds import metrics
+from tinyworlds.data.held_out import Clips, held_out_clips
 from tinyworlds.errors import DataError
-from tinyworlds.held_out import Clips, held_out_clips
+from tinyworlds.evaluation.pictures import open_loop_picture, open_loop_video
+from tinyworlds.metrics import frames as metrics
 from tinyworlds.models.maskgit import Sampling
-from tinyworlds.report_pictures import open_loop_picture, open_loop_video
-from tinyworlds.rollout import RolloutResult, default_context, open_loop
+from tinyworlds.world.rollout import RolloutResult, default_context, open_loop
 
 log = logging.getLogger(__name__)
 

@@ -12,10 +12,10 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
-from tinyworlds import metrics
-from tinyworlds.atomic import write_text
-from tinyworlds.report_pictures import open_loop_picture, open_loop_video
-from tinyworlds.rollout import RolloutOptions, RolloutResult, join_results
+from tinyworlds.evaluation.pictures import open_loop_picture, open_loop_video
+from tinyworlds.metrics import frames as metrics
+from tinyworlds.system.files import write_text
+from tinyworlds.world.rollout import RolloutOptions, RolloutResult, join_results
 
 
 class OpenLoopWriter(Callback):

@@ -12,8 +12,8 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
 from callbacks.publishing import harmless, pictures_folder, publish
-from tinyworlds.atomic import write_text
-from tinyworlds.media import error_picture, save_strip, to_uint8
+from tinyworlds.media.pictures import error_picture, save_strip, to_uint8
+from tinyworlds.system.files import write_text
 
 
 @dataclass(frozen=True)

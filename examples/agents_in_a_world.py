@@ -18,7 +18,7 @@ import gymnasium
 import numpy as np
 
 import tinyworlds.envs  # noqa: F401 (registers "TinyWorlds/World")
-from tinyworlds.media import save_video
+from tinyworlds.media.video import save_video
 
 Agent = Callable[[np.ndarray], int]  # from the frame in sight to an action
 

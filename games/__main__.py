@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from games.registry import get, titles
-from tinyworlds.cli import run_guarded
 from tinyworlds.errors import TinyWorldsError
+from tinyworlds.system.exits import run_guarded
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _play(name: str, words: list[str]) -> int:
-    from tinyworlds.play.cli import play_game
+    from tinyworlds.commands.play import play_game
 
     return play_game(get(name), words)
 

@@ -84,7 +84,7 @@ def write_spec(spec: GameSpec) -> Path | None:
 
     Titles in Python get none: None.
     """
-    from tinyworlds.atomic import write_text
+    from tinyworlds.system.files import write_text
 
     path = spec_path(spec.name)
     if path.is_file():

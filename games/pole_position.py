@@ -16,6 +16,6 @@ SPEC = GameSpec(
 if __name__ == "__main__":
     import sys
 
-    from tinyworlds.play.cli import play_game
+    from tinyworlds.commands.play import play_game
 
     sys.exit(play_game(SPEC))

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from gameplay_files import write_gameplay, write_public_style
+from stage_fixtures import error_line, partners  # noqa: F401
 from x_server import x_server
 
 

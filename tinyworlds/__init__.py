@@ -9,21 +9,21 @@ import importlib
 import sys
 from typing import Any
 
-from tinyworlds.waiting_threads import sleep_early_if_busy
+from tinyworlds.system.threads import sleep_early_if_busy
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "World": "tinyworlds.models.world",
-    "StartClips": "tinyworlds.models.start_clips",
+    "World": "tinyworlds.world.core",
+    "StartClips": "tinyworlds.world.start_clips",
     "VideoTokenizer": "tinyworlds.models",
     "LatentActionModel": "tinyworlds.models",
     "DynamicsModel": "tinyworlds.models",
     "H5DataModule": "tinyworlds.data",
-    "VideoTokenizerStage": "tinyworlds.stages",
-    "LatentActionsStage": "tinyworlds.stages",
-    "DynamicsStage": "tinyworlds.stages",
-    "load_network": "tinyworlds.checkpoints",
+    "VideoTokenizerStage": "tinyworlds.training.stages",
+    "LatentActionsStage": "tinyworlds.training.stages",
+    "DynamicsStage": "tinyworlds.training.stages",
+    "load_network": "tinyworlds.checkpoints.load",
     "compare": "tinyworlds.play.clip",
 }
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from tinyworlds.cli import main
+from tinyworlds.commands.cli import main
 
 if __name__ == "__main__":
     sys.exit(main())

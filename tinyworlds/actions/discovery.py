@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import torch
 
-from tinyworlds.action_naming import Naming, name_actions
 from tinyworlds.actions.dreams import hold_each_action
 from tinyworlds.actions.effect_names import effect_names, twins
 from tinyworlds.actions.effects import Effect, measure_effects
+from tinyworlds.actions.naming import Naming, name_actions
 from tinyworlds.actions.occurrence import Occurrence, count_in_gameplay, count_in_start_clips
 from tinyworlds.actions.proposal import propose, with_effects
-from tinyworlds.actions.world_keys import known_keys
 from tinyworlds.errors import DataError
-from tinyworlds.models.start_clips import StartClips
-from tinyworlds.usage import table_nmi
+from tinyworlds.metrics.usage import table_nmi
+from tinyworlds.world.keys import known_keys
+from tinyworlds.world.start_clips import StartClips
 
 if TYPE_CHECKING:
-    from tinyworlds.models.world import World
-    from tinyworlds.world_gameplay import Gameplay
+    from tinyworlds.data.gameplay import Gameplay
+    from tinyworlds.world.core import World
 
 NamedBy = Literal["auto", "truth", "flow"]
 Origin = Literal["true actions", "names in the file", "optical flow"]

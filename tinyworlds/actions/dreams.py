@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinyworlds.errors import ConfigError, DataError
-from tinyworlds.models.start_clips import StartClips
+from tinyworlds.world.start_clips import StartClips
 
 _SESSIONS = 64  # dreamt at once, at most
 
@@ -23,7 +23,7 @@ def hold_each_action(
     """Hold every action of a world from the same starts; the likeliest picture each, without chance.
 
     Args:
-        world: a :class:`tinyworlds.models.world.World`; its current game ends.
+        world: a :class:`tinyworlds.world.core.World`; its current game ends.
         starts: N clips to start from.
         num_steps: frames to dream.
         advance: told of frames as they are dreamt, `num_actions` * N * `num_steps` together.

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from tinyworlds.action_naming import infer_actions
+from tinyworlds.actions.naming import infer_actions
+from tinyworlds.data.gameplay import Gameplay
 from tinyworlds.errors import DataError
-from tinyworlds.usage import MIN_SHARE, contingency
-from tinyworlds.world_gameplay import Gameplay
+from tinyworlds.metrics.usage import MIN_SHARE, contingency
 
 ENOUGH = 200
 """Transitions from which on an action that hardly occurs counts as dead."""

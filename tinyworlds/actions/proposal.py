@@ -6,13 +6,13 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from tinyworlds.action_naming import Naming
 from tinyworlds.actions.dreams import hold_each_action
 from tinyworlds.actions.effect_names import CHANGE, FLASH, NOTHING, distinct, effect_names
 from tinyworlds.actions.effects import Effect, measure_effects
+from tinyworlds.actions.naming import Naming
 
 if TYPE_CHECKING:
-    from tinyworlds.models.world import World
+    from tinyworlds.world.core import World
 
 # Key to the effects that belong on it, the fittest first.
 _EFFECTS_OF_KEYS = {

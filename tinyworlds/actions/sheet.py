@@ -11,7 +11,8 @@ import numpy as np
 from tinyworlds.actions.discovery import ActionReport, Discovery
 from tinyworlds.actions.effects import MOVES_PX
 from tinyworlds.errors import VideoError
-from tinyworlds.media import enlarge, save_strip, save_video
+from tinyworlds.media.pictures import enlarge, save_strip
+from tinyworlds.media.video import save_video
 
 log = logging.getLogger(__name__)
 

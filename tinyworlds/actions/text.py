@@ -9,7 +9,7 @@ from tinyworlds.actions.discovery import ActionReport, Discovery
 from tinyworlds.actions.optical_flow import WORK_PX
 
 if TYPE_CHECKING:
-    from tinyworlds.models.world import World
+    from tinyworlds.world.core import World
 
 
 def findings(found: Discovery, world: World) -> str:

@@ -1,6 +1,6 @@
 """Gameplay at rest and on its way to the networks: files, windows, batches, and recording of live games.
 
-Imported on first use: recording (`tinyworlds.data.record`) and inspecting need no torch.
+Imported on first use: recording (`tinyworlds.sources.record.record`) and inspecting need no torch.
 """
 
 from __future__ import annotations

@@ -18,11 +18,11 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from tinyworlds.atomic import replacing, write_text
-from tinyworlds.data.progress import progress_bar
 from tinyworlds.data.schema import FileInfo, open_h5, read_info, reading
 from tinyworlds.errors import DataError, StorageError
-from tinyworlds.locks import locked
+from tinyworlds.system.files import replacing, write_text
+from tinyworlds.system.locks import locked
+from tinyworlds.system.progress import progress_bar
 
 SMALL_BYTES = 2 * 2**30  # files of our own layout are only copied up to this size: they read well as they are
 SPARE_BYTES = 2**30  # disk space that a copy must leave free

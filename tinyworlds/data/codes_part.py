@@ -15,9 +15,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from tinyworlds.atomic import replacing
 from tinyworlds.data.reader import SpanReader
 from tinyworlds.errors import DataError, MissingFileError
+from tinyworlds.system.files import replacing
 
 MARK_SECONDS = 5.0  # from one mark to the next
 

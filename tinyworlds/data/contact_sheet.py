@@ -32,7 +32,7 @@ def save_contact_sheet(path: str | Path, out: str | Path) -> Path:
         DataError: the file breaks the schema or is damaged.
         StorageError: the picture cannot be written.
     """
-    from tinyworlds.media import save_strip  # brings torch along
+    from tinyworlds.media.pictures import save_strip  # brings torch along
 
     file = FrameFile(path)
     info = file.info

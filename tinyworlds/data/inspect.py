@@ -1,18 +1,13 @@
-"""``tinyworlds inspect FILE``: what a gameplay file holds, whether it is sound, and a picture of it."""
+"""What a gameplay file holds, and whether it is sound."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from tinyworlds.data.cache import reads_slowly
-from tinyworlds.data.contact_sheet import save_contact_sheet, sheet_path
 from tinyworlds.data.reader import FrameFile
-from tinyworlds.errors import ConfigError, StorageError
 
 _SAMPLES = 64  # runs of two frames looked at
 
@@ -89,67 +84,6 @@ def inspect_file(path: str) -> Inspection:
         still=still,
         notes=tuple(_notes(file, still, float(pixels.std()))),
     )
-
-
-def inspect_command(file: str, as_json: bool = False, sheet: str | None = None) -> int:
-    """Show what a gameplay file holds: shape, rate, episodes, actions, statistics, and a picture of it.
-
-    Args:
-        file: the gameplay file.
-        as_json: print JSON for programs instead of text.
-        sheet: where the contact sheet goes; None: beside the file, if that can be written; "none": nowhere.
-
-    Raises:
-        StorageError: `sheet` cannot be written.
-    """
-    found = inspect_file(file)
-    drawn, note = _draw(file, sheet)
-    if as_json:
-        print(json.dumps(found.__dict__ | {"sheet": None if drawn is None else str(drawn)}))
-        return 0
-    for name, value in _rows(found):
-        print(f"{name:<10} {value}")
-    print(f"{'sheet':<10} {drawn or note}")
-    return 0
-
-
-def _draw(file: str, sheet: str | None) -> tuple[Path | None, str]:
-    """Draw the contact sheet; return where it is, or why it is not."""
-    if sheet == "none":
-        return None, "not drawn"
-    try:
-        return save_contact_sheet(file, _png(sheet) if sheet else sheet_path(file)), ""
-    except StorageError as error:
-        if sheet is not None:
-            raise
-        return None, f"not drawn: {error} Or name another place with --sheet FILE"
-
-
-def _png(path: str) -> str:
-    if not path.lower().endswith(".png"):
-        raise ConfigError(f"--sheet {path}: the contact sheet is a PNG; call it {path}.png, or none")
-    return path
-
-
-def _rows(found: Inspection) -> list[tuple[str, Any]]:
-    count, height, width, _ = found.shape
-    rate = f"{found.fps:g} fps" if found.fps else "no rate stored, taken as 60 fps"
-    rows = [
-        ("file", f"{found.path}, {found.megabytes:.1f} MB"),
-        ("frames", f"{count:,} of {width}x{height}, {rate}, {found.minutes:.1f} min of play"),
-        ("source", found.source or "unknown"),
-        ("storage", found.storage),
-    ]
-    if found.episodes is not None and found.episode_lengths is not None:
-        low, middle, high = found.episode_lengths
-        rows.append(("episodes", f"{found.episodes}, of {low} to {high} frames, median {middle}"))
-    if found.actions is not None:
-        shares = ", ".join(f"{name} {share:.0%}" for name, share in found.actions.items())
-        rows.append(("actions", shares))
-    if found.reward_sum is not None:
-        rows.append(("rewards", f"{found.reward_sum:g} in all"))
-    rows.append(("pixels", f"mean {list(found.mean)}, std {list(found.std)}, {found.still:.0%} still"))
-    return rows + [("note", note) for note in found.notes]
 
 
 def _storage(chunks: tuple[int, ...] | None, compression: str | None) -> str:

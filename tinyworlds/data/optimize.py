@@ -1,4 +1,4 @@
-"""``tinyworlds optimize FILE.h5 [OUT]``: rewrite a gameplay file so that it reads fast.
+"""Rewriting a gameplay file so that it reads fast.
 
 Files made with h5py's automatic chunks cut every channel of hundreds of frames into pieces, and one window
 unpacks megabytes. Rewritten, a chunk holds a few whole frames. Everything else in the file stays as it is.
@@ -17,18 +17,16 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from tinyworlds.atomic import replacing, storage_error
-from tinyworlds.commands import call
-from tinyworlds.data.cache import reads_slowly
-from tinyworlds.data.progress import progress_bar
 from tinyworlds.data.reader import FrameFile, SpanReader
 from tinyworlds.data.schema import FileInfo, open_h5, read_info, reading
 from tinyworlds.data.writer import CHUNK_FRAMES, Target
-from tinyworlds.errors import ConfigError, DataError, StorageError
+from tinyworlds.errors import DataError, StorageError
+from tinyworlds.system.files import replacing, storage_error
+from tinyworlds.system.progress import progress_bar
 
 _STEP_BYTES = 32 * 2**20  # of frames in memory, where the chunks allow
 _MOST_BYTES = 2**30
-_WINDOW_FRAMES = 16
+WINDOW_FRAMES = 16
 _MEASURE_S = 1.0
 
 
@@ -71,46 +69,13 @@ def optimize(
     """
     info = read_info(file)
     target = Path(file if out is None else out)
-    before_bytes, before = info.path.stat().st_size, _measure(info.path)
+    before_bytes, before = info.path.stat().st_size, measure_rate(info.path)
     _check_room(target, info, raw)
     with replacing(target) as temporary:
         with open_h5(info.path) as source:
             wanted = _rewrite(source, info, temporary, raw, progress)
         _compare(temporary, target, wanted, progress)
-    return Optimized(target, before_bytes, target.stat().st_size, before, _measure(target))
-
-
-def main(argv: list[str]) -> int:
-    """Run ``tinyworlds optimize FILE.h5 [OUT]``."""
-    if len(argv) > 1 and not any(word.startswith("-") for word in argv[:2]):
-        argv = [argv[0], "--out", *argv[1:]]
-    return call(optimize_command, argv, "optimize")
-
-
-def optimize_command(file: str, out: str | None = None, raw: bool = False, force: bool = False) -> int:
-    """Rewrite a gameplay file so that it reads fast; attributes and other data sets stay as they are.
-
-    Args:
-        file: the gameplay file.
-        out: where the rewritten file goes; default: in place of FILE, once it is complete and compared.
-        raw: store the frames unpacked and in one piece: the fastest, as large as they are in memory.
-        force: rewrite a file in place that reads well as it is, or replace OUT.
-    """
-    info = read_info(file)
-    if out is not None and Path(out).exists() and not force:
-        raise DataError(f"{out} exists already; choose another name or pass --force")
-    if out is not None and Path(out).suffix.lower() not in (".h5", ".hdf5"):
-        raise ConfigError(f"OUT is {out}; a gameplay file ends in .h5, so call it {out}.h5")
-    if out is None and not force and not raw and not reads_slowly(info):
-        print(f"{file} reads well as it is: {_rate(_measure(info.path))}; --force rewrites it all the same")
-        return 0
-    done = optimize(file, out, raw)
-    print(
-        f"{done.path}: {_rate(done.after)}, before {_rate(done.before)} "
-        f"({done.after / done.before:.1f} times)"
-    )
-    print(f"{done.after_bytes / 1e6:,.1f} MB on disk, before {done.before_bytes / 1e6:,.1f} MB")
-    return 0
+    return Optimized(target, before_bytes, target.stat().st_size, before, measure_rate(target))
 
 
 def read_rate(reader: SpanReader, count: int, seconds: float) -> float:
@@ -125,13 +90,10 @@ def read_rate(reader: SpanReader, count: int, seconds: float) -> float:
     return number / (time.perf_counter() - begun)
 
 
-def _measure(path: Path) -> float:
+def measure_rate(path: Path) -> float:
+    """Return how many windows of 16 frames of a file can be read a second, at random places."""
     with closing(SpanReader(path, "frames")) as reader:
-        return read_rate(reader, _WINDOW_FRAMES, _MEASURE_S)
-
-
-def _rate(windows_per_s: float) -> str:
-    return f"{windows_per_s:,.0f} windows of {_WINDOW_FRAMES} frames a second"
+        return read_rate(reader, WINDOW_FRAMES, _MEASURE_S)
 
 
 def _check_room(target: Path, info: FileInfo, raw: bool) -> None:

@@ -18,9 +18,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from tinyworlds.atomic import move_into_place, storage_error, write_text
 from tinyworlds.data.cache import check_space
-from tinyworlds.data.progress import progress_bar
 from tinyworlds.data.remote_access import (
     BLOCK_BYTES,
     RemoteError,
@@ -32,8 +30,10 @@ from tinyworlds.data.remote_access import (
     shown,
 )
 from tinyworlds.errors import DataError, StorageError, TinyWorldsError
-from tinyworlds.hub.names import path_in
-from tinyworlds.locks import locked
+from tinyworlds.sources.hub.names import path_in
+from tinyworlds.system.files import move_into_place, storage_error, write_text
+from tinyworlds.system.locks import locked
+from tinyworlds.system.progress import progress_bar
 
 FOLDER_VARIABLE = "TINYWORLDS_CACHE"
 _FOLDER = Path("data", ".cache", "remote")

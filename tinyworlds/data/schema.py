@@ -26,7 +26,7 @@ import numpy as np
 
 from tinyworlds.data.guarded_file import GuardedFile
 from tinyworlds.errors import DataError, MissingFileError, TinyWorldsError
-from tinyworlds.video_files import VIDEO_SUFFIXES
+from tinyworlds.media.suffixes import VIDEO_SUFFIXES
 
 SCHEMA_VERSION = 1
 ASSUMED_FPS = 60.0  # public files carry no rate; they were captured at 60 frames per second

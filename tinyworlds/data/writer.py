@@ -15,9 +15,9 @@ from types import TracebackType
 import h5py
 import numpy as np
 
-from tinyworlds.atomic import move_into_place, storage_error
 from tinyworlds.data.schema import SCHEMA_VERSION
 from tinyworlds.errors import DataError
+from tinyworlds.system.files import move_into_place, storage_error
 
 CHUNK_FRAMES = 16  # a window of a few frames then touches one or two chunks
 _BUFFER_FRAMES = 4 * CHUNK_FRAMES

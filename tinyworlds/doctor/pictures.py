@@ -25,7 +25,7 @@ _MAX_ERROR = 12.0  # mean distance of a pixel after H.264; a broken codec is off
 
 def check_codecs() -> Iterator[Finding]:
     """Encode a small clip with every encoder that clips are written with, and decode it again."""
-    from tinyworlds.media import h264_pyav, vp8_opencv
+    from tinyworlds.media.video import h264_pyav, vp8_opencv
 
     yield from judge_codec("H.264 through PyAV", h264_pyav, ".mp4", install_command("av"))
     yield from judge_codec("VP8 through OpenCV", vp8_opencv, ".webm", install_command("opencv-python"))

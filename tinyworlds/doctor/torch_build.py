@@ -49,8 +49,8 @@ def check_torch() -> Iterator[Finding]:
     """The build of PyTorch, the GPU, the driver, and a product computed on the GPU."""
     try:
         torch = importlib.import_module("torch")
-        from tinyworlds.cores import num_cores
-        from tinyworlds.devices import has_fast_bf16
+        from tinyworlds.nn.devices import has_fast_bf16
+        from tinyworlds.system.cores import num_cores
     except ModuleNotFoundError as error:
         if error.name != "torch":
             raise

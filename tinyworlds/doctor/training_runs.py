@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from tinyworlds.checkpoints.run_folder import STAGES, versions
 from tinyworlds.doctor.findings import Finding, failure, ok, warning
 from tinyworlds.errors import TinyWorldsError
-from tinyworlds.run_layout import STAGES, versions
 
 _RUN_FILE = "run.json"
 
@@ -32,7 +32,7 @@ def is_run(path: Path) -> bool:
 
 def judge_run(run: Path) -> Iterator[Finding]:
     """One line for each damaged checkpoint, and one for the run."""
-    from tinyworlds.checkpoints import find_checkpoint
+    from tinyworlds.checkpoints.load import find_checkpoint
 
     found: dict[str, Path] = {}
     for stage in STAGES:
@@ -48,9 +48,9 @@ def judge_run(run: Path) -> Iterator[Finding]:
 
 def judge_playable(run: Path, found: dict[str, Path]) -> Finding:
     """Say whether the newest valid checkpoints, by stage, make a world; if not, what is missing."""
-    from tinyworlds.checkpoints import load_network
-    from tinyworlds.export import newest_checkpoints
-    from tinyworlds.stage_fit import check_fit
+    from tinyworlds.checkpoints.load import load_network
+    from tinyworlds.export.build import newest_checkpoints
+    from tinyworlds.models.fit import check_fit
 
     missing = [stage for stage in STAGES if stage not in found]
     if missing and missing != ["latent_actions"]:  # a dynamics trained on labels has none

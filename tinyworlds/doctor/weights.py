@@ -21,7 +21,7 @@ def check_weights(models: str, runs: str) -> Iterator[Finding]:
 
 def judge_weights(folder: Path) -> Iterator[Finding]:
     """One line for each checkpoint that is skipped, and one for the folder."""
-    from tinyworlds.checkpoint_search import find_stages
+    from tinyworlds.checkpoints.search import find_stages
 
     skipped: list[str] = []
     try:
@@ -40,7 +40,7 @@ def judge_weights(folder: Path) -> Iterator[Finding]:
 
 def _folders(root: Path) -> list[Path]:
     """Return `root` if it holds checkpoints itself, else the folders in it that hold some and are no runs."""
-    from tinyworlds.checkpoint_search import list_candidates
+    from tinyworlds.checkpoints.search import list_candidates
 
     if not root.is_dir():
         return []

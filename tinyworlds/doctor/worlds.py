@@ -23,7 +23,7 @@ def check_worlds(folder: str) -> Iterator[Finding]:
 
 def judge_world(path: Path) -> Finding:
     """Say whether a file can be played."""
-    from tinyworlds.world_file import load_world
+    from tinyworlds.world.file import load_world
 
     try:
         world = load_world(path)

@@ -15,7 +15,7 @@ from torch import Tensor
 from tinyworlds.errors import ConfigError
 from tinyworlds.models.masking import shift_frames
 from tinyworlds.nn.attention import TimeMemory
-from tinyworlds.nn.code_choice import choose_codes, likeliest
+from tinyworlds.nn.kernels.code_choice import choose_codes, likeliest
 from tinyworlds.nn.norms import Condition
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from torch import Tensor
 from tinyworlds.errors import ConfigError, DataError
 from tinyworlds.models.base import pick
 from tinyworlds.models.continuation import Guesser, Rerun
-from tinyworlds.nn.code_choice import likeliest
+from tinyworlds.nn.kernels.code_choice import likeliest
 
 _STEEPNESS = 5.0  # of the exponential schedule
 _LEAST_SHARE = 16  # each of its passes reveals at least one code in this many

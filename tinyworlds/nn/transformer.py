@@ -23,8 +23,8 @@ from tinyworlds.nn.attention import (
 )
 from tinyworlds.nn.blocks import PostNormBlock, PreNormBlock, SpaceBlock
 from tinyworlds.nn.feedforward import SeparateSwiGLU, SwiGLU
+from tinyworlds.nn.kernels.transformer_pass import can_run_natively, has_kernel, transform_natively
 from tinyworlds.nn.moe import MixtureOfExperts
-from tinyworlds.nn.native_transformer import can_run_natively, has_kernel, transform_natively
 from tinyworlds.nn.norms import (
     Condition,
     ConditionedNorm,

@@ -64,7 +64,7 @@ class Clip:
             VideoError: no codec could write the video.
             StorageError: the disk is full or the path cannot be written.
         """
-        from tinyworlds.media import save_clip
+        from tinyworlds.media.video import save_clip
 
         return save_clip(path, self.frames, self.fps, scale or self._scale)
 
@@ -108,7 +108,7 @@ class Strip:
         Raises:
             StorageError: the disk is full or the path cannot be written.
         """
-        from tinyworlds.media import save_picture
+        from tinyworlds.media.pictures import save_picture
 
         return save_picture(path, self.picture)
 
@@ -126,15 +126,15 @@ def play_keys(world: PlayableWorld, keys: str, seed: int | None = None) -> Clip:
 
     Args:
         world: the world to play.
-        keys: such as ``"d*30 space*2"``, see `tinyworlds.play.keys.parse_script`.
+        keys: such as ``"d*30 space*2"``, see `tinyworlds.keys.parse_script`.
         seed: the same seed starts from the same clip and samples alike.
 
     Raises:
         ConfigError: a word is no key, or means nothing in this world.
         DataError: the world stores no clips to start from.
     """
+    from tinyworlds.keys import do_nothing, keys_without_meaning, parse_script
     from tinyworlds.play.headless import play_script
-    from tinyworlds.play.keys import do_nothing, keys_without_meaning, parse_script
     from tinyworlds.play.session import Session
 
     session, script = Session(world, seed=seed), parse_script(keys)
@@ -163,7 +163,7 @@ def compare(
     Raises:
         DataError: these are no frames, or not of one size.
     """
-    from tinyworlds.media import strip
+    from tinyworlds.media.pictures import strip
 
     true, dreamt = _frames(truth, "truth"), _frames(dream, "dream")
     if true.shape[1:] != dreamt.shape[1:]:

@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from statistics import median
 from typing import TYPE_CHECKING
 
-from tinyworlds.devices import has_fast_bf16
+from tinyworlds.nn.devices import has_fast_bf16
 
 if TYPE_CHECKING:
-    from tinyworlds.models.world import World
+    from tinyworlds.world.core import World
 
 HEADROOM = 0.85
 """Share of a frame's time that a step may take; drawing and the system need the rest."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tinyworlds.play.keys import KeyEvent
+from tinyworlds.keys import KeyEvent
 from tinyworlds.play.pacing import play_through
 from tinyworlds.play.session import Session
 from tinyworlds.play.view import PlayFrame
@@ -17,7 +17,7 @@ class ScriptedView:
     """A view whose player is a script: what is held in each frame (a `View` of the session).
 
     Args:
-        script: the key or keys of every frame, None for no key (see `tinyworlds.play.keys.parse_script`).
+        script: the key or keys of every frame, None for no key (see `tinyworlds.keys.parse_script`).
     """
 
     def __init__(self, script: Sequence[str | None]) -> None:
@@ -58,6 +58,6 @@ def write_clip(path: str | Path, frames: Sequence[PlayFrame], fps: float, scale:
         VideoError: no codec could write it.
         StorageError: the disk is full or the path cannot be written.
     """
-    from tinyworlds.media import save_clip
+    from tinyworlds.media.video import save_clip
 
     return save_clip(path, np.stack([frame.image for frame in frames]), fps, scale)

@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 
-from tinyworlds.play.keys import KeyEvent
+from tinyworlds.keys import KeyEvent
 
 REPEAT_DELAY_S = 0.8  # systems start to repeat after 0.25 to 0.66 s
 REPEAT_GAP_S = 0.15  # and then send 10 to 40 events per second

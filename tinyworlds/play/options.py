@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from tinyworlds.errors import ConfigError
-from tinyworlds.option_parser import OptionParser, natural, positive
+from tinyworlds.system.options import OptionParser, natural, positive
 
 WORLD_SETTINGS = (
     "num_steps", "temperature", "top_k", "top_p", "schedule", "context_frames", "feedback", "precision",

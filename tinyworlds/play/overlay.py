@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from tinyworlds.play.keys import COMMAND_HELP, KeyHint
+from tinyworlds.keys import COMMAND_HELP, KeyHint
 from tinyworlds.play.view import PlayFrame
 
 WINDOW_PX = 512

@@ -113,7 +113,7 @@ class Recorder:
     def _write_clips(self, gameplay: Path) -> None:
         import h5py
 
-        from tinyworlds.media import save_gif, save_video
+        from tinyworlds.media.video import save_gif, save_video
 
         with h5py.File(gameplay) as file:
             frames = file["frames"][:]

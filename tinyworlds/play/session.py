@@ -22,8 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from tinyworlds.play.history import History, Moment
-from tinyworlds.play.keys import (
+from tinyworlds.keys import (
     COMMANDS,
     KeyBinding,
     KeyEvent,
@@ -33,6 +32,7 @@ from tinyworlds.play.keys import (
     key_hints,
     normalise_key,
 )
+from tinyworlds.play.history import History, Moment
 from tinyworlds.play.pacing import Pace
 from tinyworlds.play.recorder import Recorder, Recordings
 from tinyworlds.play.view import Event, PlayableWorld, PlayFrame, View

@@ -12,10 +12,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tinyworlds.atomic import write_text
 from tinyworlds.errors import ConfigError, MissingFileError
-from tinyworlds.play.keys import KeyBinding, KeyEvent, complete_key_map
+from tinyworlds.keys import KeyBinding, KeyEvent, complete_key_map
 from tinyworlds.play.view import Event, PlayableWorld, PlayFrame
+from tinyworlds.system.files import write_text
 
 _FORMAT = "tinyworlds session 2"
 _REMEDY = "play with --record to write one"
@@ -127,7 +127,7 @@ def _device(world: PlayableWorld) -> str:
 
 
 def _fingerprint(world: PlayableWorld) -> str:
-    from tinyworlds.checkpoints import fingerprint
+    from tinyworlds.checkpoints.load import fingerprint
 
     names = ("tokenizer", "dynamics", "latent_actions")
     networks = [getattr(each, name, None) for each in _worlds(world) for name in names]

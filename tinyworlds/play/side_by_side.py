@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 
 from tinyworlds.errors import DataError
-from tinyworlds.models.world import World
-from tinyworlds.play.keys import complete_key_map, held_action
+from tinyworlds.keys import complete_key_map, held_action
+from tinyworlds.world.core import World
 
 PANEL_PX, LABEL_PX = 256, 22
 _FONT, _SCALE, _INK, _PAPER = cv2.FONT_HERSHEY_SIMPLEX, 0.42, (235, 235, 235), 24

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from tinyworlds.play.keys import KeyBinding, KeyEvent
+from tinyworlds.keys import KeyBinding, KeyEvent
 
 
 class PlayableWorld(Protocol):

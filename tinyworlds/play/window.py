@@ -17,8 +17,8 @@ from collections.abc import Sequence
 import cv2
 
 from tinyworlds.errors import DisplayError
+from tinyworlds.keys import KeyEvent, KeyHint
 from tinyworlds.play.held_keys import HeldKeys, system_is_down
-from tinyworlds.play.keys import KeyEvent, KeyHint
 from tinyworlds.play.overlay import WINDOW_PX, draw, hint_lines
 from tinyworlds.play.view import PlayFrame
 

@@ -22,8 +22,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from tinyworlds.atomic import replacing
 from tinyworlds.errors import StorageError
+from tinyworlds.system.files import replacing
 
 _COMMON = ("-O3", "-std=c++17", "-shared", "-fPIC", "-fno-math-errno", "-ffp-contract=fast", "-w")
 # Apple's compiler knows no OpenMP, and some know the processor by another word: the first that works is taken

@@ -22,7 +22,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from tinyworlds.play.keys import COMMAND_HELP, COMMANDS, KeyBinding, KeyEvent, normalise_key
+from tinyworlds.keys import COMMAND_HELP, COMMANDS, KeyBinding, KeyEvent, normalise_key
 from tinyworlds.play.view import PlayFrame
 
 JPEG_FROM_PX = 256 * 256  # smaller pictures go as PNG: enlarged, the traces of JPEG would show

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
-from tinyworlds.play.keys import KeyEvent
+from tinyworlds.keys import KeyEvent
 
 MAX_HELD = 32  # keys that one page can hold at once; no keyboard reports more
 

@@ -14,11 +14,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tinyworlds.errors import ConfigError
+from tinyworlds.keys import KeyBinding, KeyEvent, KeyHint
 from tinyworlds.play.browser.guard import Guard
 from tinyworlds.play.browser.messages import KeyMessage, Message, pack_frame, world_text
 from tinyworlds.play.browser.server import PageServer
 from tinyworlds.play.browser.shared_keys import SharedKeys
-from tinyworlds.play.keys import KeyBinding, KeyEvent, KeyHint
 
 if TYPE_CHECKING:
     from tinyworlds.play.browser.page_socket import Page

@@ -1,0 +1,102 @@
+"""The command itself: light, found from anywhere, one line for a wrong word."""
+
+import errno
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tinyworlds.commands.cli import COMMANDS, main
+from tinyworlds.system.exits import run_guarded
+from tinyworlds.system.function_command import plain_words
+
+
+def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    out = capsys.readouterr().out
+    for name, (_, _, what) in COMMANDS.items():
+        assert any(line.split()[:1] == [name] and what in line for line in out.splitlines())
+
+
+@pytest.mark.parametrize("argv", [["--help"], ["fti"], ["train", "--help"]])
+def test_light(argv: list[str]) -> None:
+    code = "import sys; from tinyworlds.commands.cli import main; main(sys.argv[1:]); "
+    code += "assert 'torch' not in sys.modules"
+    started = time.monotonic()
+    subprocess.run([sys.executable, "-c", code, *argv], check=True, capture_output=True)
+    assert time.monotonic() - started < 5  # 0.1 s here; the bound is for a busy machine
+
+
+def test_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["quickstrt"]) == 2
+    err = capsys.readouterr().err
+    assert "Did you mean 'quickstart'?" in err
+    assert err.count("\n") == 1
+
+
+def test_no_command_is_an_error() -> None:
+    assert main([]) == 2
+
+
+def test_console_script_from_another_folder(tmp_path: Path) -> None:
+    script = Path(sys.executable).with_name("tinyworlds")
+    if not script.exists():
+        pytest.skip("not installed")
+    done = subprocess.run([script, "--version"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("tinyworlds ")
+    # configs, games and callbacks are packaged too, not found by luck in the working folder
+    argv = [script, "fit", "--config", "configs/zelda_tokenizer.yaml", "--print_config=skip_default"]
+    done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "VideoTokenizerStage" in done.stdout
+    import_all = "import configs, games, callbacks"
+    subprocess.run([sys.executable, "-c", import_all], cwd=tmp_path, check=True)
+
+
+@pytest.mark.parametrize("name", ["quickstart", "record", "inspect", "export", "evaluate", "play"])
+def test_commands_explain_themselves(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main([name, "--help"])
+    assert "usage" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES, errno.ENOSPC])
+def test_a_library_that_may_not_write_is_one_line(number: int, capsys: pytest.CaptureFixture[str]) -> None:
+    def refuse() -> int:
+        raise OSError(number, os.strerror(number), "some/folder")
+
+    assert run_guarded(refuse) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert "some/folder" in error
+    assert error.count("\n") == 1
+    with pytest.raises(OSError, match="not a tty"):  # a fault of ours stays a traceback
+        run_guarded(lambda: (_ for _ in ()).throw(OSError(errno.ENOTTY, "not a tty")))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such pipes")
+def test_a_reader_that_leaves_ends_the_command_quietly() -> None:
+    code = "from tinyworlds.commands.cli import run_guarded; run_guarded(lambda: print('line\\n' * 100_000))"
+    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert child.stdout is not None
+    assert child.stderr is not None
+    child.stdout.readline()
+    child.stdout.close()
+    assert child.stderr.read() == b""
+    child.wait()
+    child.stderr.close()
+
+
+def example(
+    file: str, fresh: bool = False, play: bool = True, num_clips: int = 3, names: list[str] | None = None
+) -> None: ...
+
+
+def test_words_as_people_type_them() -> None:
+    typed = ["a.h5", "--fresh", "--no-play", "--num-clips", "4", "--names", "left", "right"]
+    plain = ["a.h5", "--fresh=true", "--play=false", "--num_clips", "4", '--names=["left", "right"]']
+    assert plain_words(typed, example) == plain
+    assert plain_words(["--fresh", "false"], example) == ["--fresh", "false"]
+    assert plain_words(["--names", "[a]", "--names=[b]"], example) == ["--names", "[a]", "--names=[b]"]

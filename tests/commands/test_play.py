@@ -1,0 +1,276 @@
+"""`tinyworlds play` and `python -m games.<title>` as people type them, with a fake world."""
+
+import re
+import time
+import types
+
+import cv2
+import pytest
+from fake_world import FakeWorld
+from PIL import Image
+from small_worlds import random_world
+from tiny_worlds import tiny_world
+
+from tinyworlds.commands import play as cli
+from tinyworlds.errors import ConfigError, DataError, DisplayError, MissingFileError, StorageError
+from tinyworlds.keys import KeyBinding, KeyEvent
+from tinyworlds.world.core import World
+from tinyworlds.world.file import save_world
+
+PONG = types.SimpleNamespace(name="pong", title="Pong", public_file="")
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def world(monkeypatch):
+    world = FakeWorld(fps=15)
+    monkeypatch.setattr(cli, "_load", lambda *_: world)
+    return world
+
+
+def test_headless_writes_a_clip(world, here, capsys):
+    assert cli.main(["fake.world", "--headless", "--keys", "left*5 right*3", "--out", "clips/a.mp4"]) == 0
+    clips = list((here / "clips").iterdir())
+    assert len(clips) == 1
+    video = cv2.VideoCapture(str(clips[0]))
+    assert video.get(cv2.CAP_PROP_FRAME_COUNT) == 9
+    assert (video.get(cv2.CAP_PROP_FRAME_WIDTH), video.get(cv2.CAP_PROP_FPS)) == (512, 15)
+    assert str(clips[0].name) in capsys.readouterr().out
+
+
+def test_headless_names_keys_that_do_nothing(world, here, capsys):
+    assert cli.main(["fake.world", "--headless", "--keys", "left q x*2 p p"]) == 0
+    assert "note: q, x do nothing" in capsys.readouterr().err
+    assert list(here.glob("fake_play.*"))
+
+
+def test_a_clip_may_be_a_gif(world, here):
+    assert cli.main(["fake.world", "--headless", "--keys", "left*2", "--out", "clips/a.gif"]) == 0
+    with Image.open(here / "clips" / "a.gif") as gif:
+        assert gif.n_frames == 3
+
+
+@pytest.mark.parametrize("options", [["--out", "file/a.mp4"], ["--record", "--recordings", "file"]])
+def test_a_path_that_cannot_be_written_is_refused_before_play(world, here, options):
+    (here / "file").touch()
+    with pytest.raises(StorageError, match="Could not write file"):
+        cli.main(["fake.world", "--headless", "--keys", "left", *options])
+    assert world.taken == []
+
+
+def test_a_recording_that_fails_is_told_at_the_end(world, here, monkeypatch, capsys):
+    def add(self, frame, action=None):
+        raise StorageError("the disk is full")
+
+    monkeypatch.setattr("tinyworlds.play.recorder.Recorder.add", add)
+    assert cli.main(["fake.world", "--headless", "--keys", "left*3", "--record", "--out", "a.mp4"]) == 1
+    assert "error: recording stopped: the disk is full\n" in capsys.readouterr().err
+    assert list(here.glob("a.*"))
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("zeldaa", "Did you mean 'zelda'?"), ("frames.h5", "is gameplay")]
+)
+def test_what_is_no_world_is_said_before_anything_opens(here, name, words, capsys):
+    (here / "frames.h5").touch()
+    with pytest.raises((MissingFileError, DataError), match=re.escape(words)):
+        cli.main([name])
+    assert capsys.readouterr().err == ""
+
+
+def test_ctrl_c_keeps_what_was_played(world, here, monkeypatch):
+    step = world.step
+
+    def interrupted(action):
+        if len(world.taken) == 4:
+            raise KeyboardInterrupt
+        return step(action)
+
+    monkeypatch.setattr(world, "step", interrupted)
+    assert cli.main(["fake.world", "--headless", "--keys", "left*50 ", "--out", "a.mp4"]) == 130
+    assert list(here.glob("a.*"))
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--headless"], "--keys"),
+        (["--keys", "w"], "--keys goes with --headless"),
+        (["--headless", "--keys", "w", "--port", "80"], "--port goes with --browser"),
+        (["--replay", "log.json", "--govern"], "leave --govern out"),
+        (["--headless", "--keys", "w*x"], "w*x"),
+        (["--headless", "--keys", "w", "--num_step", "3"], "Did you mean '--num_steps'?"),
+        (["--headless", "--window"], "not allowed with"),
+        (["--fps", "0"], "not above 0"),
+        (["--seed", "-1"], "no whole number from 0 on"),
+        (["--num_steps", "two"], "invalid int value"),
+    ],
+)
+def test_options_that_do_not_go_together(world, options, words):
+    with pytest.raises(ConfigError) as error:
+        cli.main(["fake.world", *options])
+    assert words in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.skipif("sys.platform != 'linux'")
+def test_no_display_for_a_window_is_one_clear_line(world):
+    with pytest.raises(DisplayError, match="--headless --keys"):
+        cli.main(["fake.world", "--window"])
+
+
+@pytest.mark.skipif("sys.platform != 'linux'")
+def test_a_display_that_does_not_answer_is_one_clear_line(world, monkeypatch):
+    monkeypatch.setenv("DISPLAY", ":987")
+    with pytest.raises(DisplayError, match=":987 does not open a window"):
+        cli.main(["fake.world", "--window"])
+
+
+@pytest.mark.skipif("sys.platform != 'linux'")
+def test_without_a_display_the_browser_takes_the_windows_place(world, monkeypatch, capsys):
+    monkeypatch.setattr(cli, "_browser", lambda args, world, session: Leaving())
+    assert cli.main(["fake.world"]) == 0
+    assert "playing in the browser instead" in capsys.readouterr().err
+
+
+class Leaving:
+    """A view whose player quits at once."""
+
+    def poll(self):
+        return [KeyEvent("esc")]
+
+    def show(self, frame):
+        pass
+
+    def wait(self, seconds):
+        time.sleep(seconds)
+
+    def close(self):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (None, "there is no session log"),
+        ("{", "no log of a session"),
+        ('{"format": 1}', "no log of a session"),
+    ],
+)
+def test_what_is_no_log_is_refused_in_one_line(world, here, text, reason):
+    if text is not None:
+        (here / "log.json").write_text(text)
+    with pytest.raises((ConfigError, MissingFileError), match=reason):
+        cli.main(["fake.world", "--replay", "log.json"])
+
+
+class Rebinding(Leaving):
+    shown = 0
+
+    def show(self, frame):
+        self.shown += 1
+
+    def poll(self):
+        return [KeyEvent("esc")] if self.shown == 4 else [KeyBinding("x", 3)] if self.shown == 1 else []
+
+
+def test_changed_keys_are_kept_in_the_file(here, monkeypatch, capsys):
+    path = save_world(here / "tiny.world", tiny_world())
+
+    monkeypatch.setattr(cli, "_browser", lambda args, world, session: Rebinding())
+    assert cli.main([str(path), "--browser"]) == 0
+    assert "saved the changed keys" in capsys.readouterr().out
+    assert World.load(path).key_map == {"left": 1, "x": 3}
+
+
+def test_changed_keys_of_two_worlds_are_not_kept(world, monkeypatch, capsys):
+    monkeypatch.setattr(cli, "_browser", lambda args, world, session: Rebinding())
+    assert cli.main(["a.world", "b.world", "--browser"]) == 0
+    assert "are not kept" in capsys.readouterr().out
+
+
+def test_three_worlds_are_too_many(world):
+    with pytest.raises(ConfigError, match="one world, or two to compare; got 3"):
+        cli.main(["a.world", "b.world", "c.world", "--headless", "--keys", "w"])
+
+
+def test_record_and_replay(world, here, capsys):
+    keys = "left*5 right*3 space r up*2"
+    assert cli.main(["fake.world", "--headless", "--keys", keys, "--record", "--out", "a.mp4"]) == 0
+    said, written = capsys.readouterr().out, sorted((here / "recordings").iterdir())
+    assert [path.suffix for path in written] == [".gif", ".h5", ".json", ".mp4"]
+    assert all(path.name in said for path in written)
+    assert cli.main(["fake.world", "--replay", str(written[2]), "--out", "b.mp4"]) == 0
+    assert (here / "a.mp4").read_bytes() == (here / "b.mp4").read_bytes()
+
+
+def test_two_worlds_replay_as_they_were_decoded(here):
+    for name, seed in (("a.world", 0), ("b.world", 1)):
+        save_world(here / name, random_world(seed, num_steps=4))
+    play = ["a.world", "b.world", "--headless", "--keys", "left*6", "--record", "--num_steps", "1"]
+    assert cli.main([*play, "--temperature", "1", "--out", "a.mp4"]) == 0
+    log = next((here / "recordings").glob("*.json"))
+    assert cli.main(["a.world", "b.world", "--replay", str(log), "--out", "b.mp4"]) == 0
+    assert (here / "a.mp4").read_bytes() == (here / "b.mp4").read_bytes()
+    with pytest.raises(ConfigError, match="the log is of 2 worlds, here are 1"):
+        cli.main(["a.world", "--replay", str(log)])
+
+
+def test_a_replay_elsewhere_says_that_it_may_differ(world, here, capsys):
+    assert cli.main(["fake.world", "--headless", "--keys", "left", "--record", "--out", "a.mp4"]) == 0
+    world.device = "cuda:0"
+    log = next((here / "recordings").glob("*.json"))
+    assert cli.main(["fake.world", "--replay", str(log), "--out", "b.mp4"]) == 0
+    assert "note: played on cpu, replayed on cuda:0: the frames may differ" in capsys.readouterr().err
+
+
+def test_only_a_kept_log_costs_a_look_at_the_weights(world, here, monkeypatch):
+    looks = []
+    monkeypatch.setattr(
+        "tinyworlds.checkpoints.load.fingerprint", lambda network: looks.append(1) or "0" * 16
+    )
+    world.dynamics = object()
+    play = ["fake.world", "--headless", "--keys", "left", "--out", "a.mp4"]
+    assert cli.main(play) == 0
+    assert looks == []
+    assert cli.main([*play, "--record"]) == 0
+    assert looks == [1]
+
+
+def test_a_game_without_a_world_says_what_to_run(capsys):
+    code = cli.play_game(PONG, ["--headless", "--keys", "w"])
+    message = capsys.readouterr().err
+    assert code == MissingFileError.exit_code
+    assert "tinyworlds train pong" in message
+    assert "tinyworlds export" in message
+    assert message.count("\n") == 1
+
+
+def test_a_game_finds_its_newest_world(world, here, monkeypatch, capsys):
+    asked = []
+    monkeypatch.setattr(cli, "_load", lambda paths, *_: asked.extend(paths) or world)
+    (here / "lightning_logs" / "pong").mkdir(parents=True)
+    newest = here / "lightning_logs" / "pong" / "pong.world"
+    newest.touch()
+    assert cli.play_game(PONG, ["--headless", "--keys", "w", "--out", "a.mp4"]) == 0
+    assert cli.play_game(PONG, ["--world", "x.world", "--headless", "--keys", "w", "--out", "a.mp4"]) == 0
+    assert [str(path) for path in asked] == ["lightning_logs/pong/pong.world", "x.world"]
+
+
+def test_a_game_reports_wrong_options_in_one_line(capsys):
+    assert cli.play_game(PONG, ["--headles"]) == ConfigError.exit_code
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_help(capsys):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["--help"])
+    assert stop.value.code == 0
+    assert "--keys" in capsys.readouterr().out

@@ -1,0 +1,54 @@
+"""Every shipped YAML through fit, validate, test and predict, on tiny data in the true format."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tinyworlds.checkpoints.run_folder import CONFIG_SUFFIXES, STAGES
+from tinyworlds.commands.cli import main
+from tinyworlds.fit.config_files import shipped_configs
+
+GAMES = sorted(
+    {path.name.removesuffix("_tokenizer.yaml") for path in shipped_configs().glob("*_tokenizer.yaml")}
+)
+TITLES = ("zelda", "sonic", "pole_position", "picodoom", "pong")
+
+
+def path_of(game: str, stage: str) -> Path:
+    return shipped_configs() / f"{game}_{CONFIG_SUFFIXES[stage]}.yaml"
+
+
+def test_all_titles_have_all_stages() -> None:
+    assert set(TITLES) <= set(GAMES)
+    expected = {path_of(game, stage) for game in GAMES for stage in STAGES}
+    overlays = {*shipped_configs().glob("quickstart_*.yaml")}  # for `tinyworlds train`, not for one stage
+    assert {*shipped_configs().glob("*.yaml")} - overlays == expected
+
+
+@pytest.mark.parametrize("game", GAMES)
+@pytest.mark.parametrize("stage", STAGES)
+def test_header_tells_the_command(game: str, stage: str) -> None:
+    text = path_of(game, stage).read_text()
+    assert f"tinyworlds fit --config configs/{game}_{CONFIG_SUFFIXES[stage]}.yaml" in text or game == "own"
+    assert set(yaml.safe_load(text)) <= {
+        "model",
+        "data",
+        "trainer",
+        "checkpoint",
+        "seed_everything",
+        "rollout",
+    }
+
+
+@pytest.mark.parametrize("game", GAMES)
+def test_every_command_runs(game: str, tiny_h5: Path, tmp_path: Path) -> None:
+    settings = ["--data.files", str(tiny_h5), "--data.frame_size=16", "--data.batch_size=2"]
+    settings += ["--data.skip_frames=0", "--data.fps=15", "--trainer.accelerator=cpu", "--pictures=false"]
+    settings += ["--trainer.enable_progress_bar=false", "--run", str(tmp_path)]
+    for stage in STAGES:
+        argv = ["--config", str(path_of(game, stage)), *settings]
+        assert main(["fit", *argv, "--trainer.max_steps=1"]) == 0
+        for command in ("fit", "validate", "test", "predict"):
+            more = ["--rollout.horizon=1", "--rollout.num_steps=2"] if command == "predict" else []
+            assert main([command, *argv, "--trainer.fast_dev_run=true", *more]) == 0, (command, stage)

@@ -1,0 +1,120 @@
+"""Keys, names and the idle action of a world, from what the game, its gameplay and the action model tell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from tinyworlds.actions.matching import idle_from_names, keys_from_names, match_actions, through_match
+from tinyworlds.data.pixels import frames_to_input
+
+if TYPE_CHECKING:
+    from tinyworlds.data.gameplay import Gameplay
+    from tinyworlds.models import LatentActionModel
+
+_BATCH = 64  # clips at a time through the action model
+
+
+@dataclass(frozen=True)
+class Naming:
+    """What the keys do.
+
+    Attributes:
+        key_map: key name to action id of the world.
+        names: one per action id; empty if nothing is known.
+        idle: the action to take while no key is pressed.
+        guessed: whether the keys are only the game's own, since nothing tells what the actions do.
+    """
+
+    key_map: dict[str, int] = field(default_factory=dict)
+    names: tuple[str, ...] = ()
+    idle: int = 0
+    guessed: bool = False
+
+
+def name_actions(
+    game: str, actions: str, latent_actions: LatentActionModel | None, gameplay: Gameplay | None
+) -> Naming:
+    """Find out what the actions of a world mean.
+
+    With latent actions and gameplay that holds the true ones, the two are matched. Without, the game's own
+    key map is taken as a guess (`tinyworlds.actions.proposal` replaces it by what dreams show), and the idle
+    action is what the model infers where nothing moves.
+
+    Args:
+        game: name of the title; any other word is a game without a spec.
+        actions: ``"latent"``, ``"labels"`` or ``"none"``.
+        latent_actions: the action model, for latent actions.
+        gameplay: clips, with true actions or without.
+    """
+    if actions == "none":
+        return Naming()
+    spec_keys, spec_names = _of_game(game)
+    known = gameplay is not None and gameplay.clip_actions is not None
+    names = _true_names(gameplay, spec_names) if known else spec_names
+    keys = _by_name(spec_keys, spec_names, names) or keys_from_names(names)
+    if actions == "labels":
+        return Naming(keys, names, idle_from_names(names) or 0)
+    assert latent_actions is not None
+    if known and gameplay.samples is not None:
+        return _matched(latent_actions, gameplay, names, keys)
+    idle = _still_action(latent_actions, gameplay.clips) if gameplay is not None else 0
+    return Naming(dict(spec_keys), (), idle, guessed=True)
+
+
+def _of_game(game: str) -> tuple[Mapping[str, int], tuple[str, ...]]:
+    from games.registry import get, titles
+
+    if game not in titles():
+        return {}, ()
+    spec = get(game)
+    return spec.key_map, spec.action_names
+
+
+def _true_names(gameplay: Gameplay, spec_names: Sequence[str]) -> tuple[str, ...]:
+    """Names of the true actions, one for every id that occurs."""
+    names = list(gameplay.action_names or spec_names)
+    used = [
+        ids.max() for ids in (gameplay.clip_actions, gameplay.sample_actions) if ids is not None and ids.size
+    ]
+    return (*names, *(f"action {i}" for i in range(len(names), int(max(used, default=0)) + 1)))
+
+
+def _by_name(keys: Mapping[str, int], spec_names: Sequence[str], names: Sequence[str]) -> dict[str, int]:
+    """The game's key map in the ids of a recording, whose actions may come in another order."""
+    if not spec_names:
+        return {key: action for key, action in keys.items() if action < len(names)}
+    place = {name.lower(): i for i, name in enumerate(names)}
+    wanted = {key: spec_names[action].lower() for key, action in keys.items() if action < len(spec_names)}
+    return {key: place[name] for key, name in wanted.items() if name in place}
+
+
+def _matched(
+    model: LatentActionModel, gameplay: Gameplay, names: tuple[str, ...], keys: Mapping[str, int]
+) -> Naming:
+    latent = infer_actions(model, gameplay.samples)  # [m, T-1]
+    true = gameplay.sample_actions[:, :-1]
+    match = match_actions(true.ravel(), latent.ravel(), names, model.num_actions)
+    idle = idle_from_names(names)
+    if idle is None or idle not in match.latent_of_true:
+        return Naming(through_match(keys, match), match.names, _still_action(model, gameplay.clips))
+    return Naming(through_match(keys, match), match.names, match.latent_of_true[idle])
+
+
+@torch.inference_mode()
+def infer_actions(model: LatentActionModel, clips: np.ndarray) -> np.ndarray:
+    """Latent actions in clips, uint8 [n, T, H, W, 3] -> int64 [n, T-1]."""
+    parts = torch.from_numpy(np.ascontiguousarray(clips)).split(_BATCH)
+    device = next(model.parameters()).device
+    return torch.cat([model.encode(frames_to_input(part.to(device))).cpu() for part in parts]).numpy()
+
+
+def _still_action(model: LatentActionModel, clips: np.ndarray) -> int:
+    """The action inferred most often where a frame is followed by itself."""
+    last = clips[:, -1:]
+    found = infer_actions(model, np.concatenate([last, last], axis=1))
+    return int(np.bincount(found.ravel()).argmax())

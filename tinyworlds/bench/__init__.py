@@ -1,0 +1,1 @@
+"""What ``tinyworlds bench`` measures, beside a plain reference."""

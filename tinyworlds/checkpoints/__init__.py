@@ -1,0 +1,1 @@
+"""Every file that a trained network lies in, and where such files lie in a run."""

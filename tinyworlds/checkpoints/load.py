@@ -1,0 +1,246 @@
+"""Networks out of checkpoints: any format, plain data only, with errors a person can act on.
+
+What is in a file is read by :mod:`tinyworlds.checkpoints.formats`; here it becomes a network, or an error.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from tinyworlds.checkpoints.formats import META_KEY, SCHEMA_VERSION, network_weights, read_checkpoint
+from tinyworlds.checkpoints.run_folder import STAGES, version_of, versions
+from tinyworlds.checkpoints.v1_files import holds_several
+from tinyworlds.errors import CheckpointError, TinyWorldsError
+
+NETWORKS = {
+    "video_tokenizer": "VideoTokenizer",
+    "latent_actions": "LatentActionModel",
+    "dynamics": "DynamicsModel",
+}
+_LARGEST = 1 << 20
+"""No setting of a network is larger."""
+
+
+@dataclass(frozen=True)
+class CheckpointInfo:
+    """What a checkpoint says about itself.
+
+    Attributes:
+        path: the file.
+        stage: one of the three stages.
+        config: the network's constructor arguments.
+        meta: everything under the checkpoint's ``tinyworlds`` key.
+        step: optimizer steps done.
+    """
+
+    path: Path
+    stage: str
+    config: dict[str, Any]
+    meta: dict[str, Any]
+    step: int
+
+
+def info_of(checkpoint: dict[str, Any], path: str | Path) -> CheckpointInfo:
+    """Return what a checkpoint (as read by :func:`read_checkpoint`) says about itself.
+
+    Raises:
+        CheckpointError: it is not one of ours, or from a newer version of the program.
+    """
+    meta = checkpoint.get(META_KEY)
+    if (
+        not isinstance(meta, dict)
+        or meta.get("stage") not in STAGES
+        or not isinstance(meta.get("network"), dict)
+    ):
+        raise CheckpointError(
+            f"{path} was not written by a stage of tinyworlds; use a checkpoint of `tinyworlds fit`"
+        )
+    version, step = meta.get("schema_version", 0), checkpoint.get("global_step", 0)
+    if not isinstance(version, int) or version > SCHEMA_VERSION:
+        raise CheckpointError(
+            f"{path} has schema version {version}, this program reads up to {SCHEMA_VERSION}; "
+            "update tinyworlds"
+        )
+    return CheckpointInfo(
+        Path(path), meta["stage"], meta["network"], meta, step if isinstance(step, int) else 0
+    )
+
+
+def load_network(path: str | Path, device: str | torch.device = "cpu", stage: str | None = None) -> nn.Module:
+    """Return the network in a checkpoint of any format, in eval mode on `device`.
+
+    Args:
+        path: a ``.ckpt`` of ours, a ``.pth`` file or a folder of the original program, a ``.safetensors``
+            file; or, with `stage`, a ``.world`` file or a folder that is searched for the newest.
+        device: where the network goes.
+        stage: the stage it must be of; None takes any.
+
+    Raises:
+        MissingFileError: no such file.
+        CheckpointError: unreadable, of another stage, with NaN weights, or not fitting its own configuration.
+    """
+    return load_stage(path, stage)[1].to(device)
+
+
+def load_stage(path: str | Path, stage: str | None = None) -> tuple[CheckpointInfo, Any]:
+    """Return what a checkpoint says about itself, and its network on the CPU; see :func:`load_network`."""
+    if stage is not None and holds_several(path):
+        from tinyworlds.checkpoints.search import find_newest  # which itself loads stages
+
+        path = find_newest(path, stage)
+    checkpoint = read_checkpoint(path, stage=stage)
+    info = info_of(checkpoint, path)
+    check_stage(path, info.stage, stage)
+    return info, build_network(path, info.stage, info.config, network_weights(checkpoint))
+
+
+def build_network(
+    path: str | Path, stage: str, config: dict[str, Any], weights: dict[str, torch.Tensor]
+) -> nn.Module:
+    """Return the network of `stage` with constructor arguments `config` and these weights, in eval mode.
+
+    Nothing is allocated before sizes and weights are known to fit: settings of a damaged file may ask for
+    terabytes.
+
+    Raises:
+        CheckpointError: weights are NaN, missing, or do not fit the configuration.
+    """
+    import tinyworlds.models as models
+
+    check_weights(path, weights)
+    network_class = getattr(models, NETWORKS[stage])
+    try:
+        _check_counts(config, weights)
+        with torch.device("meta"):
+            _check_shapes(network_class(**config).state_dict(), weights)
+        network = network_class(**config)
+        network.load_state_dict(weights, strict=True)
+    except Exception as failure:  # settings that anybody may have written make a constructor raise anything
+        reason = " ".join(str(failure).split())[:200]
+        raise CheckpointError(
+            f"{path}: the weights of {stage} do not fit its configuration or this version of tinyworlds "
+            f"({reason}); use another file, or the version that wrote it"
+        ) from failure
+    return network.eval().requires_grad_(False)
+
+
+def _check_counts(config: dict[str, Any], weights: dict[str, torch.Tensor]) -> None:
+    """Raise a CheckpointError when there must be more layers than weights, or a size is beyond reason."""
+    layers = int(config.get("num_blocks", 1)) * max(int(config.get("num_experts", 0)), 1)
+    if layers > len(weights):
+        raise CheckpointError(f"{layers:,} layers, but {len(weights)} weights")
+    for name, value in config.items():
+        if isinstance(value, int) and value > _LARGEST:
+            raise CheckpointError(f"{name} is {value:,}")
+
+
+def _check_shapes(wanted: dict[str, torch.Tensor], found: dict[str, torch.Tensor]) -> None:
+    if missing := wanted.keys() - found.keys():
+        raise CheckpointError(f"{len(missing)} weights are missing, such as '{min(missing)}'")
+    if unknown := found.keys() - wanted.keys():
+        raise CheckpointError(f"{len(unknown)} weights are unknown, such as '{min(unknown)}'")
+    for name, value in wanted.items():
+        if value.shape != found[name].shape:
+            shapes = f"{[*found[name].shape]} instead of {[*value.shape]}"
+            raise CheckpointError(f"'{name}' is {shapes}")
+
+
+def check_stage(path: str | Path, found: str, wanted: str | None) -> None:
+    """Raise a CheckpointError when a checkpoint is not of the stage that was asked for."""
+    if wanted is not None and found != wanted:
+        raise CheckpointError(
+            f"{path} is a checkpoint of stage {found}, wanted {wanted}; name one of {wanted}"
+        )
+
+
+def check_weights(path: str | Path, weights: dict[str, torch.Tensor]) -> None:
+    """Raise a CheckpointError when there are no weights or one is malformed, NaN or infinite."""
+    if not weights:
+        raise CheckpointError(f"{path} holds no weights; use an earlier checkpoint")
+    for name, value in weights.items():
+        if not _is_plain(value):
+            raise CheckpointError(f"weight '{name}' in {path} is malformed; use another checkpoint")
+    broken = first_nonfinite(weights)
+    if broken:
+        raise CheckpointError(f"weight '{broken}' in {path} holds NaN or infinity; use an earlier checkpoint")
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether it is a dense tensor no larger than its memory (one number can pose as a terabyte)."""
+    if not isinstance(value, torch.Tensor) or value.layout != torch.strided or value.is_quantized:
+        return False
+    return not value.is_meta and value.numel() * value.element_size() <= value.untyped_storage().nbytes()
+
+
+def fingerprint(network: nn.Module) -> str:
+    """Return 16 hex digits that change with any weight: the identity of a trained network."""
+    digest = hashlib.sha256()
+    for name, value in sorted(network.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def find_checkpoint(
+    run: str | Path,
+    stage: str,
+    say: Callable[[str], None] = print,
+    wanted_fingerprint: str | None = None,
+    name: str | None = None,
+) -> Path | None:
+    """Return the newest valid checkpoint of `stage` in a run folder, or None.
+
+    Damaged files, files with NaN weights and files of another stage are skipped; `say` is told which and why.
+
+    Args:
+        run: folder that holds one folder per stage.
+        stage: one of the three stages.
+        say: called with one line per skipped file.
+        wanted_fingerprint: take only the network with this :func:`fingerprint`.
+        name: take only files of this name, such as "best".
+    """
+    if stage not in STAGES:
+        raise CheckpointError(f"'{stage}' is no stage; use one of {', '.join(STAGES)}")
+    for path in _candidates(run, stage):
+        if name is not None and path.stem != name:
+            continue
+        try:
+            network = load_network(path, stage=stage)
+        except TinyWorldsError as failure:
+            say(f"skipped: {failure}")
+            continue
+        if wanted_fingerprint in (None, fingerprint(network)):
+            return path
+    return None
+
+
+def _candidates(run: str | Path, stage: str) -> list[Path]:
+    """Return all checkpoints, newest first: by version, then ``last``, ``step_N`` downwards, others.
+
+    Not by file times, which copying a run elsewhere does not keep.
+    """
+    found = [path for folder in versions(run, stage) for path in (folder / "checkpoints").glob("*.ckpt")]
+    return sorted(found, key=_age)
+
+
+def _age(path: Path) -> tuple[int, int, int]:
+    version = version_of(path.parent.parent) or 0
+    if path.stem == "last":
+        return (-version, 0, 0)
+    step = path.stem.removeprefix("step_")
+    return (-version, 1, -int(step)) if step.isdigit() else (-version, 2, 0)
+
+
+def first_nonfinite(state_dict: dict[str, Any]) -> str | None:
+    """Return the name of the first tensor that holds NaN or infinity, or None."""
+    for name, value in state_dict.items():
+        if isinstance(value, torch.Tensor) and value.is_floating_point() and not value.isfinite().all():
+            return name
+    return None

@@ -1,0 +1,73 @@
+"""Safetensors files with an entry of ours: no code in them, and other programs read the weights, too.
+
+In the file of one stage, tensors carry the network's own names, and the metadata entry ``tinyworlds`` is JSON
+with what a checkpoint says about itself (``stage``, ``network``, ``game``, ...) and ``step``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from tinyworlds.errors import CheckpointError, MissingFileError, StorageError
+from tinyworlds.system.files import replacing
+
+KEY = "tinyworlds"
+
+
+def is_safetensors(path: Path) -> bool:
+    """Whether a file begins as safetensors do: the length of a JSON header, then the header."""
+    with path.open("rb") as file:
+        start = file.read(9)
+    return len(start) == 9 and start[8:9] == b"{" and int.from_bytes(start[:8], "little") < 100 << 20
+
+
+def read_safetensors(path: Path, header_only: bool = False) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    """Return the ``tinyworlds`` entry of the metadata ({} if there is none) and the tensors.
+
+    Args:
+        path: the file.
+        header_only: leave the tensors out, which are then {}.
+
+    Raises:
+        MissingFileError: there is no such file.
+        CheckpointError: it is truncated or malformed.
+    """
+    if not path.is_file():
+        raise MissingFileError(f"{path} does not exist; check the path")
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = json.loads((file.metadata() or {}).get(KEY, "{}"))
+            names = [] if header_only else file.keys()
+            tensors = {name: file.get_tensor(name) for name in names}
+    except (SafetensorError, OSError, ValueError, RecursionError, RuntimeError) as error:
+        raise CheckpointError(
+            f"{path} is truncated or no .world file, nor another safetensors file ({error}): "
+            "copy or export it again"
+        ) from None
+    if not isinstance(header, dict):
+        raise CheckpointError(f"{path}: its metadata are damaged; copy or export it again")
+    return header, tensors
+
+
+def write_safetensors(path: Path, header: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]) -> None:
+    """Write tensors and the ``tinyworlds`` entry, whole or not at all.
+
+    Raises:
+        StorageError: the disk is full or the path cannot be written.
+    """
+    # Copies: safetensors refuses tensors that share memory or are not contiguous.
+    plain = {name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()}
+    try:
+        with replacing(path) as temporary:
+            save_file(plain, temporary, metadata={KEY: json.dumps(header)})
+    except SafetensorError as error:
+        raise StorageError(
+            f"{path} could not be written ({error}): free some space or choose another folder"
+        ) from None

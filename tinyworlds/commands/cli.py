@@ -1,0 +1,80 @@
+"""The ``tinyworlds`` command: looks at the first word and hands over. Light: no torch for ``--help``.
+
+Every command is imported when it is called.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+
+from tinyworlds import __version__
+from tinyworlds.errors import ConfigError, did_you_mean
+from tinyworlds.system.exits import run_guarded
+
+COMMANDS = {
+    "quickstart": "record a real game, train a world of it, play it",
+    "record": "record a live game (any gymnasium id) with its true actions",
+    "ingest": "turn gameplay videos into a gameplay file",
+    "download": "fetch public data sets, weights or worlds",
+    "inspect": "say what a gameplay file holds",
+    "optimize": "rewrite a gameplay file so that it reads fast",
+    "fit": "train one stage: --config configs/zelda_tokenizer.yaml",
+    "validate": "measure a stage on its validation split",
+    "test": "measure a stage on its test split",
+    "predict": "roll a world out from held-out clips: PNG, MP4, metrics",
+    "train": "train the three stages of a game in order, resumable",
+    "evaluate": "report on a world: numbers, plots, clips",
+    "export": "put a trained run into one .world file",
+    "actions": "find out what each latent action does; propose and change the keys",
+    "convert": "translate checkpoints of any known format",
+    "play": "play a world with the keyboard, or headless into a clip",
+    "bench": "measure this machine beside a plain reference: bench play train",
+    "doctor": "check machine, data and runs: ok, or what to do",
+}
+"""What each command does. Its module here has its name; `main` in it takes the words after that name."""
+
+
+def usage() -> str:
+    """Return the help: every command with one line."""
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {what}" for name, what in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: tinyworlds COMMAND [OPTIONS]",
+            "",
+            "Gameplay video in, a playable neural world out.",
+            "",
+            *lines,
+            "",
+            "tinyworlds COMMAND --help tells a command's options.",
+        ]
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code.
+
+    Args:
+        argv: the words after ``tinyworlds``; None takes those of the process.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    if not words or words[0] in ("-h", "--help", "help"):
+        return run_guarded(lambda: print(usage())) or (0 if words else ConfigError.exit_code)
+    if words[0] in ("-V", "--version"):
+        print(f"tinyworlds {__version__}")
+        return 0
+    return run_guarded(lambda: _command(words[0])(words[1:]))
+
+
+def _command(name: str) -> Callable[[list[str]], int]:
+    if name not in COMMANDS:
+        raise ConfigError(
+            f"'{name}' is no command.{did_you_mean(name, COMMANDS)} `tinyworlds --help` lists all of them"
+        )
+    return importlib.import_module(f"tinyworlds.commands.{name}").main
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,35 @@
+"""``tinyworlds evaluate RUN_OR_WORLD``: measure a world; write report, plots and clips into a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from tinyworlds.system.options import OptionParser, natural, positive
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``tinyworlds evaluate``; return the exit code.
+
+    Raises:
+        TinyWorldsError: for the dispatcher to print.
+    """
+    parser = OptionParser("tinyworlds evaluate", "Measure a world on held-out clips; write a report.")
+    add, whole = parser.add_argument, positive(int)
+    add("path", metavar="RUN_OR_WORLD", help="a run folder or a .world file")
+    add("--data", metavar="FILE", action="append", help="gameplay file, once for each (default: as trained)")
+    add("--out", metavar="DIR", help="folder for the report (default: evaluation in the run)")
+    add("--num_clips", type=whole, default=96, help="held-out clips, at most (default: %(default)s)")
+    add("--horizon", type=whole, default=8, help="frames of the rollouts (default: %(default)s)")
+    add("--num_steps", type=whole, help="decoding steps a frame (default: as the world plays)")
+    add("--device", default="auto", help="cpu, cuda, cuda:1, ... (default: a GPU if there is one)")
+    add("--precision", choices=("auto", "32", "bf16"), default="auto", help="as in tinyworlds play")
+    add("--seed", type=natural, default=0, help="of the random actions (default: %(default)s)")
+    from tinyworlds.evaluation.run import default_folder, evaluate
+
+    args = vars(parser.parse_args(argv))
+    report = evaluate(**args)
+    folder = Path(args["out"]) if args["out"] else default_folder(Path(args["path"]))
+    print(report.to_markdown())
+    print(f"Report, plots and clips: {folder / 'report.md'}")
+    return 0

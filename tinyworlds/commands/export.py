@@ -1,0 +1,99 @@
+"""``tinyworlds export RUN OUT.world``, or of several runs: ``--tokenizer A --actions B --dynamics C OUT``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from tinyworlds.errors import CheckpointError, ConfigError
+from tinyworlds.system.options import OptionParser, positive
+
+_OPTIONS = {"tokenizer": "video_tokenizer", "actions": "latent_actions", "dynamics": "dynamics"}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``tinyworlds export``; return the exit code.
+
+    Raises:
+        TinyWorldsError: for the dispatcher to print.
+    """
+    args = _parser().parse_intermixed_args(argv)
+    if args.data and args.data[-1].endswith(".world"):  # --data takes several files: OUT behind them, too
+        args.paths.append(args.data.pop())
+    given = {stage: getattr(args, option) for option, stage in _OPTIONS.items() if getattr(args, option)}
+    run, out = _run_and_out(args.paths, given)
+    settings = {name: getattr(args, name) for name in ("num_steps", "temperature")}
+    settings = {name: value for name, value in settings.items() if value is not None}
+    from tinyworlds.commands.convert import written
+    from tinyworlds.export.build import build_world, evaluated_figures
+    from tinyworlds.export.loading import world_from_checkpoints
+    from tinyworlds.export.sources import newest_checkpoints
+    from tinyworlds.world.file import save_world
+
+    chosen = {stage: _checkpoint(Path(path), stage) for stage, path in given.items()}
+    paths = {**(newest_checkpoints(run) if run and len(chosen) < len(_OPTIONS) else {}), **chosen}
+    if run is not None or args.data:
+        metrics = evaluated_figures(run) if run is not None and not chosen else {}
+        world = build_world(paths, args.data or (), args.num_clips, metrics, **settings)
+    else:
+        world = world_from_checkpoints(paths, num_clips=args.num_clips, **settings)
+    save_world(out, world)
+    print(written(out, world))
+    return 0
+
+
+def _parser() -> OptionParser:
+    parser = OptionParser(
+        "tinyworlds export", "Put a trained run, or stages of several, into one .world file."
+    )
+    parser.usage = "tinyworlds export [RUN] OUT.world [OPTIONS]"
+    add = parser.add_argument
+    add("paths", metavar="[RUN] OUT", nargs="*", help="folder with the three stages, and the file to write")
+    for option, stage in _OPTIONS.items():
+        add(f"--{option}", metavar="FILE", help=f"checkpoint of {stage}, of any format, instead of the run's")
+    add(
+        "--data",
+        metavar="FILE",
+        nargs="+",
+        action="extend",
+        help="gameplay files for the start clips (default: those the run was trained on)",
+    )
+    clips = {
+        "type": positive(int),
+        "default": 16,
+        "help": "clips to start from, at most (default: %(default)s)",
+    }
+    add("--num_clips", "--num-clips", **clips)
+    add(
+        "--num_steps", "--num-steps", type=positive(int), help="decoding steps per frame at play (default: 4)"
+    )
+    add("--temperature", type=float, help="at play, 0 takes the likeliest code, above 0 samples (default: 0)")
+    return parser
+
+
+def _run_and_out(paths: Sequence[str], given: dict[str, str]) -> tuple[Path | None, Path]:
+    if len(paths) == 2:
+        return Path(paths[0]), Path(paths[1])
+    if len(paths) == 1 and {"video_tokenizer", "dynamics"} <= {*given}:
+        return None, Path(paths[0])
+    raise ConfigError(
+        "tinyworlds export: name RUN and OUT.world, or OUT.world with --tokenizer, --actions and --dynamics; "
+        f"got {' '.join(paths) or 'none'}"
+    )
+
+
+def _checkpoint(path: Path, stage: str) -> Path:
+    """A checkpoint as it is; of a run or any other folder, the newest valid one of the stage."""
+    from tinyworlds.checkpoints.load import find_checkpoint
+    from tinyworlds.checkpoints.run_folder import versions
+    from tinyworlds.checkpoints.search import find_newest
+    from tinyworlds.checkpoints.v1_files import holds_several
+
+    if not holds_several(path):
+        return path
+    if not versions(path, stage):
+        return find_newest(path, stage)
+    found = find_checkpoint(path, stage)
+    if found is None:
+        raise CheckpointError(f"{path} holds no valid checkpoint of {stage}; name one")
+    return found

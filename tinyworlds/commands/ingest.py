@@ -1,0 +1,140 @@
+"""``tinyworlds ingest PATH... --game NAME``: your own videos to a gameplay file that can be trained on."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tinyworlds.errors import TinyWorldsError
+from tinyworlds.sources.ingest.settings import Settings, format_time, parse_crop, parse_time
+from tinyworlds.system.options import OptionParser, positive
+
+if TYPE_CHECKING:
+    from games.spec import GameSpec
+    from tinyworlds.sources.ingest.assemble import VideoRecord
+    from tinyworlds.sources.ingest.pieces import State
+    from tinyworlds.sources.ingest.run import Ingested
+
+_MANY_REPEATS = 0.25
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``tinyworlds ingest``; return 0, or 1 if a video could not be used.
+
+    Raises:
+        TinyWorldsError: for the dispatcher to print.
+    """
+    args = _parser().parse_intermixed_args(argv)
+    from games.own import spec_for, write_spec
+
+    spec = spec_for(args.game, args.size, args.fps)
+    settings = Settings(
+        spec.frame_size, spec.fps, parse_crop(args.crop), parse_time(args.start), args.keep_truncated
+    )
+    from tinyworlds.sources.ingest.run import ingest
+
+    try:
+        done = ingest(
+            args.paths,
+            spec.data_file,
+            settings,
+            args.skip_static,
+            args.processes,
+            args.overwrite,
+            say_error=_say_error,
+        )
+    except KeyboardInterrupt:
+        print("what is decoded is kept: the same command goes on", file=sys.stderr)
+        raise
+    _say(done, settings)
+    if done.added or done.present:  # the latter, too: the last call may have been killed just before this
+        _finish(done.out, write_spec(spec), spec)
+    return TinyWorldsError.exit_code if done.errors else 0
+
+
+def _parser() -> OptionParser:
+    parser = OptionParser("tinyworlds ingest", "Turn gameplay videos into a gameplay file to train on.")
+    add = parser.add_argument
+    add("paths", nargs="+", metavar="PATH", help="a video, or a folder of videos")
+    add("--game", required=True, metavar="NAME", help="the game's name, one lower-case word")
+    add("--size", type=positive(int), help="height and width of the frames in pixels (default: 64)")
+    add("--fps", type=positive(float), help="frames per second to keep (default: 15)")
+    add(
+        "--crop",
+        default="auto",
+        help="auto cuts black bars, none keeps all, left,top,width,height keeps that part (default: auto)",
+    )
+    add("--start", default="0", metavar="M:SS", help="time to leave out at the beginning of each video")
+    add(
+        "--skip-static",
+        "--skip_static",
+        action="store_true",
+        help="leave out menus, pauses and other stretches that show nothing new for over a second",
+    )
+    add("--processes", type=positive(int), help="videos decoded at a time (default: one a processor)")
+    add(
+        "--keep-truncated",
+        "--keep_truncated",
+        action="store_true",
+        help="use what can be read of videos that are cut short",
+    )
+    add("--overwrite", action="store_true", help="begin anew instead of appending to the game's file")
+    return parser
+
+
+def _say_error(error: TinyWorldsError) -> None:
+    print(f"error: {' '.join(str(error).split())}", file=sys.stderr, flush=True)
+
+
+def _say(done: Ingested, settings: Settings) -> None:
+    for name in done.present:
+        print(f"{name}: is in {done.out} already")
+    for name, same in done.twins:
+        print(f"{name}: is the same as {same}")
+    for record, state in done.added:
+        print(f"{record.name}: {', '.join(_facts(record, state, settings))}")
+    if not done.added:
+        print(f"nothing was added{'' if done.out.exists() else f', so there is no {done.out}'}")
+
+
+def _facts(record: VideoRecord, state: State, settings: Settings) -> list[str]:
+    facts = [f"{format_time(state.seconds)} of {state.width}x{state.height}"]
+    if state.crop is not None:
+        left, top, width, height = state.crop
+        bars = "black bars cut: " if settings.crop == "auto" else "cropped: "
+        facts.append(f"{bars}{width}x{height} at {left},{top} left")
+    facts.append(f"{record.num_frames:,} frames")
+    facts += [f"{record.num_cuts:,} scene cuts"] if record.num_cuts else []
+    facts += [f"{len(state.breaks):,} gaps in its times"] if state.breaks else []
+    facts += [f"{record.num_dropped:,} still ones left out"] if record.num_dropped else []
+    facts += [f"{state.num_damaged:,} damaged packets passed over"] if state.num_damaged else []
+    repeats = record.num_repeats / max(record.num_frames + record.num_dropped, 1)
+    if repeats > _MANY_REPEATS and not record.num_dropped:
+        facts.append(
+            f"{repeats:.0%} look like the frame before (--skip-static or a lower --fps leave such out)"
+        )
+    return facts
+
+
+def _finish(out: Path, spec_file: Path | None, spec: GameSpec) -> None:
+    from tinyworlds.checkpoints.run_folder import default_run
+    from tinyworlds.data.contact_sheet import save_contact_sheet, sheet_path
+    from tinyworlds.data.schema import read_info
+
+    info = read_info(out)
+    print(
+        f"{out}: {info.num_frames:,} frames of {info.width}x{info.height} at {info.rate:g} fps, "
+        f"{info.num_frames / info.rate / 60:.1f} min of play"
+    )
+    print(f"look at {save_contact_sheet(out, sheet_path(out))} before training")
+    if spec_file is not None:
+        print(f"{spec_file}: name, keys and rate of the game, to be edited as you like")
+    if spec.skip_frames:
+        print(
+            f"note: {spec.name} leaves out the first {spec.skip_frames:,} frames of its file; "
+            "train with --data.skip_frames 0 to use them"
+        )
+    fresh = " --fresh" if (default_run(spec.name) / "run.json").exists() else ""
+    print(f"train a world of it with: tinyworlds train {spec.name}{fresh}")

@@ -1,0 +1,118 @@
+"""``tinyworlds record``: a live game to a gameplay file."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tinyworlds.errors import ConfigError
+from tinyworlds.system.function_command import call
+
+if TYPE_CHECKING:
+    from games.spec import GameSpec
+
+
+_FRAMES = 50_000
+
+
+def record_command(
+    env_id: str,
+    out: str | None = None,
+    frames: int | None = None,
+    size: int | None = None,
+    frame_skip: int | None = None,
+    policy: str | None = None,
+    keys: str | None = None,
+    hold: float = 4.0,
+    actions: list[str] | None = None,
+    crop: tuple[int, int, int, int] | None = None,
+    seed: int = 0,
+    processes: int = 1,
+    append: bool = False,
+    overwrite: bool = False,
+) -> int:
+    """Play a game and store what it shows, with the true actions beside the frames.
+
+    Interrupted by Ctrl-C or worse, the same command goes on where it stopped.
+
+    Args:
+        env_id: any gymnasium id (ALE/Pong-v5, VizdoomBasic-v1, CartPole-v1, module:Env-v0), procgen/coinrun,
+            retro/GAME, or a title (pong, doom).
+        out: file to write; default: the title's own, or data/NAME_frames.h5.
+        frames: frames to store; default: 50000, or as many as the script has.
+        size: stored height and width in pixels; default: the title's, or 64.
+        frame_skip: game steps per stored frame; default: the title's, or 4 for Atari, ViZDoom and consoles, 1
+            elsewhere.
+        policy: who plays: sticky (default, holds each action for a while), random, scripted (see keys), human
+            (a window; Esc ends and saves), or an agent: module:function, agent.py or agent.py:function. It
+            gets the frame and, if it takes two arguments, the game's own observation, and returns an id.
+        keys: script of keys or action names, one for each frame, over and over, such as "d*30 space*2".
+        hold: mean number of frames the sticky policy holds an action.
+        actions: names of the actions to play; default: the title's, or all.
+        crop: part of the picture to keep, in its own pixels: left, top, width, height.
+        seed: of the game and the policy.
+        processes: games played at a time.
+        append: add to an existing file.
+        overwrite: replace an existing file.
+    """
+    from tinyworlds.sources.record.policies import PolicyChoice, script_length
+    from tinyworlds.sources.record.record import record
+
+    spec = _title(env_id)
+    choice = PolicyChoice(policy or ("scripted" if keys is not None else "sticky"), hold, keys)
+    if frames is None:
+        frames = _FRAMES if keys is None else script_length(keys)
+    recording = record(
+        spec.env_id or env_id,
+        out or spec.data_file,
+        frames,
+        policy=choice,
+        size=size or spec.frame_size,
+        frame_skip=frame_skip or spec.frame_skip,
+        seed=seed,
+        actions=actions or spec.record_actions,
+        crop=crop or spec.crop,
+        overwrite=overwrite,
+        append=append,
+        processes=processes,
+    )
+    print(
+        f"{recording.path}: {recording.num_frames:,} frames at {recording.fps:g} fps, "
+        f"{recording.num_episodes} episodes, actions {', '.join(recording.action_names)}, "
+        f"{recording.seconds:.0f} s"
+    )
+    name = recording.path.stem.removesuffix("_frames")
+    print(f"train a world of it with: tinyworlds train {name} --data.files {recording.path}")
+    return 0
+
+
+def default_file(env_id: str) -> str:
+    """Return ``data/pong_frames.h5`` for ``ALE/Pong-v5``."""
+    name = re.sub(r"-v\d+$", "", re.split(r"[/:]", env_id)[-1])
+    name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
+    return str(Path("data") / f"{re.sub(r'[^a-z0-9]+', '_', name.lower()).strip('_')}_frames.h5")
+
+
+def _title(env_id: str) -> GameSpec:
+    """The title of that name or of that gymnasium id, or one made up for this recording."""
+    from games.registry import find_by_env, get, titles
+    from games.spec import GameSpec
+
+    if env_id in titles():
+        spec = get(env_id)
+        if spec.env_id is None:
+            raise ConfigError(
+                f"{spec.title} cannot be recorded here: no environment plays it; bring {spec.data_file}."
+            )
+        return spec
+    spec = find_by_env(env_id)
+    if spec is not None:  # the same file name as the title's, but all actions unless some are named
+        return dataclasses.replace(spec, record_actions=None)
+    return GameSpec(name="recording", title=env_id, data_file=default_file(env_id))
+
+
+def main(argv: list[str]) -> int:
+    """Run ``tinyworlds record``."""
+    return call(record_command, argv, "record")

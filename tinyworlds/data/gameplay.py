@@ -1,0 +1,102 @@
+"""What a world takes from its gameplay: clips to start from, and true actions to name its own by."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from tinyworlds.data.held_out import Clips, held_out_clips
+from tinyworlds.errors import DataError
+
+TRUTH_FRAMES = 24
+"""True frames kept after those a world starts from: to compare a dream with, and to come back to."""
+
+_SETTINGS = ("files", "game", "frame_size", "fps", "skip_frames", "split", "val_fraction", "test_fraction")
+
+
+@dataclass(frozen=True)
+class Gameplay:
+    """Clips of a run's gameplay.
+
+    Attributes:
+        clips: held-out clips to start from, uint8 [n, T, H, W, 3].
+        clip_actions: their true actions, int64 [n, T], or None.
+        samples: training clips to tell the actions' meaning by, uint8 [m, T, H, W, 3]; None without actions.
+        sample_actions: their true actions, int64 [m, T], or None.
+        action_names: names of the true actions; empty if unknown.
+        fps: frames per second of the clips.
+        files: names of the files.
+    """
+
+    clips: np.ndarray
+    clip_actions: np.ndarray | None
+    samples: np.ndarray | None
+    sample_actions: np.ndarray | None
+    action_names: tuple[str, ...]
+    fps: float
+    files: tuple[str, ...]
+
+
+def data_settings(version: Path) -> dict[str, Any]:
+    """Return the data settings a stage was trained with, from the `config.yaml` of its version folder."""
+    path = version / "config.yaml"
+    if not path.is_file():
+        return {}
+    data = (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get("data") or {}
+    data = data.get("init_args", data)
+    return {name: data[name] for name in _SETTINGS if data.get(name) is not None}
+
+
+def read_gameplay(
+    settings: dict[str, Any], num_frames: int, num_clips: int = 16, num_samples: int = 256
+) -> Gameplay:
+    """Read clips spread evenly over the held-out part of the data, and samples from the training part.
+
+    Args:
+        settings: arguments of `H5DataModule`, see `data_settings`.
+        num_frames: frames per sample, and of a clip that a world starts from; clips have up to
+            `TRUTH_FRAMES` more where the data have enough of that length.
+        num_clips: how many clips to start from, at most.
+        num_samples: how many clips to name actions by, at most.
+
+    Raises:
+        MissingFileError: the data are not there.
+        DataError: the data are malformed or hold no clip of that length.
+    """
+    from tinyworlds.data import H5DataModule
+
+    module = H5DataModule(**{**settings, "num_frames": num_frames})
+    held_out = _long_clips(module, num_frames, num_clips)
+    samples = None
+    if module.has_actions and num_samples:
+        windows = module.train_dataloader().dataset
+        samples = windows.__getitems__(_spread(len(windows), num_samples))
+    return Gameplay(
+        clips=held_out.frames.numpy(),
+        clip_actions=None if held_out.actions is None else held_out.actions.numpy(),
+        samples=samples["frames"].numpy() if samples else None,
+        sample_actions=samples["actions"].numpy() if samples else None,
+        action_names=module.action_names,
+        fps=float(module.fps),
+        files=tuple(Path(file).name for file in module.files),
+    )
+
+
+def _long_clips(module: Any, num_frames: int, num_clips: int) -> Clips:
+    """Clips with as many true frames to follow as leaves `num_clips` of them."""
+    for more in (TRUTH_FRAMES, TRUTH_FRAMES // 3):
+        with contextlib.suppress(DataError):
+            clips = held_out_clips(module, num_frames + more, num_clips)
+            if len(clips) == num_clips:
+                return clips
+    return held_out_clips(module, num_frames, num_clips)
+
+
+def _spread(count: int, wanted: int) -> list[int]:
+    """Return up to `wanted` numbers below `count`, evenly spread."""
+    return np.unique(np.linspace(0, count - 1, min(count, wanted)).astype(int)).tolist()

@@ -1,0 +1,1 @@
+"""Measuring a world: figures, the report, its pictures."""

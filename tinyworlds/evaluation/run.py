@@ -1,0 +1,137 @@
+"""Measuring a world on its held-out clips; report, plots and clips go into a folder."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tinyworlds.errors import MissingFileError
+
+if TYPE_CHECKING:
+    from tinyworlds.evaluation.evaluate import Evaluation
+    from tinyworlds.evaluation.report import Bar, Report
+
+log = logging.getLogger(__name__)
+
+PICTURES = {
+    "open_loop.png": "Given frames, then truth, prediction and error of free rollouts",
+    "open_loop.mp4": "The same as a clip",
+    "action_sheet.png": "What each action does",
+    "actions.png": "Latent actions and what they stand for",
+    "horizon.png": "PSNR by frame of the rollout",
+    "tokenizer.png": "What the tokenizer keeps",
+}
+
+
+def evaluate(
+    path: str | Path,
+    data: str | list[str] | None = None,
+    out: str | Path | None = None,
+    *,
+    num_clips: int = 96,
+    horizon: int = 8,
+    num_steps: int | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    seed: int = 0,
+    bars: dict[str, Bar] | None = None,
+    data_settings: dict[str, Any] | None = None,
+) -> Report:
+    """Measure a world on the held-out part of its data and write the report.
+
+    Args:
+        path: a ``.world`` file or a run folder.
+        data: gameplay files; default: those the world was trained on.
+        out: folder for the report; default ``evaluation`` in the run, or beside the world file.
+        num_clips: held-out clips, at most.
+        horizon: frames of the free rollouts.
+        num_steps: decoding steps a frame; default as the world plays.
+        device: where it runs.
+        precision: "32", "bf16" or "auto", as in :class:`tinyworlds.world.core.World`.
+        seed: of random actions.
+        bars: what the figures must reach; the report then says whether they do.
+        data_settings: arguments of H5DataModule, when they are known better than from `path`.
+
+    Raises:
+        MissingFileError: neither `path` nor `data` leads to gameplay files.
+        DataError: the data have too few held-out clips.
+    """
+    from tinyworlds.data import H5DataModule
+    from tinyworlds.data.held_out import held_out_clips
+    from tinyworlds.evaluation.evaluate import evaluate_world
+    from tinyworlds.system.progress import progress_bar
+    from tinyworlds.world.core import World
+
+    path = Path(path)
+    world = World.load(path, device, precision=precision)
+    settings = dict(data_settings or settings_of(path, world.info.provenance))
+    if data is not None:
+        if not settings:
+            log.warning("%s does not say how its data were split: clips may be among those trained on.", path)
+        settings["files"] = data
+    if not settings.get("files") and not settings.get("game"):
+        raise MissingFileError(
+            f"{path} does not say which data it was trained on; name them with --data FILE."
+        )
+    settings["frame_size"] = world.frame_size
+    module = H5DataModule(**{"fps": world.fps, **settings, "num_workers": 0})
+    clips = held_out_clips(module, world.context_frames + horizon, num_clips)
+    with progress_bar("evaluate", 100, enabled=sys.stderr.isatty()) as advance:
+        done = 0.0
+
+        def progress(share: float) -> None:
+            nonlocal done
+            advance(round(100 * (share - done)))
+            done = share
+
+        found = evaluate_world(
+            world, clips, horizon=horizon, num_steps=num_steps, seed=seed, progress=progress
+        )
+    folder = Path(out) if out is not None else default_folder(path)
+    write_report(folder, found, world, bars)
+    return found.report
+
+
+def write_report(folder: Path, found: Evaluation, world: Any, bars: dict[str, Bar] | None = None) -> None:
+    """Draw every picture of an evaluation, then write ``metrics.json`` and ``report.md`` beside them."""
+    from tinyworlds.evaluation import pictures as draw
+
+    report, clips = found.report, found.clips
+    frames, _ = clips.batch(0, len(clips))
+    shown, many = draw.typical(frames, 6), draw.typical(frames, 8)
+    names = list(world.action_names) if world.info.actions != "latent" else report.latent_names()
+    rebuilt = found.reconstruction[many, -1]
+    draw.tokenizer_picture(
+        folder / "tokenizer.png",
+        frames[many, found.reconstruction.shape[1] - 1],
+        rebuilt,
+        f"Tokenizer on held-out frames: {report.value('tokenizer_psnr'):.1f} dB PSNR",
+    )
+    gain = report.value("rollout_gain")
+    title = f"Free rollouts on held-out clips; gain over repeating the last given frame: {gain:+.1f} dB"
+    draw.open_loop_picture(folder / "open_loop.png", found.rollout, shown[::2], title)
+    draw.open_loop_video(folder / "open_loop.mp4", found.rollout, shown, clips.fps)
+    draw.action_sheet(folder / "action_sheet.png", world, frames[shown[0]], names)
+    draw.horizon_plot(folder / "horizon.png", report)
+    if report.action_shares:
+        draw.actions_plot(folder / "actions.png", report)
+    written = {name: caption for name, caption in PICTURES.items() if (folder / name).exists()}
+    report.write(folder, bars, written)
+
+
+def settings_of(path: Path, provenance: dict[str, Any]) -> dict[str, Any]:
+    """The data settings a world was trained with: from its run folder, or from what its file tells."""
+    if path.is_dir():
+        from tinyworlds.checkpoints.run_folder import versions
+        from tinyworlds.data.gameplay import data_settings
+
+        trained = versions(path, "dynamics")
+        return data_settings(trained[-1]) if trained else {}
+    return dict(provenance.get("data_settings") or {})
+
+
+def default_folder(path: Path) -> Path:
+    """``evaluation`` in a run folder; ``NAME_evaluation`` beside a world file."""
+    return path / "evaluation" if path.is_dir() else path.with_name(f"{path.stem}_evaluation")

@@ -1,0 +1,232 @@
+"""From checkpoints to a world: the three networks, clips to start from, keys and names."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import json
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tinyworlds import __version__
+from tinyworlds.actions.naming import name_actions
+from tinyworlds.actions.proposal import measured_naming
+from tinyworlds.checkpoints.formats import WORLD_PARTS
+from tinyworlds.checkpoints.load import CheckpointInfo, fingerprint, load_stage
+from tinyworlds.checkpoints.run_folder import STAGES, version_dir_of_checkpoint
+from tinyworlds.data.gameplay import Gameplay, data_settings, read_gameplay
+from tinyworlds.data.pixels import frames_to_input
+from tinyworlds.errors import ConfigError, MissingFileError
+from tinyworlds.export.sources import newest_checkpoints
+from tinyworlds.models.fit import check_fit
+from tinyworlds.world.action_source import infer_actions
+from tinyworlds.world.core import World
+from tinyworlds.world.file import save_world
+from tinyworlds.world.info import WorldInfo
+from tinyworlds.world.start_clips import StartClips
+
+log = logging.getLogger(__name__)
+
+
+def export_world(
+    run: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    data: Sequence[str] = (),
+    num_clips: int = 16,
+    metrics: Mapping[str, Any] | None = None,
+    **settings: Any,
+) -> Path:
+    """Write a run as one `.world` file and return its path.
+
+    Args:
+        run: folder with the three stages.
+        out: the file to write.
+        data: gameplay files for the start clips; default those the run was trained on.
+        num_clips: how many clips to start from, at most.
+        metrics: figures of an evaluation, kept with the world; default those of the run's last evaluation.
+        settings: further arguments of `World` to be stored, such as `num_steps`.
+
+    Raises:
+        MissingFileError: no run or no gameplay there.
+        CheckpointError: a stage has no valid checkpoint, or the stages do not fit each other.
+        StorageError: the file cannot be written.
+    """
+    paths = newest_checkpoints(run)
+    metrics = evaluated_figures(Path(run)) if metrics is None else metrics
+    return save_world(out, build_world(paths, data, num_clips, metrics, **settings))
+
+
+def evaluated_figures(run: Path) -> dict[str, float]:
+    """Return the mean figures in the report of ``tinyworlds evaluate`` on a run; {} without one."""
+    try:
+        report = json.loads((run / "evaluation" / "metrics.json").read_text(encoding="utf-8"))
+        return {name: float(figure["mean"]) for name, figure in report["figures"].items()}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return {}
+
+
+def build_world(
+    paths: Mapping[str, Path],
+    data: Sequence[str] = (),
+    num_clips: int = 16,
+    metrics: Mapping[str, Any] | None = None,
+    device: str | torch.device = "cpu",
+    **settings: Any,
+) -> World:
+    """Build a world from checkpoints and the gameplay they were trained on.
+
+    Args:
+        paths: stage to checkpoint.
+        data: gameplay files; default those noted beside the dynamics' checkpoint.
+        num_clips: how many clips to start from, at most; 0 leaves the gameplay alone.
+        metrics: figures of an evaluation.
+        device: where the world runs.
+        settings: further arguments of `World`.
+
+    Raises:
+        ConfigError: a stage that is needed is missing, or no gameplay is named anywhere.
+        MissingFileError: a file is not there.
+        CheckpointError: a checkpoint is unreadable or of another stage, or they do not fit each other.
+        DataError: the gameplay is malformed or unlike the networks.
+    """
+    _check_stages(paths)
+    loaded = {stage: load_stage(path, stage) for stage, path in paths.items()}
+    infos = {stage: info for stage, (info, _) in loaded.items()}
+    networks = {WORLD_PARTS[stage]: network for stage, (_, network) in loaded.items()}
+    check_fit(**networks)
+    meta = infos["dynamics"].meta
+    actions = meta.get("actions") or "latent"
+    if actions == "latent" and "latent_actions" not in networks:
+        raise ConfigError(
+            f"{paths['dynamics']} was trained with latent actions: name a checkpoint of latent_actions, too"
+        )
+    _tell_strangers(infos, networks)
+    gameplay = _gameplay(infos["dynamics"], data, networks, num_clips) if num_clips else None
+    naming = name_actions(meta.get("game") or "", actions, networks.get("latent_actions"), gameplay)
+    info = WorldInfo(
+        game=meta.get("game") or "",
+        fps=float((gameplay.fps if gameplay else meta.get("fps")) or WorldInfo.fps),
+        key_map=naming.key_map,
+        action_names=naming.names,
+        idle_action=naming.idle,
+        actions=actions,
+        metrics=dict(metrics or {}),
+        provenance={
+            **_provenance(infos, networks, gameplay),
+            "data_settings": _shareable_settings(infos["dynamics"], data),
+        },
+    )
+    compiled = settings.pop("compile", False)
+    world = World(**networks, info=info, device=device, **settings)
+    if gameplay:
+        _add_start_clips(world, gameplay)
+        naming = measured_naming(world, naming)
+        world.info = dataclasses.replace(
+            info, key_map=naming.key_map, action_names=naming.names, idle_action=naming.idle
+        )
+    if compiled:  # not before: dreams of many sessions would be compiled for
+        world.compile()
+    return world
+
+
+def _check_stages(paths: Mapping[str, Path]) -> None:
+    needed = {"video_tokenizer", "dynamics"}
+    if not needed <= {*paths} <= {*STAGES}:
+        raise ConfigError(
+            f"a world needs checkpoints of {', '.join(STAGES)}; got {', '.join(paths) or 'none'}"
+        )
+
+
+def _tell_strangers(infos: Mapping[str, CheckpointInfo], networks: Mapping[str, torch.nn.Module]) -> None:
+    """Warn when dynamics meet networks of the right size that they were not trained with."""
+    partners = infos["dynamics"].meta.get("partners") or {}
+    for part, noted in partners.items():
+        if part in networks and fingerprint(networks[part]) != noted["fingerprint"]:
+            stage = next(stage for stage, name in WORLD_PARTS.items() if name == part)
+            log.warning(
+                "%s fits in size, but the dynamics were trained with another %s (%s): its codes may mean "
+                "other things to them", infos[stage].path, stage, noted["path"],
+            )  # fmt: skip
+
+
+def _data_settings(dynamics: CheckpointInfo, data: Sequence[str]) -> dict[str, Any]:
+    """Settings of the gameplay: `data`, else of the `config.yaml` beside the checkpoint, else the game's."""
+    version = version_dir_of_checkpoint(dynamics.path)
+    settings = data_settings(version) if version else {}
+    if data:
+        settings["files"] = list(data)
+    if not settings and _has_spec(dynamics.meta.get("game")):
+        settings = {"game": dynamics.meta["game"]}
+    if not version and dynamics.meta.get("fps"):
+        settings["fps"] = float(dynamics.meta["fps"])
+    return settings
+
+
+def _has_spec(game: Any) -> bool:
+    from games.registry import titles
+
+    return game in titles()
+
+
+def _gameplay(
+    dynamics: CheckpointInfo, data: Sequence[str], networks: Mapping[str, torch.nn.Module], num_clips: int
+) -> Gameplay:
+    """Read clips from the gameplay that the dynamics were trained on, or from `data`."""
+    settings = _data_settings(dynamics, data)
+    if not settings.get("files") and not settings.get("game"):
+        raise ConfigError(f"{dynamics.path} does not say what it was trained on: name it with --data FILE")
+    settings["frame_size"] = networks["tokenizer"].config["frame_size"]
+    try:
+        return read_gameplay(settings, networks["dynamics"].context_frames, num_clips)
+    except MissingFileError:
+        named = settings.get("files") or f"of {settings['game']}"
+        raise MissingFileError(
+            f"the gameplay {named} is not here: name it with --data FILE, of `tinyworlds convert` or `export`"
+        ) from None
+
+
+def _shareable_settings(dynamics: CheckpointInfo, data: Sequence[str]) -> dict[str, Any]:
+    """The data and their split, so that a world file can be measured again; no paths of this machine."""
+    settings = _data_settings(dynamics, data)
+    files = settings.pop("files", None)
+    files = [files] if isinstance(files, str) else list(files or ())
+    if files and not any(Path(file).is_absolute() for file in files):
+        settings["files"] = files
+    return settings
+
+
+def _provenance(
+    infos: Mapping[str, CheckpointInfo], networks: Mapping[str, torch.nn.Module], gameplay: Gameplay | None
+) -> dict[str, Any]:
+    """Where everything comes from: names and fingerprints, no paths of this machine."""
+    stages = {
+        stage: {
+            "checkpoint": info.path.name,
+            "step": info.step,
+            "fingerprint": fingerprint(networks[WORLD_PARTS[stage]]),
+        }
+        for stage, info in infos.items()
+    }
+    return {
+        "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "tinyworlds": __version__,
+        "torch": torch.__version__,
+        "stages": stages,
+        "data": list(gameplay.files) if gameplay else [],
+    }
+
+
+def _add_start_clips(world: World, gameplay: Gameplay) -> None:
+    """Give a world its clips, what it starts from and what really followed, and the actions in them."""
+    actions = None
+    if world.info.actions == "labels" and gameplay.clip_actions is not None:
+        actions = gameplay.clip_actions[:, :-1]
+    elif world.latent_actions is not None:
+        frames = frames_to_input(torch.from_numpy(gameplay.clips))
+        actions = infer_actions(world.latent_actions, frames, world.dynamics.context_frames).numpy()
+    world.start_clips = StartClips(gameplay.clips, actions)

@@ -1,0 +1,63 @@
+"""Worlds from anything that holds one: a `.world` file, a run, a folder of weights, three checkpoints."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tinyworlds.checkpoints.formats import holds_world
+from tinyworlds.errors import ConfigError, DataError, MissingFileError
+from tinyworlds.export.build import build_world
+from tinyworlds.export.sources import checkpoints_of
+from tinyworlds.world.core import PathLike, World
+from tinyworlds.world.file import load_world
+
+log = logging.getLogger(__name__)
+
+
+def open_world(
+    source: PathLike | Sequence[PathLike] | Mapping[str, PathLike],
+    device: str | torch.device = "cpu",
+    **settings: Any,
+) -> World:
+    """Return the world in `source`; see `World.load`.
+
+    Raises:
+        ConfigError: a stage is missing or unknown.
+        MissingFileError: nothing is there.
+        CheckpointError: a file is unreadable, of another stage, or the stages do not fit.
+    """
+    if isinstance(source, str | os.PathLike):
+        path = Path(source)
+        if path.suffix == ".world" or holds_world(path):
+            return load_world(path, device, **settings)
+    return world_from_checkpoints(checkpoints_of(source), device, **settings)
+
+
+def world_from_checkpoints(
+    paths: Mapping[str, Path],
+    device: str | torch.device = "cpu",
+    num_clips: int = 16,
+    **settings: Any,
+) -> World:
+    """Build a world from the checkpoints of its stages.
+
+    Without the gameplay it was trained on, such a world has no clips to start from and its actions no names;
+    the log says so.
+
+    Raises:
+        ConfigError: a stage is missing or unknown.
+        MissingFileError: a checkpoint is not there.
+        CheckpointError: a checkpoint is unreadable, of another stage, or the three do not fit.
+    """
+    try:
+        return build_world(paths, num_clips=num_clips, device=device, **settings)
+    except (MissingFileError, ConfigError, DataError) as failure:
+        world = build_world(paths, num_clips=0, device=device, **settings)  # raises again if that was not it
+        log.warning("no clips to start from: %s", failure)
+        return world

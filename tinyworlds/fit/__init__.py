@@ -1,0 +1,1 @@
+"""How words on the command line become a Trainer, and the pipeline of three stages."""

@@ -1,0 +1,1 @@
+"""Pictures and clips on disk; nothing here knows of networks."""

@@ -1,0 +1,161 @@
+"""Clips on disk: videos that play in a browser, and GIFs.
+
+Frames are uint8 [T, H, W, 3] RGB. A clip that no codec on this machine can write is a
+:class:`~tinyworlds.errors.VideoError`, which callers turn into a warning: no picture may depend on a codec.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from tinyworlds.errors import VideoError
+from tinyworlds.media.pictures import enlarge
+from tinyworlds.system.files import replacing
+
+
+def save_video(path: str | Path, frames: np.ndarray, fps: float, scale: int = 1) -> Path:
+    """Write a clip that plays in a browser.
+
+    H.264 through PyAV, else through OpenCV where its build has the encoder, else VP8 in a ``.webm``.
+
+    Args:
+        path: where to; the ending becomes that of the format written.
+        frames: uint8 [T, H, W, 3] RGB.
+        fps: frames per second, above 0.
+        scale: pixels per pixel.
+
+    Returns:
+        The path written.
+
+    Raises:
+        VideoError: no encoder worked; each one's reason is in the message.
+        StorageError: the disk is full or the path cannot be written.
+    """
+    frames = np.asarray(frames)
+    if frames.ndim != 4 or frames.shape[-1] != 3 or not len(frames) or frames.dtype != np.uint8 or fps <= 0:
+        raise VideoError(
+            f"Cannot write {path}: a clip is uint8 [T, H, W, 3] at fps > 0, "
+            f"got {frames.dtype} {list(frames.shape)} at {fps} fps."
+        )
+    failures = []
+    for encoder, suffix in ENCODERS:
+        target = Path(path).with_suffix(suffix)
+        try:
+            with replacing(target) as temporary:
+                encoder(temporary, _Enlarged(frames, scale), fps)
+        except (ImportError, VideoError) as error:
+            failures.append(f"{encoder.__name__}: {error}")
+        else:
+            return target
+    raise VideoError(f"No video encoder could write {path} ({'; '.join(failures)}); run: pip install av")
+
+
+def save_clip(path: str | Path, frames: np.ndarray, fps: float, scale: int = 1) -> Path:
+    """Write a GIF where the path ends in ``.gif``, else a video; see `save_gif` and `save_video`."""
+    write = save_gif if Path(path).suffix.lower() == ".gif" else save_video
+    return write(path, frames, fps, scale)
+
+
+def save_gif(path: str | Path, frames: np.ndarray, fps: float, scale: int = 1, colours: int = 128) -> Path:
+    """Write an animated GIF that repeats for ever.
+
+    Args:
+        path: where to.
+        frames: uint8 [T, H, W, 3] RGB.
+        fps: frames per second; GIFs count in hundredths of a second and viewers slow down above 50.
+        scale: pixels per pixel.
+        colours: of each frame, at most 256.
+
+    Returns:
+        The path written.
+
+    Raises:
+        StorageError: the disk is full or the path cannot be written.
+    """
+    size = (frames.shape[2] * scale, frames.shape[1] * scale)
+    # colours are chosen before enlarging: the choice is the same and takes far less time
+    small = (Image.fromarray(frame).quantize(colours) for frame in frames)
+    drawn = (frame.resize(size, Image.Resampling.NEAREST) for frame in small)
+    with replacing(path) as temporary:
+        first, duration = next(drawn), max(round(100 / fps), 2) * 10
+        first.save(temporary, "GIF", save_all=True, append_images=drawn, duration=duration, loop=0)
+    return Path(path)
+
+
+class _Enlarged:
+    """Frames [T, H, W, 3] enlarged one by one, since all of them at once could fill the memory.
+
+    Odd sizes get one more row or column: yuv420p halves the colour's resolution.
+    """
+
+    def __init__(self, frames: np.ndarray, scale: int) -> None:
+        self.frames, self.scale = frames, scale
+        length, height, width, channels = frames.shape
+        height, width = height * scale, width * scale
+        self.shape = (length, height + height % 2, width + width % 2, channels)
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        for frame in self.frames:
+            large = enlarge(frame, self.scale)
+            missing = [(0, wanted - size) for wanted, size in zip(self.shape[1:], large.shape, strict=True)]
+            yield np.pad(large, missing, mode="edge")
+
+
+Frames = np.ndarray | _Enlarged
+
+
+def h264_pyav(path: Path, frames: Frames, fps: float) -> None:
+    """H.264 yuv420p with the index in front, so that a browser starts at once."""
+    import av
+
+    try:
+        with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as container:
+            stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1000))
+            stream.height, stream.width = frames.shape[1:3]
+            stream.pix_fmt = "yuv420p"
+            stream.options = {"crf": "18", "preset": "veryfast"}
+            for frame in frames:
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+            container.mux(stream.encode())
+    except (av.FFmpegError, ValueError) as error:  # UnknownCodecError is a ValueError
+        if isinstance(error, OSError) and error.errno == 28:  # a full disk is not the codec's fault
+            raise
+        raise VideoError(str(error)) from error
+
+
+def h264_opencv(path: Path, frames: Frames, fps: float) -> None:
+    """H.264 through OpenCV; its pip wheels for Linux lack the encoder, others may have it."""
+    _opencv(path, frames, fps, "avc1")
+
+
+def vp8_opencv(path: Path, frames: Frames, fps: float) -> None:
+    """VP8 in WebM, which every OpenCV wheel can write."""
+    _opencv(path, frames, fps, "VP80")
+
+
+def _opencv(path: Path, frames: Frames, fps: float, codec: str) -> None:
+    import cv2
+
+    size = (frames.shape[2], frames.shape[1])
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*codec), float(fps), size)
+    try:
+        if not writer.isOpened():
+            raise VideoError(f"this OpenCV has no {codec} encoder")
+        for frame in frames:
+            writer.write(np.ascontiguousarray(frame[..., ::-1]))
+    finally:
+        writer.release()
+    if not path.stat().st_size:
+        raise VideoError(f"OpenCV's {codec} encoder wrote nothing")
+
+
+ENCODERS: tuple[tuple[Callable[[Path, Frames, float], None], str], ...] = (
+    (h264_pyav, ".mp4"),
+    (h264_opencv, ".mp4"),
+    (vp8_opencv, ".webm"),
+)

@@ -1,0 +1,1 @@
+"""Figures: likeness of frames, use of codes and actions, intervals."""

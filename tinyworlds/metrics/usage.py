@@ -1,0 +1,131 @@
+"""What is measured on codes and actions: how many are used, how evenly, and whether they mean something.
+
+Ids are integers in [0, num_codes). Frames are measured in :mod:`tinyworlds.metrics.frames`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torchmetrics import Metric
+
+from tinyworlds.metrics.estimate import Estimate
+
+# An action is used when at least this share of the transitions has it: one in a thousand is noise.
+MIN_SHARE = 0.01
+
+
+def contingency(latent: Tensor, true: Tensor, num_latent: int, num_true: int) -> Tensor:
+    """Count pairs: two integer tensors of one shape -> [num_true, num_latent] float64."""
+    pairs = true.flatten().long() * num_latent + latent.flatten().long()
+    return torch.bincount(pairs, minlength=num_true * num_latent).reshape(num_true, num_latent).double()
+
+
+def table_nmi(table: Tensor) -> Tensor:
+    """Normalised mutual information of contingency tables [..., A, K] -> [...], in [0, 1].
+
+    The mutual information is divided by the arithmetic mean of the two entropies; a table whose rows or
+    columns are all in one place has nothing to tell and gets 0.
+    """
+    joint = table.double() / table.double().sum(dim=(-2, -1), keepdim=True).clamp_min(1)
+    rows, columns = joint.sum(-1), joint.sum(-2)
+    entropy = torch.special.entr
+    h_rows, h_columns = entropy(rows).sum(-1), entropy(columns).sum(-1)
+    information = (h_rows + h_columns - entropy(joint).sum((-2, -1))).clamp_min(0)
+    mean = (h_rows + h_columns) / 2
+    known = (h_rows > 1e-9) & (h_columns > 1e-9)
+    return torch.where(known, information / mean.clamp_min(1e-9), torch.zeros_like(mean))
+
+
+def normalised_mutual_information(latent: Tensor, true: Tensor) -> float:
+    """How much latent actions tell about true ones, 0 to 1, normalised by the arithmetic mean entropy."""
+    if latent.shape != true.shape:
+        raise ValueError(f"latent {tuple(latent.shape)} and true {tuple(true.shape)} actions differ in shape")
+    if not latent.numel():
+        return float("nan")
+    return float(table_nmi(contingency(latent, true, int(latent.max()) + 1, int(true.max()) + 1)))
+
+
+def bootstrap_nmi(tables: Tensor, seed: int = 0, rounds: int = 400) -> Estimate:
+    """NMI over all clips, its 95 % interval from redrawing clips; `tables` [N, A, K] count pairs by clip."""
+    value = float(table_nmi(tables.sum(0)))
+    generator = torch.Generator().manual_seed(seed)
+    drawn = torch.randint(len(tables), (rounds, len(tables)), generator=generator)
+    weights = torch.stack([torch.bincount(row, minlength=len(tables)) for row in drawn]).double()
+    spread = float(table_nmi(torch.einsum("rn,nak->rak", weights, tables)).std())
+    # Redrawn tables are a little sparser, hence their NMI a little higher: only their spread is of use.
+    return Estimate(value, max(value - 1.96 * spread, 0.0), min(value + 1.96 * spread, 1.0), len(tables))
+
+
+class CodeCounter(Metric):
+    """Base: counts how often each id of a codebook occurs."""
+
+    full_state_update = False
+    higher_is_better = True
+
+    counts: Tensor
+
+    def __init__(self, num_codes: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.num_codes = num_codes
+        self.add_state("counts", default=torch.zeros(num_codes, dtype=torch.int64), dist_reduce_fx="sum")
+
+    def update(self, ids: Tensor) -> None:
+        """Add ids of any shape."""
+        self.counts += torch.bincount(ids.flatten().long(), minlength=self.num_codes)
+
+    @property
+    def shares(self) -> Tensor:
+        """Share of each id among all seen, [num_codes]."""
+        return self.counts.double() / self.counts.sum().clamp_min(1)
+
+    @property
+    def evenness(self) -> float:
+        """Entropy of the ids over the most it could be: 1 all equally often, 0 collapsed to one."""
+        most = torch.log(torch.tensor(float(max(self.num_codes, 2))))
+        return float(torch.special.entr(self.shares).sum() / most)
+
+
+class CodePerplexity(CodeCounter):
+    """Perplexity of the codes: how many equally frequent ones would be as varied; 1 is collapse."""
+
+    def compute(self) -> Tensor:
+        """A value in [1, num_codes]."""
+        return torch.special.entr(self.shares).sum().exp().float()
+
+
+class ActionUsage(CodeCounter):
+    """How many of the latent actions are used by at least `min_share` of the transitions."""
+
+    def __init__(self, num_codes: int, min_share: float = MIN_SHARE, **kwargs: Any) -> None:
+        super().__init__(num_codes, **kwargs)
+        self.min_share = min_share
+
+    def compute(self) -> Tensor:
+        """The number of actions used, as a float tensor."""
+        return (self.shares >= self.min_share).sum().float()
+
+
+class MutualInformation(Metric):
+    """Normalised mutual information between latent and true actions over all batches."""
+
+    full_state_update = False
+    higher_is_better = True
+
+    table: Tensor
+
+    def __init__(self, num_latent: int, num_true: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        default = torch.zeros(num_true, num_latent, dtype=torch.float64)
+        self.add_state("table", default=default, dist_reduce_fx="sum")
+
+    def update(self, latent: Tensor, true: Tensor) -> None:
+        """Add action ids of one shape."""
+        num_true, num_latent = self.table.shape
+        self.table += contingency(latent, true, num_latent, num_true)
+
+    def compute(self) -> Tensor:
+        """A value in [0, 1]."""
+        return table_nmi(self.table).float()

@@ -1,0 +1,1 @@
+"""Where gameplay comes from: live games, videos, the net."""

@@ -1,0 +1,221 @@
+"""From a source into a folder: what is here already, what has room, and each file whole or not at all.
+
+An incomplete file is called ``NAME.<start of its checksum>.part``: the next run goes on with it, whoever
+stopped the last one, and never mixes two versions. It gets its name when its checksum is right.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import re
+import shutil
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tinyworlds.errors import ConfigError, DataError, StorageError, TinyWorldsError
+from tinyworlds.sources.hub.checksum import matches
+from tinyworlds.sources.hub.listing import PublishedFile, Source
+from tinyworlds.sources.hub.names import path_in
+from tinyworlds.system.files import move_into_place, storage_error
+from tinyworlds.system.progress import progress_bar
+
+_MIB = 2**20
+_SHOW_BYTES = 32 * _MIB  # smaller files need no progress bar
+_PART = re.compile(r"\.[0-9a-f]{12}\.part")
+
+
+@dataclass(frozen=True)
+class Item:
+    """One file to have.
+
+    Attributes:
+        file: what was published, with its checksum.
+        target: where it goes.
+        here: whether it lies there already, verified.
+    """
+
+    file: PublishedFile
+    target: Path
+    here: bool
+
+    @property
+    def part(self) -> Path:
+        """The file while it is incomplete."""
+        mark = str(self.file.checksum).partition(":")[2][:12]
+        return self.target.with_name(f"{self.target.name}.{mark}.part")
+
+    @property
+    def missing_bytes(self) -> int:
+        """Bytes still to be fetched."""
+        if self.here:
+            return 0
+        return self.file.size - min(self.part.stat().st_size if self.part.is_file() else 0, self.file.size)
+
+
+def plan(
+    source: Source,
+    files: Sequence[PublishedFile],
+    folder: Path,
+    rename: Callable[[str], str] = str,
+    overwrite: bool = False,
+) -> list[Item]:
+    """Find out what is to be done; files that are here are read and verified.
+
+    Args:
+        source: where the files come from.
+        files: the files that were asked for.
+        folder: where they go.
+        rename: from a file's name in the source to its name in `folder`.
+        overwrite: replace files that differ from the published ones.
+
+    Raises:
+        DataError: a name would lead out of the folder, or two files would be one.
+        ConfigError: a file that differs is here, and `overwrite` is False.
+    """
+    targets = [_target(folder, file.name, rename(file.name)) for file in files]
+    _check_distinct(files, targets)
+    items = []
+    for file, target in zip(map(source.with_checksum, files), targets, strict=True):
+        with _explained(target):
+            here = _verified(target, file)
+        if target.exists() and not here and not (overwrite and target.is_file()):
+            raise ConfigError(
+                f"{target} is here and differs from the published {file.name} ({file.size:,} bytes): it may "
+                "be yours or damaged; fetch to another folder with --out, or replace it with --overwrite"
+            )
+        items.append(Item(file, target, here))
+    return items
+
+
+def check_space(items: Sequence[Item], folder: Path) -> int:
+    """Return the free bytes on the disk of `folder`.
+
+    Raises:
+        StorageError: what is missing does not fit there.
+    """
+    existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    free = shutil.disk_usage(existing).free
+    missing = sum(item.missing_bytes for item in items)
+    if missing > free:
+        raise StorageError(
+            f"no room in {folder}: {format_bytes(missing)} are to be fetched, {format_bytes(free)} are free; "
+            "free some space, or choose another disk with --out"
+        )
+    return free
+
+
+def fetch(source: Source, item: Item) -> None:
+    """Bring one file here, from where an earlier attempt stopped.
+
+    Raises:
+        StorageError: the disk is full or the folder cannot be written; what came so far is kept.
+        DataError: what came is not what was published.
+        HubError: the network failed; what came so far is kept.
+    """
+    with _explained(item.target):
+        if _verified(item.target, item.file):  # another process brought it meanwhile
+            return
+        item.target.parent.mkdir(parents=True, exist_ok=True)
+        _drop_outdated(item)
+        resumed = _append(source, item)
+        whole = _verified(item.part, item.file)
+        if not whole and resumed:  # a power failure can leave a part that is no beginning of the file
+            item.part.unlink()
+            _append(source, item)
+            whole = _verified(item.part, item.file)
+        if whole:
+            move_into_place(item.part, item.target)
+            return
+        item.part.unlink()
+    raise DataError(
+        f"what came of {item.file.name} is not what was published (wrong checksum) and was removed; run the "
+        "same command again, and tell the owner of the files if this stays"
+    )
+
+
+def format_bytes(count: int) -> str:
+    """Return ``249.0 MB`` or ``1.78 GB``, powers of ten."""
+    return f"{count / 1e9:,.2f} GB" if count >= 1e9 else f"{count / 1e6:,.1f} MB"
+
+
+def _append(source: Source, item: Item) -> bool:
+    """Write what is missing of the part file; return whether there was a beginning already."""
+    size = item.file.size
+    start = begun = size - item.missing_bytes
+    blocks = source.read(item.file, start) if start < size else iter(())
+    first = next(blocks, b"")  # no file is made before something has come
+    with open(item.part, "ab") as part, _mib_bar(f"fetching {item.target.name}", size, start) as advance:
+        part.truncate(start)
+        for block in itertools.chain([first], blocks):
+            wanted = block[: size - start]  # a source may send more than it announced
+            part.write(wanted)
+            start += len(wanted)
+            advance(len(wanted))
+            if start == size:
+                break
+        part.flush()
+        os.fsync(part.fileno())
+    return begun > 0
+
+
+def _verified(path: Path, file: PublishedFile) -> bool:
+    if not path.is_file():
+        return False
+    with _mib_bar(f"verifying {file.name.rpartition('/')[2]}", file.size) as advance:
+        return matches(path, file.size, str(file.checksum), advance)
+
+
+@contextlib.contextmanager
+def _mib_bar(title: str, size: int, start: int = 0) -> Iterator[Callable[[int], None]]:
+    """A progress bar in MiB that is advanced by bytes."""
+    with progress_bar(f"{title} (MiB)", -(-size // _MIB), size >= _SHOW_BYTES) as advance:
+        done = start
+        advance(done // _MIB)
+
+        def advance_bytes(count: int) -> None:
+            nonlocal done
+            before, done = done, done + count
+            advance((-(-done // _MIB) if done >= size else done // _MIB) - before // _MIB)
+
+        yield advance_bytes
+
+
+@contextlib.contextmanager
+def _explained(target: Path) -> Iterator[None]:
+    """Turn what the system says about a file into one line; errors of ours pass."""
+    try:
+        yield
+    except TinyWorldsError:
+        raise
+    except OSError as error:
+        failure = storage_error(target, error)
+        raise StorageError(f"{failure} The same command then goes on where it was.") from error
+
+
+def _drop_outdated(item: Item) -> None:
+    """Remove the beginnings of other versions of the same file."""
+    for path in item.target.parent.iterdir():
+        ending = path.name.removeprefix(item.target.name)
+        if path != item.part and path.name != ending and _PART.fullmatch(ending):
+            path.unlink(missing_ok=True)
+
+
+def _target(folder: Path, name: str, name_here: str) -> Path:
+    path_in(folder, name)  # a bad name is refused even if its last part is good
+    return path_in(folder, name_here)
+
+
+def _check_distinct(files: Sequence[PublishedFile], targets: Sequence[Path]) -> None:
+    seen: dict[str, str] = {}
+    for file, target in zip(files, targets, strict=True):
+        key = unicodedata.normalize("NFC", target.as_posix()).casefold()
+        if key in seen:
+            raise DataError(
+                f"{seen[key]!a} and {file.name!a} would be one file on some systems; fetch one of "
+                "them with --pattern"
+            )
+        seen[key] = file.name

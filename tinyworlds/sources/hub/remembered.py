@@ -1,0 +1,83 @@
+"""What the hub said last time, kept beside the files, so that they can be checked without a network."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tinyworlds.errors import MissingFileError
+from tinyworlds.sources.hub.checksum import is_checksum
+from tinyworlds.sources.hub.listing import Listing, PublishedFile
+from tinyworlds.system.files import write_text
+
+
+def remember(folder: Path, listing: Listing) -> None:
+    """Keep a listing in `folder`.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    known = {**_read(folder), listing.origin: dataclasses.asdict(listing)}
+    write_text(_path(folder), json.dumps(known, indent=1))
+
+
+class RememberedSource:
+    """Knows what a repository holds and has none of it: for ``--offline``.
+
+    Args:
+        folder: where files were fetched to before.
+        repo: the repository they came from.
+    """
+
+    def __init__(self, folder: Path, repo: str) -> None:
+        self._folder, self._repo = folder, repo
+
+    def listing(self) -> Listing:
+        """Return what was remembered.
+
+        Raises:
+            MissingFileError: nothing was.
+        """
+        try:
+            entry = _read(self._folder)[self._repo]
+            files = [PublishedFile(**file) for file in entry["files"]]
+            return Listing(self._repo, str(entry["revision"]), tuple(filter(_is_sound, files)))
+        except (KeyError, TypeError):
+            raise MissingFileError(
+                f"nothing is known of {self._repo} in {self._folder} yet: run this once without --offline, "
+                "or give a copy of the repository with --source FOLDER"
+            ) from None
+
+    def with_checksum(self, file: PublishedFile) -> PublishedFile:
+        """Return `file`; only files with a checksum are remembered."""
+        return file
+
+    def read(self, file: PublishedFile, start: int) -> Iterator[bytes]:
+        """Refuse.
+
+        Raises:
+            MissingFileError: always.
+        """
+        raise MissingFileError(
+            f"{file.name} is not in {self._folder} (or not whole) and --offline fetches nothing: run this "
+            "without --offline, or give a copy of the repository with --source FOLDER"
+        )
+
+
+def _is_sound(file: PublishedFile) -> bool:
+    return isinstance(file.name, str) and isinstance(file.size, int) and is_checksum(str(file.checksum))
+
+
+def _path(folder: Path) -> Path:
+    return folder / ".cache" / "hub.json"
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(_path(folder).read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # not there, or damaged: the hub says it again
+        return {}
+    return content if isinstance(content, dict) else {}

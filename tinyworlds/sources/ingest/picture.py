@@ -1,0 +1,110 @@
+"""From a decoded picture to a stored frame: upright, cropped, averaged down, RGB, in one go of FFmpeg."""
+
+from __future__ import annotations
+
+import struct
+
+import av
+import numpy as np
+from av.filter import Graph
+
+from tinyworlds.errors import ConfigError, DataError
+from tinyworlds.sources.ingest.settings import Crop
+
+_UPRIGHT: dict[tuple[int, int, int, int], tuple[tuple[str, str], ...]] = {
+    (1, 0, 0, 1): (),
+    (-1, 0, 0, 1): (("hflip", ""),),
+    (1, 0, 0, -1): (("vflip", ""),),
+    (-1, 0, 0, -1): (("hflip", ""), ("vflip", "")),
+    (0, 1, -1, 0): (("transpose", "clock"),),
+    (0, -1, 1, 0): (("transpose", "cclock"),),
+    (0, 1, 1, 0): (("transpose", "cclock_flip"),),
+    (0, -1, -1, 0): (("transpose", "clock_flip"),),
+}
+"""Signs of the display matrix's four upper left numbers, and the filters that do what it asks for."""
+
+_FULL_CHROMA = "flags=area+accurate_rnd+full_chroma_int+full_chroma_inp"
+
+
+class Shrinker:
+    """Makes frames of pictures that all look like the first one.
+
+    Args:
+        first: a decoded picture, whose display matrix, size and pixel format hold for all.
+        size: height and width of the frames; None keeps the picture's own.
+        crop: part of the upright picture to keep; None keeps all.
+
+    Attributes:
+        width: of the upright picture in pixels.
+        height: of the upright picture in pixels.
+
+    Raises:
+        ConfigError: the crop reaches outside the picture.
+    """
+
+    def __init__(self, first: av.VideoFrame, size: int | None, crop: Crop | None = None) -> None:
+        turn = _UPRIGHT.get(_orientation(first), ())
+        turned = any(name == "transpose" for name, _ in turn)
+        self.width, self.height = (first.height, first.width) if turned else (first.width, first.height)
+        steps = [*turn]
+        if crop is not None:
+            steps.append(("crop", _crop_arguments(crop, self.width, self.height)))
+        if size is not None:
+            steps.append(("scale", f"{size}:{size}:{_FULL_CHROMA}"))
+        self._kind = _kind(first)
+        self._graph = _graph(first, [*steps, ("format", "rgb24")])
+
+    def __call__(self, frame: av.VideoFrame) -> np.ndarray:
+        """Return the frame of a picture, uint8 [size, size, 3].
+
+        Raises:
+            DataError: the picture has another size or format than the first one.
+        """
+        if _kind(frame) != self._kind:
+            old, new = (f"{w}x{h} {pixels}" for w, h, pixels in (self._kind, _kind(frame)))
+            raise DataError(f"the pictures change from {old} to {new} in mid-video; split it there")
+        self._graph.push(frame)
+        return self._graph.pull().to_ndarray()
+
+
+def _kind(frame: av.VideoFrame) -> tuple[int, int, str]:
+    return frame.width, frame.height, frame.format.name
+
+
+def _orientation(frame: av.VideoFrame) -> tuple[int, int, int, int]:
+    """Signs of a, b, c, d of the display matrix, with which (x, y) is shown at (ax + cy, bx + dy)."""
+    for entry in frame.side_data:
+        if entry.type.name == "DISPLAYMATRIX":
+            a, b, _, c, d, *_ = struct.unpack("=9i", bytes(entry))
+            # phones write whole right angles; the nearest one is taken for anything else
+            if abs(a) >= abs(b):
+                return _sign(a), 0, 0, _sign(d)
+            return 0, _sign(b), _sign(c), 0
+    return 1, 0, 0, 1
+
+
+def _sign(value: int) -> int:
+    return -1 if value < 0 else 1
+
+
+def _crop_arguments(crop: Crop, full_width: int, full_height: int) -> str:
+    left, top, width, height = crop
+    if left + width > full_width or top + height > full_height:
+        raise ConfigError(
+            f"--crop {left},{top},{width},{height} reaches outside its pictures of {full_width}x{full_height}"
+        )
+    return f"{width}:{height}:{left}:{top}:exact=1"
+
+
+def _graph(first: av.VideoFrame, steps: list[tuple[str, str]]) -> Graph:
+    graph = Graph()
+    graph.threads = 1
+    last = graph.add_buffer(
+        width=first.width, height=first.height, format=first.format, time_base=first.time_base
+    )
+    for name, arguments in [*steps, ("buffersink", "")]:
+        node = graph.add(name, arguments or None)
+        last.link_to(node)
+        last = node
+    graph.configure()
+    return graph

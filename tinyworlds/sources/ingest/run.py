@@ -1,0 +1,209 @@
+"""A whole ingest: which videos are new, extract them side by side, assemble, draw the contact sheet."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tinyworlds.data.content import content_hash
+from tinyworlds.errors import TinyWorldsError
+from tinyworlds.sources.ingest.assemble import Extracted, VideoRecord, assemble, read_records
+from tinyworlds.sources.ingest.extract import PIECE_BYTES, Job
+from tinyworlds.sources.ingest.files import find_videos
+from tinyworlds.sources.ingest.pieces import Pieces, State
+from tinyworlds.sources.ingest.pool import extract_all
+from tinyworlds.sources.ingest.settings import Settings
+from tinyworlds.system.cores import num_cores
+from tinyworlds.system.files import storage_error
+from tinyworlds.system.locks import locked
+from tinyworlds.system.progress import progress_bar
+
+_WORK = ".ingest"
+_PROGRESS_BYTES = 2**20
+
+
+@dataclass(frozen=True)
+class Ingested:
+    """What an ingest did.
+
+    Attributes:
+        out: the gameplay file, whether or not it is there now.
+        added: the videos appended by this call, each with what was found in it.
+        present: names of videos that were in the file before.
+        twins: names of videos that are the same as another one of this call, which is named second.
+        errors: what was wrong with those that are not used.
+    """
+
+    out: Path
+    added: list[tuple[VideoRecord, State]]
+    present: list[str]
+    twins: list[tuple[str, str]]
+    errors: list[TinyWorldsError]
+
+
+def ingest(
+    paths: Sequence[str | Path],
+    out: str | Path,
+    settings: Settings | None = None,
+    skip_static: bool = False,
+    num_processes: int | None = None,
+    overwrite: bool = False,
+    progress: bool = True,
+    say_error: Callable[[TinyWorldsError], None] = lambda error: None,
+    piece_bytes: int = PIECE_BYTES,
+) -> Ingested:
+    """Append videos to a gameplay file, which is made if it is not there; unusable ones are passed over.
+
+    Interrupted at any moment, the same call goes on where it stopped; `out` is complete at all times.
+
+    Args:
+        paths: videos, and folders of videos.
+        out: the gameplay file.
+        settings: how the videos become frames; the default ones if None.
+        skip_static: leave out stretches that show nothing new, such as menus.
+        num_processes: videos decoded at a time; None takes one for each processor.
+        overwrite: begin anew if `out` exists.
+        progress: show bars with the time left.
+        say_error: called as soon as a video turns out to be of no use.
+        piece_bytes: frames, in bytes of memory, that an interruption may cost for each process.
+
+    Raises:
+        DataError: `out` was made by something else.
+        ConfigError: `out` holds frames of another size or rate.
+        StorageError: the disk is full or `out` cannot be written.
+    """
+    out, settings = Path(out), settings or Settings()
+    work = out.parent / _WORK / out.stem
+    try:
+        work.mkdir(parents=True, exist_ok=True)
+        with locked(work.with_suffix(".lock"), f"ingesting to {out}"):
+            return _Ingest(out, work, settings, skip_static, progress, say_error, piece_bytes).run(
+                paths, num_processes or num_cores(), overwrite
+            )
+    except TinyWorldsError:
+        raise
+    except OSError as error:
+        raise storage_error(out, error) from error
+
+
+@dataclass
+class _Ingest:
+    """One call, with the work folder locked."""
+
+    out: Path
+    work: Path
+    settings: Settings
+    skip_static: bool
+    progress: bool
+    say_error: Callable[[TinyWorldsError], None]
+    piece_bytes: int
+
+    def run(self, paths: Sequence[str | Path], num_processes: int, overwrite: bool) -> Ingested:
+        if overwrite:
+            shutil.rmtree(self.work, ignore_errors=True)
+        exists = self.out.exists() and not overwrite
+        old = read_records(self.out, self.settings) if exists else []
+        self._sweep()
+        found, errors = find_videos(paths)
+        for error in errors:
+            self.say_error(error)
+        new, present, twins = self._sort(found, {record.content for record in old})
+        videos = self._extract(new, num_processes, errors)
+        added = self._assemble(old, videos, errors)
+        shutil.rmtree(self.work, ignore_errors=True)
+        return Ingested(self.out, added, present, twins, errors)
+
+    def _sweep(self) -> None:
+        """Remove what killed processes left half-written."""
+        self.work.mkdir(parents=True, exist_ok=True)
+        for leftover in (*self.work.glob("**/*.part"), self.work / "whole.h5"):
+            with contextlib.suppress(OSError):
+                leftover.unlink(missing_ok=True)
+
+    def _sort(
+        self, found: Sequence[Path], known: set[str]
+    ) -> tuple[dict[str, Path], list[str], list[tuple[str, str]]]:
+        """Tell videos that are new, by content, from those in the file and those that come twice."""
+        new: dict[str, Path] = {}
+        present: list[str] = []
+        twins: list[tuple[str, str]] = []
+        for path in found:
+            try:
+                content = content_hash(path)
+            except OSError:
+                content = f"unreadable {path}"  # the reader says what is wrong with it
+            if content in known:
+                present.append(path.name)
+            elif content in new:
+                twins.append((path.name, new[content].name))
+            else:
+                new[content] = path
+        return new, present, twins
+
+    def _extract(
+        self, new: dict[str, Path], num_processes: int, errors: list[TinyWorldsError]
+    ) -> list[Extracted]:
+        contents, paths = list(new), list(new.values())
+        count = min(num_processes, len(paths)) or 1
+        threads = max(1, num_cores() // count)
+        jobs = [
+            Job(path, self._folder(content), self.settings, threads, self.piece_bytes)
+            for content, path in new.items()
+        ]
+        done: dict[int, State] = {}
+        with _byte_progress(paths, self.progress) as reached:
+            for number, result in extract_all(jobs, count, reached):
+                reached(number, paths[number].stat().st_size)
+                if isinstance(result, State):
+                    done[number] = result
+                else:
+                    errors.append(result)
+                    self.say_error(result)
+        return [
+            Extracted(paths[number], contents[number], Pieces(jobs[number].folder), done[number])
+            for number in sorted(done)
+        ]
+
+    def _folder(self, content: str) -> Path:
+        words = json.dumps(self.settings.as_json(), sort_keys=True)
+        return self.work / f"{content}-{hashlib.sha256(words.encode()).hexdigest()[:8]}"
+
+    def _assemble(
+        self, old: list[VideoRecord], videos: list[Extracted], errors: list[TinyWorldsError]
+    ) -> list[tuple[VideoRecord, State]]:
+        if not videos:
+            return []
+        total = sum(r.num_frames for r in old) + sum(v.state.num_frames for v in videos)
+        with progress_bar(f"writing {self.out}", total, self.progress) as advance:
+            results = assemble(self.out, self.work, old, videos, self.settings, self.skip_static, advance)
+        added = []
+        for result, video in zip(results, videos, strict=True):
+            if isinstance(result, VideoRecord):
+                added.append((result, video.state))
+            else:
+                errors.append(result)
+                self.say_error(result)
+        return added
+
+
+@contextlib.contextmanager
+def _byte_progress(paths: Sequence[Path], enabled: bool) -> Iterator[Callable[[int, int], None]]:
+    """Yield a function that takes a video's number and the bytes of it read so far."""
+    sizes = [path.stat().st_size for path in paths]
+    shown = 0
+    read = [0] * len(paths)
+    with progress_bar("decoding (MB)", -(-sum(sizes) // _PROGRESS_BYTES), enabled and bool(paths)) as advance:
+
+        def reached(number: int, position: int) -> None:
+            nonlocal shown
+            read[number] = max(read[number], position)
+            now = -(-sum(read) // _PROGRESS_BYTES)
+            advance(now - shown)
+            shown = now
+
+        yield reached

@@ -1,0 +1,1 @@
+"""Between the program and the machine: whole files, locks, processes, threads, options, exit codes."""

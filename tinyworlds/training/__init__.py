@@ -1,0 +1,1 @@
+"""How networks are trained: optimizers, strategies, averaging, loggers; the stages are in `stages`."""

@@ -1,0 +1,244 @@
+"""What the three stages share: optimizer, schedule, logging, the seed of a step, what checkpoints say."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, ClassVar
+
+import torch
+from lightning.pytorch import Callback, LightningModule
+from lightning.pytorch.callbacks import Timer
+from lightning.pytorch.trainer.states import TrainerFn
+
+from tinyworlds.checkpoints.load import (
+    META_KEY,
+    SCHEMA_VERSION,
+    check_stage,
+    check_weights,
+    info_of,
+    network_weights,
+)
+from tinyworlds.checkpoints.run_folder import game_of
+from tinyworlds.errors import CheckpointError, ConfigError, TrainingError
+from tinyworlds.models.base import Network
+from tinyworlds.nn.compiling import compile_network
+from tinyworlds.training.averaging import AveragedWeights
+from tinyworlds.training.optim import build_optimizer, check_optimizer, cosine_with_warmup
+from tinyworlds.training.strategies import FullySharded, shard
+
+Batch = dict[str, torch.Tensor]
+Losses = dict[str, torch.Tensor]
+
+
+class Stage(LightningModule):
+    """One stage of training. Subclasses build the network and say what its losses are.
+
+    Args:
+        network: the plain network to train.
+        learning_rate: peak learning rate.
+        weight_decay: on weight matrices; biases and norms have none.
+        warmup_fraction: share of training in which the learning rate rises from 0.
+        final_fraction: learning rate at the end, as a share of the peak (half cosine in between).
+        optimizer: "adamw" or "muon" (Muon for 2-D weights other than embeddings, AdamW for the rest).
+        beta2: AdamW's decay of squared gradients; 0.95 learns faster in runs of a few hundred updates.
+        ema_decay: decay of the averaged weights that are validated and saved; 0 switches averaging off.
+        compile: compile the parts of the network with torch.compile; falls back to eager with a warning.
+
+    Raises:
+        ConfigError: a setting is out of range.
+    """
+
+    name: ClassVar[str]
+    """Folder of the stage in a run, and its name in messages."""
+
+    def __init__(
+        self,
+        network: Network,
+        learning_rate: float,
+        weight_decay: float = 0.01,
+        warmup_fraction: float = 0.05,
+        final_fraction: float = 0.01,
+        optimizer: str = "adamw",
+        beta2: float = 0.999,
+        ema_decay: float = 0.0,
+        compile: bool = False,
+    ) -> None:
+        super().__init__()
+        check_optimizer(optimizer)
+        for key, value, top in (
+            ("warmup_fraction", warmup_fraction, 1.0),
+            ("final_fraction", final_fraction, 1.0),
+            ("beta2", beta2, 1.0),
+            ("ema_decay", ema_decay, 1.0),
+            ("learning_rate", learning_rate, float("inf")),
+        ):
+            if not 0.0 <= value < top and not (key == "final_fraction" and value == 1.0):
+                raise ConfigError(f"{key} must be at least 0 and below {top:g}, got {value:g}")
+        self.network = network
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.warmup_fraction = warmup_fraction
+        self.final_fraction = final_fraction
+        self.optimizer = optimizer
+        self.beta2 = beta2
+        self.ema_decay = ema_decay
+        self.compile_network = compile
+        self._sharded = False
+
+    def losses(self, batch: Batch) -> Losses:
+        """Return scalars by name; "loss" is what is minimised, the others are logged."""
+        raise NotImplementedError
+
+    # ---- steps
+
+    def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
+        """One step on ``batch["frames"]`` [B, T, C, H, W] in [-1, 1] (or on codes, see DynamicsStage)."""
+        losses = self.losses(batch)
+        logged = (self.global_step + 1) % self.trainer.log_every_n_steps == 0
+        if logged or self.device.type == "cpu":  # asking a GPU at every step would make it wait
+            self._check_finite(losses["loss"])
+        if logged:
+            rate = self.trainer.optimizers[0].param_groups[0]["lr"]
+            values = {f"train/{key}": value.detach() for key, value in losses.items()}
+            self.log_dict({**values, "train/learning_rate": rate}, batch_size=1)
+        return losses["loss"]
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Log the mean of every loss as ``val/*``."""
+        self._evaluate("val", batch)
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Log the mean of every loss as ``test/*``."""
+        self._evaluate("test", batch)
+
+    def _evaluate(self, split: str, batch: Batch) -> None:
+        values = {f"{split}/{key}": value for key, value in self.evaluation(batch).items()}
+        size = next(iter(batch.values())).shape[0]
+        self.log_dict(values, on_step=False, on_epoch=True, sync_dist=True, batch_size=size)
+
+    def evaluation(self, batch: Batch) -> Losses:
+        """Return what is logged in validation and test: the losses, unless a stage adds figures."""
+        return self.losses(batch)
+
+    def _check_finite(self, loss: torch.Tensor) -> None:
+        if not torch.isfinite(loss):
+            raise TrainingError(
+                f"the loss of {self.name} is {loss.item()} at step {self.global_step}; "
+                f"lower --model.learning_rate (now {self.learning_rate:g}) and go on with --ckpt_path last"
+            )
+
+    # ---- the same noise at step k, whatever happened before: what makes resume exact
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Seed torch from (seed, batch number, rank)."""
+        loop = self.trainer.fit_loop.epoch_loop
+        # after some resumes Lightning's counter for logging is one ahead or behind of the steps done
+        loop._batches_that_stepped = self.global_step
+        self._seed(loop.batch_progress.total.ready)
+
+    def on_validation_batch_start(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
+        """Draw the same masks in every validation, so that its losses compare."""
+        self._seed(-1 - batch_idx)
+
+    def on_test_batch_start(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
+        """Draw the same masks in every test."""
+        self._seed(-1 - batch_idx)
+
+    def _seed(self, number: int) -> None:
+        seed = int(os.environ.get("PL_GLOBAL_SEED", 0))
+        # odd constants spread neighbouring numbers over the 63 bits a seed has
+        mixed = (
+            seed * 0x9E3779B97F4A7C15 + number * 0xBF58476D1CE4E5B9 + self.global_rank * 0x94D049BB133111EB
+        )
+        torch.manual_seed(mixed % 2**63)
+
+    # ---- optimizer
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        """Return the optimizer with cosine and warm-up over the whole of training, by steps or by time."""
+        scaled = getattr(self.trainer.precision_plugin, "scaler", None) is not None  # 16-mixed
+        settings = (self.optimizer, self.learning_rate, self.weight_decay, self.beta2)
+        optimizer = build_optimizer(self.network, *settings, fused=not scaled)
+        total = self._total_steps()
+        timer = next((c for c in self.trainer.callbacks if isinstance(c, Timer)), None)
+
+        def factor(step: int) -> float:
+            # the learning rate of step k; +1 so that the first step is not lost to a rate of 0
+            progress = (step + 1) / total if total else 0.0
+            remaining = timer.time_remaining() if timer is not None else None
+            if remaining is not None:
+                elapsed = timer.time_elapsed()
+                progress = max(progress, elapsed / max(elapsed + remaining, 1e-9))
+            if not total and remaining is None:
+                return 1.0  # no end in sight: a constant rate
+            return cosine_with_warmup(max(progress, 1e-6), self.warmup_fraction, self.final_fraction)
+
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def _total_steps(self) -> float | None:
+        if self.trainer.max_steps > 0:
+            return self.trainer.max_steps
+        if self.trainer.max_epochs is None or self.trainer.max_epochs < 0:
+            return None
+        total = self.trainer.estimated_stepping_batches
+        return total if total < float("inf") else None
+
+    def configure_callbacks(self) -> list[Callback]:
+        """Return the averaging of weights, where it was asked for."""
+        if self.ema_decay > 0 and self.trainer.state.fn == TrainerFn.FITTING:
+            if isinstance(self.trainer.strategy, FullySharded):
+                raise ConfigError(
+                    f"--model.ema_decay {self.ema_decay:g} excludes --trainer.strategy fsdp: averaged "
+                    "weights are not sharded; use ddp or ema_decay 0"
+                )
+            return [AveragedWeights(self.ema_decay, self.trainer.strategy.root_device)]
+        return []
+
+    def setup(self, stage: str) -> None:
+        """Compile the network, if asked."""
+        if self.compile_network:
+            compile_network(self.network)
+
+    def configure_model(self) -> None:
+        """Shard the network, where the strategy is FSDP."""
+        if self.device_mesh is not None and not self._sharded:
+            shard(self.network, self.device_mesh["data_parallel"])
+            self._sharded = True
+
+    # ---- checkpoints
+
+    def checkpoint_meta(self) -> dict[str, Any]:
+        """Return what a checkpoint says about itself: plain values only."""
+        data = getattr(self.trainer, "datamodule", None)
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "stage": self.name,
+            "network": self.network.config,
+            "game": game_of(getattr(data, "game", None), getattr(data, "files", None)),
+            "fps": getattr(data, "fps", None),
+        }
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add our entry to Lightning's."""
+        checkpoint[META_KEY] = self.checkpoint_meta()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse a checkpoint of another stage or another network, in plain words."""
+        info = info_of(checkpoint, "the checkpoint")
+        check_stage("the checkpoint", info.stage, self.name)
+        if "state_dict" in checkpoint:  # FSDP has taken it out already
+            check_weights("the checkpoint", network_weights(checkpoint))
+        unlike = {
+            key: (value, self.network.config.get(key))
+            for key, value in info.config.items()
+            if value != self.network.config.get(key)
+        }
+        if unlike:
+            told = ", ".join(
+                f"{key} {theirs} there and {ours} here" for key, (theirs, ours) in unlike.items()
+            )
+            raise CheckpointError(
+                f"the checkpoint does not fit the configuration: {told}; "
+                "set --model.* as there, or start a new run"
+            )

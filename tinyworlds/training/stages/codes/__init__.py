@@ -1,0 +1,1 @@
+"""Codes of all frames, computed once before dynamics are trained on them."""

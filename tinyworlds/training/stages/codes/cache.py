@@ -1,0 +1,94 @@
+"""Codes and latent actions computed once, so that training dynamics neither reads pixels nor encodes them.
+
+Where a frame's codes depend on that frame alone and an action on its two frames alone (architecture v2),
+every frame is encoded once; elsewhere (v1) every window that training and validation draw. The result lies
+beside the gameplay file, see :mod:`tinyworlds.training.stages.codes.files`.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+
+import torch
+from lightning.pytorch import Trainer
+from lightning.pytorch.strategies import Strategy
+from torch import nn
+
+from tinyworlds.data.module import H5DataModule
+from tinyworlds.training.stages.codes.encoders import CodeEncoder, FrameEncoder, WindowEncoder
+from tinyworlds.training.stages.codes.files import ensure_codes, origin_of
+from tinyworlds.training.stages.partners import Partner
+
+_MEET_SECONDS = 60.0
+
+
+def cache_codes(trainer: Trainer, tokenizer: Partner, action_model: Partner | None) -> None:
+    """Encode the files of the trainer's datamodule and hand it the codes; without room only warn.
+
+    The first process of each machine encodes, the others wait: machines may or may not share a disk.
+    """
+    data = trainer.datamodule
+    encoders = code_encoders(data, tokenizer.network, action_model and action_model.network)
+    weights = (tokenizer.fingerprint, action_model and action_model.fingerprint)
+    origins = [origin_of(encoder, *weights) for encoder in encoders]
+    meeting = Meeting(trainer.strategy)
+    if trainer.local_rank == 0:
+        try:
+            for encoder, origin in zip(encoders, origins, strict=True):
+                ensure_codes(encoder, origin, meeting.still_busy)
+        except OSError as error:
+            warnings.warn(f"codes are computed on the fly, which is slower: {error}", stacklevel=2)
+    meeting.finish()
+    files = [encoder.file.info.path for encoder in encoders]
+    paths = [origin.path(file) for origin, file in zip(origins, files, strict=True)]
+    if all(path.exists() for path in paths):
+        data.use_codes(dict(zip(map(str, files), paths, strict=True)))
+
+
+def code_encoders(
+    data: H5DataModule, tokenizer: nn.Module, action_model: nn.Module | None
+) -> list[CodeEncoder]:
+    """Return an encoder for each file of a datamodule, by frames where these networks allow it."""
+    networks = (tokenizer, action_model)
+    files = list(zip(data.frame_files, data.strides, strict=True))
+    if tokenizer.per_frame and (action_model is None or _per_pair(action_model)):
+        return [FrameEncoder(file, stride, *networks) for file, stride in files]
+    return [
+        WindowEncoder(file, data.window_starts(number), data.num_frames, stride, *networks)
+        for number, (file, stride) in enumerate(files)
+    ]
+
+
+@torch.no_grad()
+def _per_pair(action_model: nn.Module) -> bool:
+    """Try it: do the actions of a clip change when its pairs of frames are shown one by one?"""
+    size, channels = action_model.config["frame_size"], action_model.config["num_channels"]
+    device = next(action_model.parameters()).device
+    generator = torch.Generator().manual_seed(0)
+    clip = (torch.rand(2, 4, channels, size, size, generator=generator) * 2 - 1).to(device)
+    whole = action_model.encoder(clip)  # [B, T-1, A]
+    pairs = torch.cat([action_model.encoder(clip[:, i : i + 2]) for i in range(3)], dim=1)
+    return torch.allclose(whole, pairs, rtol=1e-3, atol=1e-4)
+
+
+class Meeting:
+    """Lets processes wait for the long work of others: a single wait fails after minutes (10 with NCCL).
+
+    All meet every minute until all have finished.
+    """
+
+    def __init__(self, strategy: Strategy) -> None:
+        self._strategy = strategy
+        self._last = time.monotonic()
+
+    def still_busy(self) -> None:
+        """Tell the others from time to time that there is still work to wait for."""
+        if time.monotonic() - self._last >= _MEET_SECONDS:
+            self._strategy.reduce_boolean_decision(False)
+            self._last = time.monotonic()
+
+    def finish(self) -> None:
+        """Wait until all have finished."""
+        while not self._strategy.reduce_boolean_decision(True):
+            pass

@@ -1,0 +1,222 @@
+"""Stage 3: predict the codes of the next frame from those before it and the action."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from tinyworlds.checkpoints.load import META_KEY, load_network
+from tinyworlds.checkpoints.run_folder import game_of
+from tinyworlds.errors import ConfigError, DataError
+from tinyworlds.models import DynamicsModel
+from tinyworlds.nn.norms import ConditionedNorm
+from tinyworlds.training.stages.base import Batch, Losses, Stage
+from tinyworlds.training.stages.codes.cache import cache_codes
+from tinyworlds.training.stages.partners import (
+    Partner,
+    check_action_source,
+    check_fit,
+    check_same_partner,
+    load_partners,
+    sizes_from,
+)
+
+
+class DynamicsStage(Stage):
+    """Trains a :class:`~tinyworlds.models.DynamicsModel` on codes of a frozen tokenizer.
+
+    Args:
+        tokenizer: checkpoint of the tokenizer; None takes the newest valid one of the same game.
+        latent_actions: checkpoint of the action model; None takes the newest valid one of the same game.
+        actions: "latent" (found by the action model), "labels" (the true ones in the data) or "none".
+        frame_size: must be the tokenizer's; None takes it from there (as the next three).
+        patch_size: must be the tokenizer's.
+        latent_dim: must be the tokenizer's.
+        num_bins: must be the tokenizer's.
+        num_actions: how many actions there are; None takes it from the action model (16 without one).
+        cache_codes: encode the data once, into a file beside it, and train on the codes.
+        learning_rate: peak learning rate.
+        weight_decay: on weight matrices; biases and norms have none.
+        warmup_fraction: share of training in which the learning rate rises from 0.
+        final_fraction: learning rate at the end, as a share of the peak.
+        optimizer: "adamw" or "muon".
+        beta2: AdamW's decay of squared gradients; 0.95 learns faster in runs of a few hundred updates.
+        ema_decay: decay of the averaged weights that are validated and saved; 0 switches averaging off.
+        compile: compile the parts of the network with torch.compile.
+        network: further arguments of the network.
+
+    Raises:
+        CheckpointError: a partner does not fit.
+    """
+
+    name = "dynamics"
+
+    def __init__(
+        self,
+        tokenizer: str | None = None,
+        latent_actions: str | None = None,
+        actions: str = "latent",
+        frame_size: int | None = None,
+        patch_size: int | None = None,
+        latent_dim: int | None = None,
+        num_bins: int | None = None,
+        num_actions: int | None = None,
+        cache_codes: bool = True,
+        learning_rate: float = 1e-2,
+        weight_decay: float = 0.01,
+        warmup_fraction: float = 0.05,
+        final_fraction: float = 0.01,
+        optimizer: str = "adamw",
+        beta2: float = 0.999,
+        ema_decay: float = 0.0,
+        compile: bool = False,
+        **network: Any,
+    ) -> None:
+        check_action_source(actions)
+        given = {
+            "frame_size": frame_size,
+            "patch_size": patch_size,
+            "latent_dim": latent_dim,
+            "num_bins": num_bins,
+        }
+        sizes = sizes_from(tokenizer, given)
+        if num_actions is None and latent_actions is not None and actions == "latent":
+            num_actions = load_network(latent_actions, stage="latent_actions").config["num_actions"]
+        super().__init__(
+            DynamicsModel(
+                num_patches=_num_patches(sizes["frame_size"], sizes["patch_size"]),
+                latent_dim=sizes["latent_dim"],
+                num_bins=sizes["num_bins"],
+                num_actions=num_actions or 16,
+                **network,
+            ),
+            learning_rate,
+            weight_decay,
+            warmup_fraction,
+            final_fraction,
+            optimizer,
+            beta2,
+            ema_decay,
+            compile,
+        )
+        if actions == "none":
+            for module in self.network.modules():
+                if isinstance(module, ConditionedNorm):
+                    module.requires_grad_(False)  # never used, and DDP waits for every gradient
+        self.save_hyperparameters()
+        self.sizes = sizes
+        self.actions = actions
+        self.cache_codes = cache_codes
+        self.paths = (tokenizer, latent_actions)
+        self.rollout_options: Any = None
+        # in a tuple, so that the frozen partners are no submodules: they are neither trained nor saved
+        self._partners: tuple[Partner, Partner | None] | None = None
+
+    @property
+    def tokenizer(self) -> torch.nn.Module:
+        """The frozen tokenizer."""
+        return self._loaded()[0].network
+
+    @property
+    def action_model(self) -> torch.nn.Module | None:
+        """The frozen action model; None unless ``actions`` is "latent"."""
+        partner = self._loaded()[1]
+        return partner.network if partner is not None else None
+
+    def _loaded(self) -> tuple[Partner, Partner | None]:
+        if self._partners is None:
+            data = self.trainer.datamodule
+            game = game_of(getattr(data, "game", None), getattr(data, "files", None))
+            self._partners = load_partners(*self.paths, self.actions, game, self.trainer.strategy.root_device)
+        return self._partners
+
+    def setup(self, stage: str) -> None:
+        """Load the partners, check that they fit, and encode the training data once unless told not to."""
+        super().setup(stage)
+        tokenizer, action_model = self._loaded()
+        check_fit(f"the tokenizer {tokenizer.path}", tokenizer.network.config, self.sizes)
+        if action_model is not None:
+            wanted = {"num_actions": self.network.config["num_actions"]}
+            check_fit(f"the action model {action_model.path}", action_model.network.config, wanted)
+        if stage == "fit" and self.cache_codes and not self.trainer.fast_dev_run:
+            cache_codes(self.trainer, tokenizer, action_model)
+
+    def losses(self, batch: Batch) -> Losses:
+        """Return the dynamics' losses on the codes of the batch."""
+        ids, action_ids = self.codes(batch)
+        return self.network.loss(ids, action_ids)
+
+    @torch.no_grad()
+    def codes(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Return code ids [B, T, P] and action ids [B, T-1] (or None), of the batch or of its frames.
+
+        Raises:
+            DataError: labels were asked for and the file has none, or more than the network knows.
+        """
+        frames = batch.get("frames")
+        ids = batch.get("ids")
+        if ids is None:
+            assert frames is not None
+            with torch.autocast(self.device.type, enabled=False):  # codes come out wrong in half precision
+                ids = self.tokenizer.encode(frames.float())
+        if self.actions == "none":
+            return ids, None
+        if self.actions == "labels":
+            return ids, self._labels(batch)
+        action_ids = batch.get("action_ids")
+        if action_ids is None:
+            assert frames is not None
+            with torch.autocast(self.device.type, enabled=False):
+                action_ids = self.action_model.encode(frames.float())
+        return ids, action_ids
+
+    def _labels(self, batch: Batch) -> torch.Tensor:
+        if "actions" not in batch:
+            raise DataError(
+                "--model.actions labels: the data file holds no actions; use latent, or record them"
+            )
+        labels, known = batch["actions"][:, :-1], self.network.config["num_actions"]
+        if self.device.type == "cpu" and int(labels.max()) >= known:
+            raise DataError(
+                f"the data hold action {int(labels.max())}, the network knows 0 to {known - 1}; "
+                f"set --model.num_actions {1 << int(labels.max()).bit_length()}"
+            )
+        return labels
+
+    def predict_step(self, batch: Batch, batch_idx: int) -> Any:
+        """Roll the world out from the first frames of each clip; see :mod:`tinyworlds.world.rollout`."""
+        from tinyworlds.world.rollout import RolloutOptions
+
+        options = self.rollout_options or RolloutOptions()
+        labels = self._labels(batch) if self.actions == "labels" else None
+        return options.run(self.tokenizer, self.action_model, self.network, batch["frames"], labels)
+
+    def checkpoint_meta(self) -> dict[str, Any]:
+        """Add the partners and how actions were had."""
+        tokenizer, action_model = self._loaded()
+        partners = {"tokenizer": tokenizer.meta}
+        if action_model is not None:
+            partners["latent_actions"] = action_model.meta
+        return {
+            **super().checkpoint_meta(),
+            "partners": partners,
+            "actions": self.actions,
+            "sizes": self.sizes,
+        }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse weights that were trained on the codes of another tokenizer or action model."""
+        super().on_load_checkpoint(checkpoint)
+        if self._trainer is None:
+            return  # load_from_checkpoint: the partners are not loaded yet
+        noted = checkpoint[META_KEY].get("partners", {})
+        for key, partner in zip(("tokenizer", "latent_actions"), self._loaded(), strict=True):
+            if partner is not None and key in noted:
+                check_same_partner(partner, key, noted[key]["path"], noted[key]["fingerprint"])
+
+
+def _num_patches(frame_size: int, patch_size: int) -> int:
+    if patch_size < 1 or frame_size % patch_size:
+        raise ConfigError(f"frame_size {frame_size} must be a multiple of patch_size {patch_size}")
+    return (frame_size // patch_size) ** 2

@@ -1,0 +1,132 @@
+"""The frozen tokenizer and action model that dynamics are trained on: found, loaded, and checked to fit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tinyworlds.checkpoints.load import find_checkpoint, fingerprint, info_of, load_network, read_checkpoint
+from tinyworlds.checkpoints.run_folder import default_run
+from tinyworlds.errors import CheckpointError, ConfigError
+from tinyworlds.models.base import Network
+
+ACTION_SOURCES = ("latent", "labels", "none")
+DEFAULT_SIZES = {"frame_size": 64, "patch_size": 4, "latent_dim": 5, "num_bins": 4}
+"""What dynamics assume while no tokenizer is known."""
+
+
+@dataclass(frozen=True)
+class Partner:
+    """A trained network and where it came from."""
+
+    network: Network
+    path: str
+    fingerprint: str
+
+    @property
+    def meta(self) -> dict[str, str]:
+        """What the checkpoint of the dynamics notes about this partner."""
+        return {"path": self.path, "fingerprint": self.fingerprint}
+
+
+def check_action_source(actions: str) -> None:
+    """Raise a ConfigError unless `actions` is one of :data:`ACTION_SOURCES`."""
+    if actions not in ACTION_SOURCES:
+        raise ConfigError(f"actions must be one of {', '.join(ACTION_SOURCES)}, got '{actions}'")
+
+
+def sizes_from(tokenizer: str | None, given: dict[str, int | None]) -> dict[str, int]:
+    """Return frame_size, patch_size, latent_dim, num_bins: as given, else the tokenizer's, else defaults.
+
+    Raises:
+        CheckpointError: a given size is not the tokenizer's.
+    """
+    found = dict(DEFAULT_SIZES)
+    if tokenizer is not None:
+        config = load_network(tokenizer, stage="video_tokenizer").config
+        found = {key: config[key] for key in DEFAULT_SIZES}
+        check_fit(f"the tokenizer {tokenizer}", found, {k: v for k, v in given.items() if v is not None})
+    return {key: value if value is not None else found[key] for key, value in given.items()}
+
+
+def check_fit(what: str, found: dict[str, Any], wanted: dict[str, Any]) -> None:
+    """Raise a CheckpointError that names every setting in which `found` is unlike `wanted`."""
+    unlike = [
+        f"{key} {found.get(key)} instead of {value}"
+        for key, value in wanted.items()
+        if found.get(key) != value
+    ]
+    if unlike:
+        raise CheckpointError(
+            f"{what} does not fit: it has {', '.join(unlike)}; "
+            "name another checkpoint or set the same for both"
+        )
+
+
+def find_partner(
+    run: str | Path,
+    stage: str,
+    say: Callable[[str], None] = print,
+    wanted_fingerprint: str | None = None,
+) -> str:
+    """Return the newest valid checkpoint of `stage` in the run folder and say which it is.
+
+    Raises:
+        CheckpointError: there is none.
+    """
+    path = find_checkpoint(run, stage, say, wanted_fingerprint)
+    option = "tokenizer" if stage == "video_tokenizer" else stage
+    if path is None:
+        which = f" with fingerprint {wanted_fingerprint}" if wanted_fingerprint else ""
+        raise CheckpointError(
+            f"dynamics need a checkpoint of {stage}{which} and {Path(run) / stage} holds no valid one; "
+            f"train that stage first or name one with --model.{option} FILE"
+        )
+    say(f"{stage}: using {path}")
+    return str(path)
+
+
+def partner_of_checkpoint(ckpt_path: str | Path, option: str) -> tuple[str, str] | None:
+    """Return (path, fingerprint) of the partner a dynamics checkpoint was trained with, if it names one."""
+    info = info_of(read_checkpoint(ckpt_path, stage="dynamics"), ckpt_path)
+    partner = info.meta.get("partners", {}).get(option)
+    return (partner["path"], partner["fingerprint"]) if partner else None
+
+
+def check_same_partner(partner: Partner, option: str, noted_path: str, noted_fingerprint: str) -> None:
+    """Raise a CheckpointError unless `partner` is the network that dynamics were trained with."""
+    if partner.fingerprint != noted_fingerprint:
+        raise CheckpointError(
+            f"these dynamics were trained with {option} {noted_path} ({noted_fingerprint}), not with "
+            f"{partner.path} ({partner.fingerprint}): name the former with --model.{option}"
+        )
+
+
+def load_partner(path: str, stage: str, device: torch.device | str) -> Partner:
+    """Load a partner, frozen, onto `device`."""
+    network = load_network(path, device, stage=stage)
+    return Partner(network, path, fingerprint(network))
+
+
+def load_partners(
+    tokenizer: str | None, latent_actions: str | None, actions: str, game: str, device: torch.device
+) -> tuple[Partner, Partner | None]:
+    """Load the tokenizer and, for latent actions, the action model; None means the newest of the game.
+
+    Raises:
+        CheckpointError: one is missing or the two do not fit each other.
+    """
+    run = default_run(game)
+    first = load_partner(tokenizer or find_partner(run, "video_tokenizer"), "video_tokenizer", device)
+    if actions != "latent":
+        return first, None
+    second = load_partner(latent_actions or find_partner(run, "latent_actions"), "latent_actions", device)
+    frame_size = {"frame_size": first.network.config["frame_size"]}
+    check_fit(
+        f"the action model {second.path} beside the tokenizer {first.path}", second.network.config, frame_size
+    )
+    return first, second

@@ -1,0 +1,437 @@
+"""The frozen trio as a game: `World.reset` starts a dream, `World.step` takes an action and goes on.
+
+    world = World.load("zelda.world")
+    frame = world.reset(seed=0)          # uint8 [H, W, 3]
+    frame = world.step(action_id=3)
+
+A world goes on from the codes of its last frames, pixels are only made to be shown (`models.dream`;
+Genie, section 2.1: dynamics model). `reset_many` and `step_many` play many sessions at once.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from tinyworlds.data.pixels import frames_to_input, input_to_frames
+from tinyworlds.errors import ConfigError, DataError
+from tinyworlds.models.maskgit import Sampling
+from tinyworlds.nn.compiling import compile_network, is_compiled
+from tinyworlds.nn.devices import Precision, pick_device, use_bf16
+from tinyworlds.nn.transformer import runs_natively
+from tinyworlds.world.dream import Dream, DreamState, Feedback
+from tinyworlds.world.info import WorldInfo
+from tinyworlds.world.start_clips import StartClips
+
+if TYPE_CHECKING:
+    from tinyworlds.envs.world_env import WorldEnv
+    from tinyworlds.models.dynamics import DynamicsModel
+    from tinyworlds.models.latent_actions import LatentActionModel
+    from tinyworlds.models.video_tokenizer import VideoTokenizer
+    from tinyworlds.play.clip import Clip
+
+
+@dataclass(frozen=True)
+class WorldState:
+    """Where a world stands: see `World.state`."""
+
+    dream: DreamState
+    truth: np.ndarray | None
+    chance: dict[str, Any]  # of the generator that draws clips
+
+
+PathLike = str | os.PathLike[str]
+
+
+class World:
+    """A learned game that is played frame by frame.
+
+    Args:
+        tokenizer: frames to codes and back.
+        dynamics: predicts the codes of the next frame.
+        latent_actions: infers the actions between given frames; not needed where the dynamics uses labels.
+        info: name, rate, keys (see `WorldInfo`).
+        start_clips: clips to start from; actions that they lack are inferred.
+        context_frames: past frames the dynamics sees; default as it was trained.
+        num_steps: MaskGIT decoding steps per frame; more are slower and often sharper.
+        temperature: 0 takes the likeliest code, above 0 samples.
+        top_k: sample only among the k likeliest codes.
+        top_p: sample only among the likeliest codes that together have this probability.
+        schedule: how many codes each decoding step reveals, see `maskgit.SCHEDULES`.
+        feedback: ``"codes"`` goes on from the predicted codes, ``"pixels"`` encodes every shown frame again,
+            ``"memory"`` is faster and drifts, see `models.dream.Dream`.
+        precision: ``"32"``, ``"bf16"`` or ``"auto"`` (bf16 on GPUs that have it); encoding is always in 32
+            bit, since rounding would change code ids.
+        device: where it runs; ``"auto"`` takes a GPU if there is one.
+        compile: compile what runs in every step with torch.compile, see `compile`: about a minute at the
+            first steps, then fewer milliseconds a frame.
+        cuda_graphs: on a GPU, record a step as a CUDA graph and replay it; changes nothing that is seen.
+    """
+
+    def __init__(
+        self,
+        tokenizer: VideoTokenizer,
+        dynamics: DynamicsModel,
+        latent_actions: LatentActionModel | None = None,
+        *,
+        info: WorldInfo | None = None,
+        start_clips: StartClips | None = None,
+        context_frames: int | None = None,
+        num_steps: int = 4,
+        temperature: float = 0.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        schedule: str = "exponential",
+        feedback: Feedback = "codes",
+        precision: Precision = "auto",
+        device: str | torch.device = "cpu",
+        compile: bool = False,
+        cuda_graphs: bool = True,
+    ) -> None:
+        self.device = pick_device(device)
+        self.info = info or WorldInfo()
+        self.tokenizer, self.dynamics, self.latent_actions = (
+            None if network is None else network.to(self.device).eval().requires_grad_(False)
+            for network in (tokenizer, dynamics, latent_actions)
+        )
+        self.start_clips = start_clips or StartClips()
+        self.context_frames = context_frames or max(dynamics.context_frames - 1, 1)
+        self.feedback = feedback
+        self._generator = torch.Generator(self.device)
+        self._generator.seed()  # a generator is born with the same seed every time
+        self._chance = np.random.default_rng()  # which clip comes next
+        self.truth: np.ndarray | None = None
+        sampling = Sampling(num_steps, temperature, top_k, top_p, schedule)
+        bf16 = use_bf16(self.device, precision)
+        self._dream = Dream(
+            self.tokenizer,
+            self.dynamics,
+            sampling,
+            self.context_frames,
+            feedback,
+            bf16,
+            self._generator,
+            cuda_graphs,
+        )
+        if compile:
+            self.compile()
+
+    @classmethod
+    def load(
+        cls,
+        path: PathLike | Sequence[PathLike] | Mapping[str, PathLike],
+        device: str | torch.device = "cpu",
+        **settings: Any,
+    ) -> World:
+        """Load a world.
+
+        Args:
+            path: a `.world` file; a run folder; a folder with weights of the three stages in any format; the
+                three checkpoints as a tuple or list, in any order, or by stage, ``{"dynamics": ..., ...}``.
+            device: such as ``"cpu"``, ``"cuda"``, ``"auto"``.
+            settings: further arguments of `World`, such as `num_steps` or `precision`.
+
+        Raises:
+            MissingFileError: nothing is there.
+            ConfigError: a stage is missing.
+            CheckpointError: a file is truncated, not ours, not finite, or the parts do not fit.
+        """
+        from tinyworlds.export.loading import open_world  # the one place that looks up: it builds worlds
+
+        return open_world(path, device, **settings)
+
+    # What a player or an evaluation asks about.
+
+    @property
+    def num_actions(self) -> int:
+        """How many actions there are; ids are 0 ... num_actions - 1."""
+        return 1 if self.info.actions == "none" else int(self.dynamics.num_actions)
+
+    @property
+    def fps(self) -> float:
+        """Frames per second."""
+        return self.info.fps
+
+    @property
+    def game(self) -> str:
+        """Short name of the title."""
+        return self.info.game
+
+    @property
+    def key_map(self) -> dict[str, int]:
+        """Key name to action id."""
+        return self.info.key_map
+
+    @property
+    def action_names(self) -> tuple[str, ...]:
+        """A name for every action id."""
+        given = self.info.action_names
+        return tuple(given[i] if i < len(given) else f"action {i}" for i in range(self.num_actions))
+
+    @property
+    def idle_action(self) -> int:
+        """The action taken while no key is pressed."""
+        return self.info.idle_action if 0 <= self.info.idle_action < self.num_actions else 0
+
+    @property
+    def frame_size(self) -> int:
+        """Side of a frame in pixels."""
+        return int(self.tokenizer.config["frame_size"])
+
+    @property
+    def frame_shape(self) -> tuple[int, int, int]:
+        """Shape of a frame: (H, W, 3)."""
+        return (self.frame_size, self.frame_size, int(self.tokenizer.config.get("num_channels", 3)))
+
+    # Playing.
+
+    def reset(
+        self,
+        frames: np.ndarray | None = None,
+        action_ids: Sequence[int] | np.ndarray | None = None,
+        seed: int | None = None,
+    ) -> np.ndarray:
+        """Start from given frames, or from one of the stored clips.
+
+        Args:
+            frames: uint8 [T, H, W, 3], T >= 1, at this world's rate; only the last `context_frames` are used.
+            action_ids: the T-1 actions between them; inferred when missing.
+            seed: of the sampling and of the choice of the stored clip.
+
+        Returns:
+            The last of the frames as the tokenizer sees it, uint8 [H, W, 3].
+
+        Raises:
+            DataError: the frames do not fit, or there are none.
+        """
+        if frames is None:
+            return self.reset_many(1, seed=seed)[0]
+        self._check_frames(frames)
+        given = None if action_ids is None else np.asarray(action_ids, np.int64)[None]
+        return self.reset_many(frames[None], given, seed)[0]
+
+    @torch.inference_mode()
+    def reset_many(
+        self, start: int | np.ndarray, action_ids: np.ndarray | None = None, seed: int | None = None
+    ) -> np.ndarray:
+        """Start N sessions that `step_many` plays at once.
+
+        Args:
+            start: N to draw stored clips, or frames uint8 [N, T, H, W, 3].
+            action_ids: [N, T-1], the actions between given frames; inferred when missing.
+            seed: of the sampling and of the choice of the stored clips, one for all sessions: they draw in
+                turn from one source, so each samples in its own way, and only the whole batch repeats.
+
+        Returns:
+            The last frame of each, as the tokenizer sees it, uint8 [N, H, W, 3].
+
+        Raises:
+            DataError: the frames do not fit, or there are none.
+        """
+        if seed is not None:
+            self._generator.manual_seed(seed)
+            self._chance = np.random.default_rng(seed)
+        self.truth = None
+        if isinstance(start, int):
+            drawn = self._stored_clips().draw(self._chance, start)
+            if start == 1:
+                self.truth = drawn.frames[0, self.context_frames :]
+            start, action_ids = drawn.window(self.context_frames)
+        self._check_frames(start, many=True)
+        frames = torch.from_numpy(np.ascontiguousarray(start[:, -self.context_frames :]))
+        pixels = frames_to_input(frames.to(self.device))  # [N, T, C, H, W]
+        self._dream.start(pixels, self._past_actions(pixels, action_ids))
+        return self._shown(self._dream.picture(self._dream.ids))
+
+    def step(self, action_id: int) -> np.ndarray:
+        """Take an action and return the next frame, uint8 [H, W, 3].
+
+        Raises:
+            ConfigError: the world has no such action, or `reset` has not been called.
+        """
+        return self.step_many([action_id])[0]
+
+    @torch.inference_mode()
+    def step_many(self, action_ids: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Take one action in each of the N sessions and return their next frames, uint8 [N, H, W, 3].
+
+        Raises:
+            ConfigError: the world has no such action, there are not N of them, or `reset` was not called.
+        """
+        if self._dream.ids is None:
+            raise ConfigError("step() was called before reset(): call world.reset() first")
+        if len(action_ids) != len(self._dream.ids):
+            raise ConfigError(f"{len(self._dream.ids)} sessions take as many actions, got {len(action_ids)}")
+        for action_id in action_ids:
+            if not 0 <= action_id < self.num_actions:
+                raise ConfigError(
+                    f"action {action_id} is not one of this world's: 0 to {self.num_actions - 1}"
+                )
+        taken = torch.as_tensor(np.asarray(action_ids, np.int64), device=self.device)
+        return self._shown(self._dream.advance(None if self.info.actions == "none" else taken))
+
+    def state(self) -> WorldState:
+        """Where the world stands; `restore` goes back to it. Memory of a state: some kilobytes a session."""
+        return WorldState(self._dream.state(), self.truth, self._chance.bit_generator.state)
+
+    @torch.inference_mode()
+    def restore(self, state: WorldState) -> None:
+        """Go on from an earlier `state`: the same actions then lead to the same frames."""
+        self._dream.restore(state.dream)
+        self.truth = state.truth
+        self._chance.bit_generator.state = state.chance
+
+    def reset_near(self, image: np.ndarray) -> np.ndarray:
+        """Go on from the stored window of true frames whose last frame is most like `image`.
+
+        A way back where a dream has drifted off. What the tokenizer sees of that frame is returned.
+
+        Args:
+            image: uint8 [H, W, 3].
+
+        Raises:
+            DataError: the world stores no clips.
+        """
+        clips = self._stored_clips()
+        length = min(self.context_frames, clips.frames.shape[1])
+        clip, place = clips.most_like(image, length)
+        shown = self.reset_many(*clips[[clip]].window(length, place))[0]
+        self.truth = clips.frames[clip, place + length :]
+        return shown
+
+    def rollout(
+        self, frames: np.ndarray, action_ids: Sequence[int] | np.ndarray, seed: int | None = None
+    ) -> np.ndarray:
+        """Play a list of actions from given frames.
+
+        Args:
+            frames: context, uint8 [T, H, W, 3]; it is not part of what is returned.
+            action_ids: the N actions to take.
+            seed: of the sampling.
+
+        Returns:
+            The predicted frames, uint8 [N, H, W, 3].
+        """
+        self.reset(frames, seed=seed)
+        played = [self.step(int(action))[None] for action in action_ids]
+        return np.concatenate([np.zeros((0, *self.frame_shape), np.uint8), *played])
+
+    def as_env(self, max_steps: int | None = None, render_mode: str | None = None) -> WorldEnv:
+        """Return a session of this world as a `gymnasium.Env`; it shares the weights and nothing else.
+
+        Args:
+            max_steps: steps per episode; None for no limit.
+            render_mode: ``"rgb_array"`` or None.
+        """
+        from tinyworlds.envs.world_env import WorldEnv
+
+        return WorldEnv(self, max_steps=max_steps, render_mode=render_mode)
+
+    def play(self, keys: str, seed: int | None = None) -> Clip:
+        """Play a script of keys from a stored clip and return a clip that shows itself in a notebook.
+
+        It is a session of its own: where this world stands does not change.
+
+        Args:
+            keys: one key for each frame, such as ``"d*30 space*2 idle*5"``.
+            seed: the same seed starts from the same clip and samples alike.
+
+        Raises:
+            ConfigError: a word is no key, or means nothing in this world.
+            DataError: the world stores no clips to start from.
+        """
+        from tinyworlds.play.clip import play_keys
+        from tinyworlds.world.own_session import own_session
+
+        return play_keys(own_session(self), keys, seed)
+
+    @property
+    def sampling(self) -> Sampling:
+        """How frames are decoded; may be replaced between two steps."""
+        return self._dream.sampling
+
+    @sampling.setter
+    def sampling(self, sampling: Sampling) -> None:
+        self._dream.sampling = sampling
+
+    @property
+    def codes(self) -> torch.Tensor | None:
+        """What the world remembers: the codes of the last frames, int64 [N, T, P]; None before `reset`."""
+        return self._dream.ids
+
+    @property
+    def compiled(self) -> bool:
+        """Whether anything of it is compiled."""
+        return is_compiled(self.dynamics) or is_compiled(self.tokenizer)
+
+    @property
+    def bf16(self) -> bool:
+        """Whether it computes in bfloat16 (but never while encoding); may be changed between two steps."""
+        return self._dream.bf16
+
+    @bf16.setter
+    def bf16(self, bf16: bool) -> None:
+        self._dream.bf16 = bf16
+        self._dream.remember_anew()
+
+    def compile(self) -> bool:
+        """Compile what runs in every step; the next steps take about a minute, those after them less time.
+
+        What a kernel of our own runs (float32 on a CPU) is left alone: that is faster still.
+
+        Returns:
+            Whether there was anything to compile.
+        """
+        parts = {"transformer": self.dynamics, "decoder": self.tokenizer}
+        wanted = [p for p, network in parts.items() if self.bf16 or not runs_natively(getattr(network, p))]
+        for part in wanted:
+            compile_network(parts[part], only=[part], constant=True)
+        if self._dream.recorded is not None:
+            self._dream.recorded.forget()
+        return bool(wanted)
+
+    @property
+    def cuda_graphs(self) -> bool:
+        """Whether steps are recorded as CUDA graphs where they can be."""
+        return self._dream.recorded is not None
+
+    def _shown(self, frames: torch.Tensor) -> np.ndarray:
+        """Decoded frames [N, C, H, W] as uint8 [N, H, W, 3]."""
+        return input_to_frames(frames.clamp(-1, 1)).cpu().numpy()
+
+    def _past_actions(self, pixels: torch.Tensor, action_ids: np.ndarray | None) -> torch.Tensor | None:
+        sessions, wanted = len(pixels), pixels.shape[1] - 1
+        if self.info.actions == "none":
+            return None
+        if action_ids is not None:
+            given = torch.as_tensor(np.array(action_ids, np.int64), device=self.device)
+            if given.ndim != 2 or given.shape[1] < wanted:
+                shape = tuple(given.shape[1:])
+                raise DataError(f"{wanted + 1} frames need {wanted} actions between them; got {shape}")
+            return given[:, given.shape[1] - wanted :]
+        if wanted and self.info.actions == "latent" and self.latent_actions is not None:
+            return self.latent_actions.encode(pixels)
+        return torch.full((sessions, wanted), self.idle_action, dtype=torch.int64, device=self.device)
+
+    def _stored_clips(self) -> StartClips:
+        if not self.start_clips:
+            raise DataError(
+                "this world stores no start clips: put some in with `tinyworlds convert IN OUT.world --data"
+                " GAMEPLAY.h5`, or give frames to reset(), uint8 [T, H, W, 3]"
+            )
+        return self.start_clips
+
+    def _check_frames(self, frames: np.ndarray, many: bool = False) -> None:
+        shape, dtype = np.shape(frames), getattr(frames, "dtype", type(frames).__name__)
+        clip = shape[1:] if many else shape
+        if dtype != np.uint8 or len(clip) != 4 or min(shape[: 1 + many]) < 1 or clip[1:] != self.frame_shape:
+            height, width, channels = self.frame_shape
+            raise DataError(
+                f"this world starts from uint8 frames {'[N, T' if many else '[T'}, {height}, {width},"
+                f" {channels}]; got {dtype} {list(shape)}: resize or convert them"
+            )

@@ -1,0 +1,184 @@
+"""The `.world` file: one safetensors file that holds everything needed to play, and no code.
+
+Tensors: ``tokenizer.*``, ``dynamics.*``, ``latent_actions.*`` (absent where the dynamics uses labels),
+``start_frames`` uint8 [n, T, H, W, 3], ``start_actions`` int64 [n, T-1]. The metadata entry ``tinyworlds``
+is JSON: ``schema_version``, ``configs`` (constructor arguments of each network), the fields of `WorldInfo`,
+and ``play`` (context, decoding steps, temperature).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from tinyworlds.checkpoints.formats import WORLD_PARTS
+from tinyworlds.checkpoints.load import build_network, first_nonfinite
+from tinyworlds.checkpoints.safetensors_file import read_safetensors, write_safetensors
+from tinyworlds.errors import CheckpointError, DataError, MissingFileError, TinyWorldsError
+from tinyworlds.models.fit import check_fit
+from tinyworlds.world.core import World
+from tinyworlds.world.info import WorldInfo
+from tinyworlds.world.start_clips import StartClips
+
+SCHEMA_VERSION = 1
+_STAGES = {part: stage for stage, part in WORLD_PARTS.items()}  # tokenizer, latent_actions, dynamics
+_PLAY = {
+    "context_frames": int,
+    "num_steps": int,
+    "temperature": (int, float),
+    "top_k": (int, type(None)),
+    "top_p": (int, float, type(None)),
+    "schedule": str,
+}
+
+
+def save_world(path: str | os.PathLike[str], world: World) -> Path:
+    """Write a world, whole or not at all.
+
+    Raises:
+        CheckpointError: a weight is not finite, or the networks do not fit each other.
+        StorageError: the disk is full or the path cannot be written.
+    """
+    path = Path(path)
+    networks = {name: getattr(world, name) for name in _STAGES if getattr(world, name) is not None}
+    check_fit(**networks)
+    tensors = {}
+    for name, network in networks.items():
+        weights = network.state_dict()
+        _check_finite(path, name, weights)
+        tensors |= {f"{name}.{key}": value for key, value in weights.items()}
+    clips = {"start_frames": world.start_clips.frames, "start_actions": world.start_clips.actions}
+    if world.start_clips:
+        tensors |= {
+            name: torch.from_numpy(np.ascontiguousarray(array))
+            for name, array in clips.items()
+            if array is not None
+        }
+    header = {
+        "schema_version": SCHEMA_VERSION,
+        "configs": {name: dict(network.config) for name, network in networks.items()},
+        "play": {"context_frames": world.context_frames, **dataclasses.asdict(world.sampling)},
+        **dataclasses.asdict(world.info),
+    }
+    write_safetensors(path, header, tensors)
+    return path
+
+
+def load_world(path: str | os.PathLike[str], device: str | torch.device = "cpu", **settings: Any) -> World:
+    """Read a `.world` file.
+
+    Args:
+        path: the file.
+        device: where the world runs.
+        settings: arguments of `World` that replace the stored ones, such as `num_steps`.
+
+    Raises:
+        MissingFileError: no such file.
+        CheckpointError: truncated, not ours, written by a newer version, or with weights that are not finite.
+    """
+    path = Path(path)
+    header, tensors = _read(path)
+    networks = {
+        name: _build(path, name, header["configs"][name], _part(tensors, name))
+        for name in _STAGES
+        if name in header["configs"]
+    }
+    if not {"tokenizer", "dynamics"} <= {*networks}:
+        raise CheckpointError(f"{path} lacks the tokenizer or the dynamics: export it again")
+    try:
+        check_fit(**networks)
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error}") from None
+    try:
+        stored, info = _play_settings(header), _info(header)
+        clips = _start_clips(tensors, networks["dynamics"].num_actions)
+        return World(**networks, info=info, start_clips=clips, device=device, **{**stored, **settings})
+    except DataError as error:
+        raise CheckpointError(f"{path}: {error}: export it again") from None
+    except (TypeError, ValueError, AttributeError) as error:
+        if isinstance(error, TinyWorldsError):
+            raise
+        raise CheckpointError(f"{path}: its settings are damaged ({error}): export it again") from None
+
+
+def _play_settings(header: dict[str, Any]) -> dict[str, Any]:
+    """How the file says it is played; entries of later versions are ignored."""
+    stored = {name: value for name, value in dict(header.get("play", {})).items() if name in _PLAY}
+    for name, value in stored.items():
+        if not isinstance(value, _PLAY[name]) or isinstance(value, bool):
+            raise TypeError(f"{name} is {value!r}")
+    if stored.get("context_frames", 1) < 1:
+        raise ValueError(f"context_frames is {stored['context_frames']}")
+    return stored
+
+
+def _start_clips(tensors: dict[str, torch.Tensor], num_actions: int) -> StartClips:
+    """The clips that the file holds, if any."""
+    if "start_frames" not in tensors:
+        return StartClips()
+    actions = tensors["start_actions"].numpy() if "start_actions" in tensors else None
+    clips = StartClips(tensors["start_frames"].numpy(), actions)
+    if actions is not None and ((actions < 0) | (actions >= max(num_actions, 1))).any():
+        raise DataError(f"the actions of its start clips are not all 0 to {num_actions - 1}")
+    return clips
+
+
+def _info(header: dict[str, Any]) -> WorldInfo:
+    """What the file says of the world; entries of later versions are ignored."""
+    known = {f.name: header[f.name] for f in dataclasses.fields(WorldInfo) if f.name in header}
+    known["action_names"] = tuple(str(name) for name in known.get("action_names", ()))
+    known["key_map"] = {str(key): int(action) for key, action in known.get("key_map", {}).items()}
+    known |= {"fps": float(known.get("fps", WorldInfo.fps)), "game": str(known.get("game", ""))}
+    if not 0 < known["fps"] < float("inf") or not isinstance(known.get("idle_action", 0), int):
+        raise ValueError(f"fps {known['fps']}, idle_action {known.get('idle_action')}")
+    if known.get("actions", "latent") not in ("latent", "labels", "none"):
+        raise ValueError(f"actions {known['actions']}")
+    return WorldInfo(**known)
+
+
+def read_header(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return the metadata of a `.world` file without reading its weights; errors as `load_world`."""
+    return _read(Path(path), header_only=True)[0]
+
+
+def _read(path: Path, header_only: bool = False) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    if not path.is_file():
+        raise MissingFileError(
+            f"there is no world file {path}: train a game and 'tinyworlds export' it first"
+        )
+    header, tensors = read_safetensors(path, header_only)
+    if not isinstance(header.get("configs"), dict) or not isinstance(header.get("schema_version"), int):
+        raise CheckpointError(
+            f"{path} is no TinyWorlds world: make one with 'tinyworlds export RUN OUT.world'"
+        )
+    if header["schema_version"] > SCHEMA_VERSION:
+        raise CheckpointError(
+            f"{path} is of schema {header['schema_version']}, this version reads {SCHEMA_VERSION}: "
+            "upgrade tinyworlds"
+        )
+    return header, tensors
+
+
+def _part(tensors: dict[str, torch.Tensor], name: str) -> dict[str, torch.Tensor]:
+    prefix = f"{name}."
+    return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+
+
+def _build(path: Path, name: str, config: Any, weights: dict[str, torch.Tensor]) -> torch.nn.Module:
+    _check_finite(path, name, weights)
+    if not isinstance(config, dict):
+        raise CheckpointError(f"{path}: the configuration of {name} is damaged: export it again")
+    return build_network(path, _STAGES[name], config, weights)
+
+
+def _check_finite(path: Path, name: str, weights: dict[str, torch.Tensor]) -> None:
+    if (bad := first_nonfinite(weights)) is not None:
+        raise CheckpointError(
+            f"{path}: weights of {name} are not finite (NaN or infinite, first {bad}): "
+            "export a checkpoint from before training failed"
+        )

@@ -1,0 +1,131 @@
+"""Change the keys, names and idle action in a `.world` file; every other byte of it stays as it is.
+
+A safetensors file is the length of its header (8 bytes, little endian), the header (JSON), then the tensors,
+whose places are counted from the end of the header. So the tensors are copied as bytes: that is quick, takes
+no memory, and cannot change a weight.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from tinyworlds.checkpoints.safetensors_file import KEY
+from tinyworlds.errors import CheckpointError, ConfigError, did_you_mean
+from tinyworlds.keys import COMMANDS, NAMED_KEYS, is_key, normalise_key
+from tinyworlds.system.files import replacing
+
+_ALIGNMENT = 8  # where tensors begin, for readers that map the file
+
+
+@dataclass(frozen=True)
+class Keys:
+    """What a world file says about its actions.
+
+    Attributes:
+        key_map: key name to action id.
+        names: one per action.
+        idle: the action taken while no key is pressed.
+    """
+
+    key_map: dict[str, int]
+    names: tuple[str, ...]
+    idle: int
+
+
+def known_keys(key_map: Mapping[str, int], num_actions: int) -> dict[str, int]:
+    """Return the keys whose action the world has."""
+    return {key: action for key, action in key_map.items() if 0 <= action < num_actions}
+
+
+def changed_keys(
+    keys: Keys, bind: Sequence[str] = (), name: Sequence[str] = (), idle: str | None = None
+) -> Keys:
+    """Apply what a person typed; later entries win, and a name given here may be used in a binding.
+
+    Args:
+        keys: as they are.
+        bind: ``"left=2"``, ``"space=turn left"``, ``"left+space=3"``, or ``"left="`` to take a key away.
+        name: ``"2=jump"``.
+        idle: an action, by number or name.
+
+    Raises:
+        ConfigError: an entry is malformed, names no key, or no action of this world.
+    """
+    names = list(keys.names)
+    for entry in name:
+        action, text = _parts(entry, "--name 2=jump")
+        if not text:
+            raise ConfigError(f"--name {entry} gives an empty name; write for example --name 2=jump")
+        names[_action(action, keys.names)] = text
+    changed = replace(keys, names=tuple(names))
+    key_map = dict(keys.key_map)
+    for entry in bind:
+        key, action = _parts(entry, "--bind left=2")
+        key_map.pop(_key(key), None)
+        if action:
+            key_map[_key(key)] = _action(action, changed.names)
+    return replace(changed, key_map=key_map, idle=keys.idle if idle is None else _action(idle, changed.names))
+
+
+def _parts(entry: str, example: str) -> tuple[str, str]:
+    left, equals, right = entry.partition("=")
+    if not equals or not left.strip():
+        raise ConfigError(f"'{entry}' is no assignment; write for example {example}")
+    return left.strip(), right.strip()
+
+
+def _key(text: str) -> str:
+    """The name of a key, or of several held together ("left+space")."""
+    for part in text.split("+"):
+        if normalise_key(part) in COMMANDS:
+            meaning = COMMANDS[normalise_key(part)]
+            raise ConfigError(f"the key '{part}' means '{meaning}' while playing; bind another one")
+        if not is_key(normalise_key(part)):
+            hint = did_you_mean(part.lower(), NAMED_KEYS)
+            raise ConfigError(f"'{part}' is no key; write for example --bind left=2 or left+space=3.{hint}")
+    return normalise_key(text)
+
+
+def _action(text: str, names: Sequence[str]) -> int:
+    if text.isdecimal() and int(text) < len(names):
+        return int(text)
+    lower = [name.lower() for name in names]
+    if text.lower() in lower:
+        return lower.index(text.lower())
+    listed = ", ".join(f"{i} {name}" for i, name in enumerate(names))
+    raise ConfigError(
+        f"this world has no action '{text}'.{did_you_mean(text.lower(), lower)} It has {listed}"
+    )
+
+
+def write_keys(path: Path, keys: Keys) -> None:
+    """Store keys in a world file: the whole new file or the old one.
+
+    Raises:
+        CheckpointError: the file is damaged.
+        StorageError: the disk is full or the path cannot be written.
+    """
+    entries = {"key_map": keys.key_map, "action_names": list(keys.names), "idle_action": keys.idle}
+    with path.open("rb") as source:
+        try:
+            header = json.loads(source.read(int.from_bytes(source.read(8), "little")))
+            metadata = header["__metadata__"]
+            metadata[KEY] = json.dumps({**json.loads(metadata[KEY]), **entries})
+        except (ValueError, KeyError, TypeError, OverflowError, MemoryError) as error:
+            raise CheckpointError(f"{path} is damaged ({error!r}): copy or export it again") from None
+        with replacing(path) as temporary:
+            with temporary.open("wb") as target:
+                target.write(_header_bytes(header))
+                shutil.copyfileobj(source, target)
+            source.close()  # Windows replaces no file that is open
+
+
+def _header_bytes(header: Mapping[str, Any]) -> bytes:
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % _ALIGNMENT)
+    return len(text).to_bytes(8, "little") + text
