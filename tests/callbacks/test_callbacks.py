@@ -191,13 +191,16 @@ def test_open_loop_is_drawn_at_each_validation(make_trainer, held_out):
 
 
 def test_no_codec_and_no_logger_end_a_training(make_trainer, held_out, monkeypatch, caplog, tmp_path):
-    from tinyworlds.media import pictures as media
+    from tinyworlds.errors import VideoError
+
+    def no_codec(*_):
+        raise VideoError("no codec here")
 
     class Broken(CSVLogger):
         def log_image(self, **kwargs):
             raise RuntimeError("no network")
 
-    monkeypatch.setattr(media, "ENCODERS", ())
+    monkeypatch.setattr("tinyworlds.media.video.write_h264", no_codec)
     trainer = make_trainer(callbacks.OpenLoopClip(), logger=Broken(tmp_path, name="walk"), max_epochs=1)
     trainer.fit(FakeDynamicsStage(), WalkData())
     assert pictures(trainer) == {"open_loop_step_3.png"}

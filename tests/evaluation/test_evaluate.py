@@ -8,7 +8,7 @@ from fake_networks import FakeActions, FakeDynamics, FakeTokenizer, walk
 from tinyworlds.commands.evaluate import main
 from tinyworlds.data.held_out import Clips, held_out_clips
 from tinyworlds.data.pixels import input_to_frames
-from tinyworlds.errors import ConfigError, DataError
+from tinyworlds.errors import ConfigError, DataError, VideoError
 from tinyworlds.evaluation.evaluate import evaluate_world
 from tinyworlds.evaluation.pictures import typical
 from tinyworlds.evaluation.report import Bar
@@ -138,9 +138,10 @@ def test_report_is_written_with_pictures_and_bars(tmp_path):
 
 
 def test_a_failing_codec_costs_only_the_clip(tmp_path, monkeypatch, caplog):
-    from tinyworlds.media import pictures as media
+    def no_codec(*_):
+        raise VideoError("no codec here")
 
-    monkeypatch.setattr(media, "ENCODERS", ())
+    monkeypatch.setattr("tinyworlds.media.video.write_h264", no_codec)
     world = fake_world()
     write_report(tmp_path, evaluate_world(world, fake_clips(4)), world)
     assert (tmp_path / "open_loop.png").exists()

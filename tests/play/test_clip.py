@@ -13,7 +13,7 @@ from small_worlds import known_world
 import tinyworlds
 from tinyworlds import compare
 from tinyworlds.errors import ConfigError, DataError, VideoError
-from tinyworlds.media import pictures as media
+from tinyworlds.media import video
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_without_a_codec_it_shows_a_gif(clip, monkeypatch):
     def no_codec(*_):
         raise VideoError("no codec here")
 
-    monkeypatch.setattr(media, "ENCODERS", ((no_codec, ".mp4"),))
+    monkeypatch.setattr(video, "write_h264", no_codec)
     kind, data = embedded(html := clip._repr_html_())
     assert kind == "image/gif"
     assert html.startswith("<img")

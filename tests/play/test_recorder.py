@@ -60,7 +60,7 @@ def test_frames_and_actions_are_those_played(session):
     assert ends.tolist() == [False] * 4 + [True]
     with Image.open(files[".gif"]) as gif:
         assert (gif.n_frames, gif.size, gif.info["duration"]) == (5, (32, 32), 70)
-    assert files.keys() & {".mp4", ".webm"}
+    assert ".mp4" in files
 
 
 def test_going_back_begins_another_episode(session):

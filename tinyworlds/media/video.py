@@ -1,12 +1,12 @@
 """Clips on disk: videos that play in a browser, and GIFs.
 
-Frames are uint8 [T, H, W, 3] RGB. A clip that no codec on this machine can write is a
+Frames are uint8 [T, H, W, 3] RGB. A clip that cannot be encoded on this machine is a
 :class:`~tinyworlds.errors.VideoError`, which callers turn into a warning: no picture may depend on a codec.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -19,12 +19,10 @@ from tinyworlds.system.files import replacing
 
 
 def save_video(path: str | Path, frames: np.ndarray, fps: float, scale: int = 1) -> Path:
-    """Write a clip that plays in a browser.
-
-    H.264 through PyAV, else through OpenCV where its build has the encoder, else VP8 in a ``.webm``.
+    """Write a clip that plays in a browser: H.264, through PyAV.
 
     Args:
-        path: where to; the ending becomes that of the format written.
+        path: where to; the ending becomes ``.mp4``.
         frames: uint8 [T, H, W, 3] RGB.
         fps: frames per second, above 0.
         scale: pixels per pixel.
@@ -33,7 +31,7 @@ def save_video(path: str | Path, frames: np.ndarray, fps: float, scale: int = 1)
         The path written.
 
     Raises:
-        VideoError: no encoder worked; each one's reason is in the message.
+        VideoError: PyAV is broken or could not encode it; its reason is in the message.
         StorageError: the disk is full or the path cannot be written.
     """
     frames = np.asarray(frames)
@@ -42,17 +40,13 @@ def save_video(path: str | Path, frames: np.ndarray, fps: float, scale: int = 1)
             f"Cannot write {path}: a clip is uint8 [T, H, W, 3] at fps > 0, "
             f"got {frames.dtype} {list(frames.shape)} at {fps} fps."
         )
-    failures = []
-    for encoder, suffix in ENCODERS:
-        target = Path(path).with_suffix(suffix)
-        try:
-            with replacing(target) as temporary:
-                encoder(temporary, _Enlarged(frames, scale), fps)
-        except (ImportError, VideoError) as error:
-            failures.append(f"{encoder.__name__}: {error}")
-        else:
-            return target
-    raise VideoError(f"No video encoder could write {path} ({'; '.join(failures)}); run: pip install av")
+    target = Path(path).with_suffix(".mp4")
+    try:
+        with replacing(target) as temporary:
+            write_h264(temporary, _Enlarged(frames, scale), fps)
+    except (ImportError, VideoError) as error:
+        raise VideoError(f"No video encoder could write {path} ({error}); run: pip install av") from error
+    return target
 
 
 def save_clip(path: str | Path, frames: np.ndarray, fps: float, scale: int = 1) -> Path:
@@ -106,10 +100,7 @@ class _Enlarged:
             yield np.pad(large, missing, mode="edge")
 
 
-Frames = np.ndarray | _Enlarged
-
-
-def h264_pyav(path: Path, frames: Frames, fps: float) -> None:
+def write_h264(path: Path, frames: np.ndarray | _Enlarged, fps: float) -> None:
     """H.264 yuv420p with the index in front, so that a browser starts at once."""
     import av
 
@@ -126,36 +117,3 @@ def h264_pyav(path: Path, frames: Frames, fps: float) -> None:
         if isinstance(error, OSError) and error.errno == 28:  # a full disk is not the codec's fault
             raise
         raise VideoError(str(error)) from error
-
-
-def h264_opencv(path: Path, frames: Frames, fps: float) -> None:
-    """H.264 through OpenCV; its pip wheels for Linux lack the encoder, others may have it."""
-    _opencv(path, frames, fps, "avc1")
-
-
-def vp8_opencv(path: Path, frames: Frames, fps: float) -> None:
-    """VP8 in WebM, which every OpenCV wheel can write."""
-    _opencv(path, frames, fps, "VP80")
-
-
-def _opencv(path: Path, frames: Frames, fps: float, codec: str) -> None:
-    import cv2
-
-    size = (frames.shape[2], frames.shape[1])
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*codec), float(fps), size)
-    try:
-        if not writer.isOpened():
-            raise VideoError(f"this OpenCV has no {codec} encoder")
-        for frame in frames:
-            writer.write(np.ascontiguousarray(frame[..., ::-1]))
-    finally:
-        writer.release()
-    if not path.stat().st_size:
-        raise VideoError(f"OpenCV's {codec} encoder wrote nothing")
-
-
-ENCODERS: tuple[tuple[Callable[[Path, Frames, float], None], str], ...] = (
-    (h264_pyav, ".mp4"),
-    (h264_opencv, ".mp4"),
-    (vp8_opencv, ".webm"),
-)

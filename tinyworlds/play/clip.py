@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 SHOWN_PX = 320  # of a clip in a notebook, the longer side
 ERROR_GAIN = 2
-_MIME = {".mp4": "video/mp4", ".webm": "video/webm", ".gif": "image/gif"}
+_MIME = {".mp4": "video/mp4", ".gif": "image/gif"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,14 +54,14 @@ class Clip:
         """Write the clip: a GIF where the path ends in ``.gif``, else a video.
 
         Args:
-            path: where to; the ending of a video becomes that of the codec found on this machine.
+            path: where to; the ending of a video becomes ``.mp4``.
             scale: pixels per pixel; by default the longer side becomes about 320.
 
         Returns:
             The path written.
 
         Raises:
-            VideoError: no codec could write the video.
+            VideoError: the video could not be encoded.
             StorageError: the disk is full or the path cannot be written.
         """
         from tinyworlds.media.video import save_clip
