@@ -30,8 +30,7 @@ from tinyworlds.data.remote_access import (
     shown,
 )
 from tinyworlds.errors import DataError, StorageError, TinyWorldsError
-from tinyworlds.sources.hub.names import path_in
-from tinyworlds.system.files import move_into_place, storage_error, write_text
+from tinyworlds.system.files import move_into_place, path_in, storage_error, write_text
 from tinyworlds.system.locks import locked
 from tinyworlds.system.progress import progress_bar
 

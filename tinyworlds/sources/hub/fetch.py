@@ -19,8 +19,7 @@ from pathlib import Path
 from tinyworlds.errors import ConfigError, DataError, StorageError, TinyWorldsError
 from tinyworlds.sources.hub.checksum import matches
 from tinyworlds.sources.hub.listing import PublishedFile, Source
-from tinyworlds.sources.hub.names import path_in
-from tinyworlds.system.files import move_into_place, storage_error
+from tinyworlds.system.files import move_into_place, path_in, storage_error
 from tinyworlds.system.progress import progress_bar
 
 _MIB = 2**20
