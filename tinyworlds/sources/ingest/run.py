@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tinyworlds.data.content import content_hash
+from tinyworlds.data.cache import sampled_hash
 from tinyworlds.errors import TinyWorldsError
 from tinyworlds.sources.ingest.assemble import Extracted, VideoRecord, assemble, read_records
 from tinyworlds.sources.ingest.extract import PIECE_BYTES, Job
@@ -134,7 +134,7 @@ class _Ingest:
         twins: list[tuple[str, str]] = []
         for path in found:
             try:
-                content = content_hash(path)
+                content = sampled_hash(path)
             except OSError:
                 content = f"unreadable {path}"  # the reader says what is wrong with it
             if content in known:

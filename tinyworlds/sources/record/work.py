@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tinyworlds.data.content import content_hash
+from tinyworlds.data.cache import sampled_hash
 from tinyworlds.data.reader import FrameFile
 from tinyworlds.data.schema import FileInfo, read_info
 from tinyworlds.data.writer import CHUNK_FRAMES
@@ -154,7 +154,7 @@ class Work:
                     advance(joiner.add(piece.path, continues))
         try:
             # who is killed after the move knows by this note that only the tidying is left
-            write_text(self.folder / _JOINED, content_hash(whole))
+            write_text(self.folder / _JOINED, sampled_hash(whole))
             move_into_place(whole, self.out)
         except OSError as error:
             raise storage_error(self.out, error) from error
@@ -202,7 +202,7 @@ class Work:
     def _was_joined(self) -> bool:
         """Whether `out` is what the pieces were joined to."""
         try:
-            return (self.folder / _JOINED).read_text(encoding="utf-8") == content_hash(self.out)
+            return (self.folder / _JOINED).read_text(encoding="utf-8") == sampled_hash(self.out)
         except OSError:
             return False
 

@@ -12,9 +12,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from tinyworlds.data.cache import cache_folder, check_space
+from tinyworlds.data.cache import cache_folder, check_space, sampled_hash
 from tinyworlds.data.codes_part import CodesPart, rows_done
-from tinyworlds.data.content import content_hash
 from tinyworlds.system.files import move_into_place
 from tinyworlds.system.locks import locked
 from tinyworlds.system.progress import progress_bar
@@ -31,7 +30,7 @@ class Origin:
     """What codes are made of; a change of any of it makes another file.
 
     Attributes:
-        content: :func:`~tinyworlds.data.content.content_hash` of the gameplay file.
+        content: :func:`~tinyworlds.data.cache.sampled_hash` of the gameplay file.
         tokenizer: fingerprint of its weights.
         latent_actions: fingerprint of the action model's weights; "none" without one.
         window: what of the windows the codes depend on.
@@ -52,7 +51,7 @@ class Origin:
 
 def origin_of(encoder: CodeEncoder, tokenizer: str, latent_actions: str | None) -> Origin:
     """Return the origin of what `encoder` makes, given the fingerprints of its networks."""
-    content = content_hash(encoder.file.info.path)
+    content = sampled_hash(encoder.file.info.path)
     return Origin(content, tokenizer, latent_actions or "none", encoder.window)
 
 
