@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import importlib
 from importlib.metadata import entry_points
+from pathlib import Path
 
-from games.own import load_own, own_titles
+from games.own import is_spec, read_spec
 from games.spec import GameSpec
 from tinyworlds.errors import ConfigError, did_you_mean
 
 GROUP = "tinyworlds.games"
+FOLDER = Path("data")  # where the user's YAML files lie, in the working directory
 _BUILT_IN = ("zelda", "sonic", "pole_position", "picodoom", "pong", "doom")
 _registered: dict[str, GameSpec] = {}
 
@@ -35,6 +37,16 @@ def titles() -> list[str]:
     return list(dict.fromkeys([*_BUILT_IN, *sorted(_entry_points()), *_registered, *own_titles()]))
 
 
+def own_titles() -> list[str]:
+    """Return the names of the titles that are YAML files of the user's."""
+    return sorted(path.stem for path in FOLDER.glob("*.yaml") if is_spec(path))
+
+
+def own_file(name: str) -> Path:
+    """Return where the YAML file of a title lies, if it has one."""
+    return FOLDER / f"{name}.yaml"
+
+
 def get(name: str) -> GameSpec:
     """Return the title called `name`.
 
@@ -47,7 +59,7 @@ def get(name: str) -> GameSpec:
         return importlib.import_module(f"games.{name}").SPEC
     plugins = _entry_points()
     if name not in plugins and name in own_titles():
-        return load_own(name)
+        return read_spec(own_file(name))
     if name not in plugins:
         raise ConfigError(
             f"Unknown game '{name}'; known: {', '.join(titles())}.{did_you_mean(name, titles())}"

@@ -9,8 +9,7 @@ import pytest
 from paths import ROOT
 
 from games import registry
-from games.own import own_titles
-from games.registry import get, register, titles
+from games.registry import get, own_titles, register, titles
 from games.spec import GameSpec
 from tinyworlds.errors import ConfigError
 

@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         TinyWorldsError: for the dispatcher to print.
     """
     args = _parser().parse_intermixed_args(argv)
-    from games.own import spec_for, write_spec
+    from tinyworlds.sources.ingest.game_file import spec_for, write_spec
 
     spec = spec_for(args.game, args.size, args.fps)
     settings = Settings(
