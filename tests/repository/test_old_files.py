@@ -1,4 +1,4 @@
-"""What an older program wrote opens, trains on, plays, evaluates and exports as it did (fixtures/old_run/README.md)."""
+"""What an older program wrote opens, trains on, plays and exports as it did: see fixtures/old_run."""
 
 import json
 import shutil
