@@ -33,7 +33,7 @@ from tinyworlds.keys import (
     normalise_key,
 )
 from tinyworlds.play.history import History, Moment
-from tinyworlds.play.pacing import Pace
+from tinyworlds.play.pace import Pace
 from tinyworlds.play.recorder import Recorder, Recordings
 from tinyworlds.play.view import Event, PlayableWorld, PlayFrame, View
 
