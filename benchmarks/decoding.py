@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from tinyworlds.api import World
 from tinyworlds.bench.command import run
 from tinyworlds.bench.report import Table
 from tinyworlds.data import H5DataModule
@@ -24,7 +25,6 @@ from tinyworlds.evaluation.run import settings_of
 from tinyworlds.metrics.frames import psnr
 from tinyworlds.models.maskgit import SCHEDULES
 from tinyworlds.world.action_source import true_actions
-from tinyworlds.world.core import World
 from tinyworlds.world.dream import Dream, Feedback
 
 SHOWN = (1, 4, 8, 16, 32)

@@ -10,10 +10,10 @@ from typing import get_args
 
 import numpy as np
 
+from tinyworlds.api import World
 from tinyworlds.bench.command import run
 from tinyworlds.bench.report import Table
 from tinyworlds.errors import DataError
-from tinyworlds.world.core import World
 from tinyworlds.world.dream import Feedback
 
 SHOWN = (1, 4, 8, 12, 16, 24)

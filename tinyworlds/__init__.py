@@ -14,7 +14,7 @@ from tinyworlds.system.threads import sleep_early_if_busy
 __version__ = "0.1.0"
 
 _HOMES = {
-    "World": "tinyworlds.world.core",
+    "World": "tinyworlds.api",
     "StartClips": "tinyworlds.world.start_clips",
     "VideoTokenizer": "tinyworlds.models",
     "LatentActionModel": "tinyworlds.models",
@@ -24,7 +24,7 @@ _HOMES = {
     "LatentActionsStage": "tinyworlds.training.stages",
     "DynamicsStage": "tinyworlds.training.stages",
     "load_network": "tinyworlds.checkpoints.load",
-    "compare": "tinyworlds.play.clip",
+    "compare": "tinyworlds.api",
 }
 
 __all__ = sorted(_HOMES)

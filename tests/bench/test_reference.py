@@ -8,11 +8,11 @@ import pytest
 import torch
 from v1_cases import CASES, NETWORKS, PARITY, TOLERANCE, frames_of, network, read, recorded, thinned
 
+from tinyworlds.api import World
 from tinyworlds.bench import reference
 from tinyworlds.checkpoints import v1_keys
 from tinyworlds.models import maskgit
 from tinyworlds.models.masking import IGNORED
-from tinyworlds.world.core import World
 
 every_case = pytest.mark.parametrize("case", CASES)
 small_case = pytest.mark.parametrize("case", ["pong_small", "moe"])

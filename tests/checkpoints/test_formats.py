@@ -16,9 +16,9 @@ from v1_cases import MOE_FILES as FILES
 from v1_cases import content_of
 
 from tinyworlds import load_network
+from tinyworlds.api import World
 from tinyworlds.checkpoints.load import fingerprint, read_checkpoint
 from tinyworlds.errors import CheckpointError, ConfigError, MissingFileError
-from tinyworlds.world.core import World
 
 STAGES = ("video_tokenizer", "latent_actions", "dynamics")
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 from made_runs import SIZES, make_run, save_stage
 
+from tinyworlds.api import World
 from tinyworlds.checkpoints.load import find_checkpoint, fingerprint, load_network
 from tinyworlds.checkpoints.search import find_stages
 from tinyworlds.checkpoints.v1_keys import original_config
@@ -15,7 +16,6 @@ from tinyworlds.checkpoints.v1_writing import write_v1_file, write_v1_folder
 from tinyworlds.commands.cli import main
 from tinyworlds.errors import CheckpointError, ConfigError
 from tinyworlds.models import DynamicsModel, LatentActionModel, VideoTokenizer
-from tinyworlds.world.core import World
 
 STAGES = ("video_tokenizer", "latent_actions", "dynamics")
 

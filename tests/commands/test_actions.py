@@ -10,10 +10,10 @@ import torch
 from PIL import Image
 from safetensors import safe_open
 
+from tinyworlds.api import World
 from tinyworlds.commands.cli import main
 from tinyworlds.errors import CheckpointError, ConfigError, StorageError
 from tinyworlds.models import DynamicsModel, LatentActionModel, VideoTokenizer
-from tinyworlds.world.core import World
 from tinyworlds.world.file import save_world
 from tinyworlds.world.info import WorldInfo
 from tinyworlds.world.keys import Keys, changed_keys, write_keys

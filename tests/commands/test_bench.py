@@ -11,6 +11,7 @@ import torch
 from small_worlds import random_world
 
 from benchmarks import held_keys, layouts, plots
+from tinyworlds.api import World
 from tinyworlds.bench import data, growth, memory, play, report, startup, training, worlds
 from tinyworlds.bench.pairing import Pairing
 from tinyworlds.bench.pattern import moving_frames
@@ -18,7 +19,6 @@ from tinyworlds.bench.sizes import clips, find_size, references, same_weights
 from tinyworlds.commands.bench import _named
 from tinyworlds.commands.cli import main
 from tinyworlds.errors import ConfigError, DataError
-from tinyworlds.world.core import World
 from tinyworlds.world.file import save_world
 
 CPU = torch.device("cpu")

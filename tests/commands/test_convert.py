@@ -12,9 +12,9 @@ from paths import PARITY
 from safetensors.torch import load_file
 
 from tinyworlds import load_network
+from tinyworlds.api import World
 from tinyworlds.checkpoints.load import fingerprint
 from tinyworlds.commands.cli import main
-from tinyworlds.world.core import World
 from tinyworlds.world.file import read_header
 
 PUBLIC = PARITY / "pong_small"

@@ -11,10 +11,10 @@ from PIL import Image
 from small_worlds import random_world
 from tiny_worlds import tiny_world
 
+from tinyworlds.api import World
 from tinyworlds.commands import play as cli
 from tinyworlds.errors import ConfigError, DataError, DisplayError, MissingFileError, StorageError
 from tinyworlds.keys import KeyBinding, KeyEvent
-from tinyworlds.world.core import World
 from tinyworlds.world.file import save_world
 
 PONG = types.SimpleNamespace(name="pong", title="Pong", public_file="")

@@ -5,6 +5,7 @@ import pytest
 import torch
 from fake_networks import FakeActions, FakeDynamics, FakeTokenizer, walk
 
+from tinyworlds.api import World
 from tinyworlds.commands.evaluate import main
 from tinyworlds.data.held_out import Clips, held_out_clips
 from tinyworlds.data.pixels import input_to_frames
@@ -14,7 +15,6 @@ from tinyworlds.evaluation.pictures import typical
 from tinyworlds.evaluation.report import Bar
 from tinyworlds.evaluation.run import write_report
 from tinyworlds.metrics.estimate import Estimate
-from tinyworlds.world.core import World
 from tinyworlds.world.info import WorldInfo
 
 NAMES = ("stay", "right", "left", "down")

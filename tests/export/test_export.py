@@ -9,12 +9,12 @@ from made_runs import SIZES, make_run, save_stage
 from small_worlds import random_world
 
 from tinyworlds.actions.naming import name_actions
+from tinyworlds.api import World
 from tinyworlds.commands.cli import main
 from tinyworlds.data.gameplay import Gameplay
 from tinyworlds.errors import CheckpointError, ConfigError, MissingFileError
 from tinyworlds.export.build import export_world, newest_checkpoints
 from tinyworlds.models import VideoTokenizer
-from tinyworlds.world.core import World
 from tinyworlds.world.file import read_header, save_world
 
 

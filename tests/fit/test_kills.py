@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 from tiny_runs import train, words
 
+from tinyworlds.api import World
 from tinyworlds.checkpoints.load import read_checkpoint
-from tinyworlds.world.core import World
 
 pytestmark = [
     pytest.mark.slow,

@@ -4,8 +4,8 @@ import numpy as np
 import torch
 from fake_networks import FakeActions, FakeDynamics, FakeTokenizer, walk
 
+from tinyworlds.api import World
 from tinyworlds.models import DynamicsModel, LatentActionModel, VideoTokenizer
-from tinyworlds.world.core import World
 from tinyworlds.world.info import WorldInfo
 from tinyworlds.world.start_clips import StartClips
 

@@ -7,8 +7,8 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
+from tinyworlds.api import World
 from tinyworlds.models import DynamicsModel, LatentActionModel, VideoTokenizer
-from tinyworlds.world.core import World
 from tinyworlds.world.info import WorldInfo
 from tinyworlds.world.start_clips import StartClips
 

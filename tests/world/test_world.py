@@ -10,11 +10,11 @@ from gymnasium.utils.env_checker import check_env
 from safetensors.torch import load_file, save_file
 from tiny_worlds import SIZES, change, tiny_world
 
+from tinyworlds.api import World
 from tinyworlds.errors import CheckpointError, ConfigError, DataError, MissingFileError
 from tinyworlds.models import LatentActionModel
 from tinyworlds.nn.kernels import loading
 from tinyworlds.nn.kernels import transformer_pass as native_transformer
-from tinyworlds.world.core import World
 from tinyworlds.world.file import load_world, read_header, save_world
 from tinyworlds.world.info import WorldInfo
 from tinyworlds.world.start_clips import StartClips

@@ -22,7 +22,7 @@ from tinyworlds.world.start_clips import StartClips
 
 if TYPE_CHECKING:
     from tinyworlds.data.gameplay import Gameplay
-    from tinyworlds.world.core import World
+    from tinyworlds.world.core import WorldCore
 
 NamedBy = Literal["auto", "truth", "flow"]
 Origin = Literal["true actions", "names in the file", "optical flow"]
@@ -101,7 +101,7 @@ class Discovery:
 
 
 def discover(
-    world: World,
+    world: WorldCore,
     gameplay: Gameplay | None = None,
     named_by: NamedBy = "auto",
     advance: Callable[[int], None] = lambda count: None,
@@ -165,13 +165,13 @@ def _reports(
     ]
 
 
-def work(world: World, gameplay: Gameplay | None = None) -> int:
+def work(world: WorldCore, gameplay: Gameplay | None = None) -> int:
     """How many frames `discover` dreams and measures."""
     starts = len(_starts(world, gameplay))
     return world.num_actions * (2 * starts * NUM_STEPS + min(starts, NUM_SHOWN) * SHOWN_STEPS)
 
 
-def _starts(world: World, gameplay: Gameplay | None) -> StartClips:
+def _starts(world: WorldCore, gameplay: Gameplay | None) -> StartClips:
     """Up to `NUM_STARTS` clips, spread over those there are."""
     if world.start_clips:
         return world.start_clips.spread(NUM_STARTS)
@@ -181,7 +181,7 @@ def _starts(world: World, gameplay: Gameplay | None) -> StartClips:
     return StartClips(gameplay.clips, gameplay.clip_actions[:, :-1] if labels else None).spread(NUM_STARTS)
 
 
-def _origin(world: World, gameplay: Gameplay | None, named_by: NamedBy) -> Origin:
+def _origin(world: WorldCore, gameplay: Gameplay | None, named_by: NamedBy) -> Origin:
     known = gameplay is not None and gameplay.sample_actions is not None
     if named_by == "truth" and not known:
         raise DataError("no true actions are at hand: name a recording that holds them with --data FILE")
@@ -191,7 +191,7 @@ def _origin(world: World, gameplay: Gameplay | None, named_by: NamedBy) -> Origi
     return "names in the file" if named_by == "auto" and given else "optical flow"
 
 
-def _known_naming(world: World, gameplay: Gameplay | None, origin: Origin) -> Naming:
+def _known_naming(world: WorldCore, gameplay: Gameplay | None, origin: Origin) -> Naming:
     if origin == "true actions":
         return name_actions(world.game, world.info.actions, world.latent_actions, gameplay)
     keys = known_keys(world.key_map, world.num_actions)

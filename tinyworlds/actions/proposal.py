@@ -12,7 +12,7 @@ from tinyworlds.actions.effects import Effect, measure_effects
 from tinyworlds.actions.naming import Naming
 
 if TYPE_CHECKING:
-    from tinyworlds.world.core import World
+    from tinyworlds.world.core import WorldCore
 
 # Key to the effects that belong on it, the fittest first.
 _EFFECTS_OF_KEYS = {
@@ -74,7 +74,7 @@ def has_directions(key_map: Mapping[str, int]) -> bool:
     return any(key in key_map for key in _ARROWS)
 
 
-def measured_naming(world: World, naming: Naming) -> Naming:
+def measured_naming(world: WorldCore, naming: Naming) -> Naming:
     """Replace a game's guess at its keys by what the actions of a fresh world do in its dreams.
 
     Args:

@@ -9,10 +9,10 @@ from tinyworlds.actions.discovery import ActionReport, Discovery
 from tinyworlds.actions.optical_flow import WORK_PX
 
 if TYPE_CHECKING:
-    from tinyworlds.world.core import World
+    from tinyworlds.world.core import WorldCore
 
 
-def findings(found: Discovery, world: World) -> str:
+def findings(found: Discovery, world: WorldCore) -> str:
     """Return all tables: what each action does, how it goes with the true ones, the keys proposed."""
     counted = found.occurrence
     held = f"{world.num_actions} actions, held for {found.num_steps} frames from {found.num_starts} starts"
@@ -24,7 +24,7 @@ def findings(found: Discovery, world: World) -> str:
     return "\n\n".join(parts)
 
 
-def _actions(found: Discovery, world: World) -> str:
+def _actions(found: Discovery, world: WorldCore) -> str:
     unit = f"px of {min(WORK_PX, world.frame_size)}"
     head = ("action", "name", "does", f"flow right, down ({unit})", "moves", "in data", "keys", "remark")
     return _table([head, *(_row(found, report) for report in found.actions)])

@@ -29,7 +29,7 @@ from tinyworlds.bench.worlds import (
     start,
 )
 from tinyworlds.nn.transformer import runs_natively
-from tinyworlds.world.core import World
+from tinyworlds.world.core import WorldCore
 
 REFERENCE = "reference"
 OURS = "ours"
@@ -123,7 +123,7 @@ def measure_step(
             notes.append(f"{name} failed: {type(error).__name__}: {' '.join(str(error).split())[:200]}")
     v2 = v2_networks(size)
     contestants["v2"] = playing(our_world(v2, size, device), size)
-    contestants["v2 by default"] = playing(World(*players(v2), precision="32", device=device), size)
+    contestants["v2 by default"] = playing(WorldCore(*players(v2), precision="32", device=device), size)
     times = pair(contestants, rounds, seconds, warmup=1, synchronize=synchronizer(device))
     return StepFigures(size, times, matches, (*notes, "v2 has other weights, so other codes; untrained"))
 
@@ -155,14 +155,14 @@ def _variants(device: torch.device, compiled: bool) -> dict[str, dict[str, Any]]
     return variants
 
 
-def playing(world: World | ReferenceWorld, size: Size) -> Callable[[], object]:
+def playing(world: WorldCore | ReferenceWorld, size: Size) -> Callable[[], object]:
     """A call that plays one frame on."""
     world.reset(*start(size))
     actions = cycle(actions_of(size, 64))
     return lambda: world.step(next(actions))
 
 
-def _many(world: World, size: Size, count: int) -> Callable[[], object]:
+def _many(world: WorldCore, size: Size, count: int) -> Callable[[], object]:
     actions = cycle(actions_of(size, 64))
     return lambda: world.step_many([next(actions) for _ in range(count)])
 

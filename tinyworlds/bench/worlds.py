@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +13,7 @@ from torch import Tensor, nn
 from tinyworlds.bench.pattern import moving_frames
 from tinyworlds.bench.reference import ReferenceWorld
 from tinyworlds.bench.sizes import Size
-from tinyworlds.world.core import World
+from tinyworlds.world.core import WorldCore
 
 Networks = Mapping[str, nn.Module]
 
@@ -43,10 +42,10 @@ class CodeMatch:
         return f"DIFFERENT from frame {right + 1} on ({self.shares[right]:.1%} equal there)"
 
 
-def our_world(networks: Networks, size: Size, device: torch.device, **settings: Any) -> World:
+def our_world(networks: Networks, size: Size, device: torch.device, **settings: Any) -> WorldCore:
     """A world of `networks`, which stay as they are, with the settings of the reference's."""
     shared = {"context_frames": size.play_context, "num_steps": size.num_steps, "precision": "32"}
-    return World(*players(networks), device=device, **(shared | settings))
+    return WorldCore(*players(networks), device=device, **(shared | settings))
 
 
 def reference_codes(networks: Networks, size: Size, num_frames: int) -> list[Tensor]:
@@ -60,7 +59,7 @@ def reference_codes(networks: Networks, size: Size, num_frames: int) -> list[Ten
     return codes
 
 
-def compare_codes(world: World, truth: Sequence[Tensor], size: Size) -> CodeMatch:
+def compare_codes(world: WorldCore, truth: Sequence[Tensor], size: Size) -> CodeMatch:
     """Play the same actions and compare the codes of every frame with those of the reference."""
     world.reset(*start(size))
     shares = []
@@ -70,7 +69,7 @@ def compare_codes(world: World, truth: Sequence[Tensor], size: Size) -> CodeMatc
     return CodeMatch(tuple(shares), len(torch.stack(list(truth)).unique()))
 
 
-def _last_codes(world: World) -> Tensor:
+def _last_codes(world: WorldCore) -> Tensor:
     # a world shows pixels; only a comparison asks for the codes behind them
     return world.codes[0, -1]
 
@@ -87,8 +86,8 @@ def reference_world(networks: Networks, size: Size, feedback: str = "pixels") ->
 
 
 def players(networks: Networks) -> list[Any]:
-    """Copies of the two networks that play, because compiling works in place."""
-    return [copy.deepcopy(networks[stage]) for stage in ("video_tokenizer", "dynamics")]
+    """The two networks that play."""
+    return [networks[stage] for stage in ("video_tokenizer", "dynamics")]
 
 
 def start(size: Size) -> tuple[np.ndarray, np.ndarray]:

@@ -15,8 +15,8 @@ from tinyworlds.system.options import OptionParser
 
 if TYPE_CHECKING:
     from tinyworlds.actions.discovery import Discovery
+    from tinyworlds.api import World
     from tinyworlds.data.gameplay import Gameplay
-    from tinyworlds.world.core import World
     from tinyworlds.world.keys import Keys
 
 log = logging.getLogger(__name__)
@@ -137,8 +137,8 @@ def _stored(path: Path) -> Keys:
 def _find_out(path: Path, args: argparse.Namespace) -> int:
     from tinyworlds.actions.discovery import as_json, discover, work
     from tinyworlds.actions.naming import Naming
+    from tinyworlds.api import World
     from tinyworlds.system.progress import progress_bar
-    from tinyworlds.world.core import World
     from tinyworlds.world.keys import Keys, changed_keys, write_keys
 
     world = World.load(path, args.device)

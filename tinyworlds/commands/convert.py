@@ -17,7 +17,7 @@ from tinyworlds.errors import CheckpointError, ConfigError
 from tinyworlds.system.options import OptionParser, positive
 
 if TYPE_CHECKING:
-    from tinyworlds.world.core import World
+    from tinyworlds.world.core import WorldCore
 
 _STAGE_ENDINGS = (".safetensors", ".pth", ".ckpt")
 
@@ -114,7 +114,7 @@ def _to_world(paths: dict[str, Path], out: Path, data: Sequence[str], num_clips:
     return written(out, world)
 
 
-def written(out: Path, world: World) -> str:
+def written(out: Path, world: WorldCore) -> str:
     """Say what a new world file holds and what can be done with it."""
     size = f"wrote {out} ({out.stat().st_size / 2**20:.1f} MB)"
     if not world.start_clips:

@@ -18,11 +18,11 @@ from tinyworlds.system.files import check_writable
 
 if TYPE_CHECKING:
     from games.spec import GameSpec
+    from tinyworlds.api import World
     from tinyworlds.play.session import Session
     from tinyworlds.play.session_log import SessionLog
     from tinyworlds.play.side_by_side import SideBySide
     from tinyworlds.play.view import PlayFrame, View
-    from tinyworlds.world.core import World
 
 _CLIP_PX = 512
 
@@ -107,7 +107,7 @@ def _has_window(insist: bool) -> bool:
 
 
 def _load(paths: Sequence[str | Path], args: argparse.Namespace, replayed: SessionLog | None = None) -> World:
-    from tinyworlds.world.core import World
+    from tinyworlds.api import World
 
     settings = {name: getattr(args, name) for name in WORLD_SETTINGS if getattr(args, name) is not None}
     if args.govern:

@@ -23,7 +23,7 @@ from tinyworlds.envs.world_env import (
 from tinyworlds.errors import ConfigError
 
 if TYPE_CHECKING:
-    from tinyworlds.world.core import World
+    from tinyworlds.world.core import WorldCore
 
 
 class WorldVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
@@ -51,7 +51,7 @@ class WorldVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
 
     def __init__(
         self,
-        world: World | str | os.PathLike[str],
+        world: WorldCore | str | os.PathLike[str],
         num_envs: int = 1,
         max_steps: int | None = None,
         render_mode: str | None = None,

@@ -14,10 +14,9 @@ import numpy as np
 from gymnasium.envs.registration import EnvSpec
 
 from tinyworlds.errors import ConfigError, DataError, did_you_mean
-from tinyworlds.world.own_session import own_session
 
 if TYPE_CHECKING:
-    from tinyworlds.world.core import World
+    from tinyworlds.world.core import WorldCore
 
 RESET_OPTIONS = ("frames", "actions")
 
@@ -49,7 +48,7 @@ class WorldEnv(gymnasium.Env[np.ndarray, np.int64]):
 
     def __init__(
         self,
-        world: World | str | os.PathLike[str],
+        world: WorldCore | str | os.PathLike[str],
         max_steps: int | None = None,
         render_mode: str | None = None,
         **settings: Any,
@@ -104,25 +103,26 @@ class WorldEnv(gymnasium.Env[np.ndarray, np.int64]):
         return self._frame.copy() if self.render_mode and self._frame is not None else None
 
 
-def session_of(world: World | str | os.PathLike[str], settings: dict[str, Any]) -> World:
+def session_of(world: WorldCore | str | os.PathLike[str], settings: dict[str, Any]) -> WorldCore:
     """Return a session of a loaded world, or the world loaded from a path.
 
     Raises:
         ConfigError: settings were given for a world that is loaded already.
     """
-    from tinyworlds.world.core import World
+    from tinyworlds.export.loading import open_world
+    from tinyworlds.world.core import WorldCore
 
-    if not isinstance(world, World):
-        return World.load(world, **{"device": "auto", **settings})
+    if not isinstance(world, WorldCore):
+        return open_world(world, **{"device": "auto", **settings})
     if settings:
         raise ConfigError(
             f"{', '.join(sorted(settings))} cannot be set on a world that is loaded already: give them to "
             "World.load, or give the path instead of the world"
         )
-    return own_session(world)
+    return world.session()
 
 
-def spaces_of(world: World) -> tuple[gymnasium.spaces.Box, gymnasium.spaces.Discrete]:
+def spaces_of(world: WorldCore) -> tuple[gymnasium.spaces.Box, gymnasium.spaces.Discrete]:
     """Return the spaces of one session's observations and actions."""
     observations = gymnasium.spaces.Box(0, 255, world.frame_shape, np.uint8)
     return observations, gymnasium.spaces.Discrete(world.num_actions)
@@ -158,7 +158,7 @@ def given_start(
     return frames, actions
 
 
-def drawn_start(world: World, chance: np.random.Generator) -> tuple[np.ndarray, np.ndarray | None]:
+def drawn_start(world: WorldCore, chance: np.random.Generator) -> tuple[np.ndarray, np.ndarray | None]:
     """Draw the beginning of a stored clip: frames uint8 [T, H, W, 3] and the actions between them.
 
     Raises:
@@ -182,7 +182,7 @@ def gymnasium_name(name: str) -> str:
     return "TinyWorlds/" + re.sub(r"[^A-Za-z0-9_.-]", "_", name)
 
 
-def _spec(world: World, max_steps: int | None, render_mode: str | None) -> EnvSpec:
+def _spec(world: WorldCore, max_steps: int | None, render_mode: str | None) -> EnvSpec:
     """Describe an environment on a loaded world, so that gymnasium's tools can make it again."""
 
     def another(**settings: Any) -> WorldEnv:  # a function, since gymnasium copies everything else in depth

@@ -49,7 +49,7 @@ def evaluate(
         horizon: frames of the free rollouts.
         num_steps: decoding steps a frame; default as the world plays.
         device: where it runs.
-        precision: "32", "bf16" or "auto", as in :class:`tinyworlds.world.core.World`.
+        precision: "32", "bf16" or "auto", as in :class:`tinyworlds.world.core.WorldCore`.
         seed: of random actions.
         bars: what the figures must reach; the report then says whether they do.
         data_settings: arguments of H5DataModule, when they are known better than from `path`.
@@ -61,11 +61,11 @@ def evaluate(
     from tinyworlds.data import H5DataModule
     from tinyworlds.data.held_out import held_out_clips
     from tinyworlds.evaluation.evaluate import evaluate_world
+    from tinyworlds.export.loading import open_world
     from tinyworlds.system.progress import progress_bar
-    from tinyworlds.world.core import World
 
     path = Path(path)
-    world = World.load(path, device, precision=precision)
+    world = open_world(path, device, precision=precision)
     settings = dict(data_settings or settings_of(path, world.info.provenance))
     if data is not None:
         if not settings:

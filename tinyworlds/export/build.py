@@ -25,7 +25,7 @@ from tinyworlds.errors import ConfigError, MissingFileError
 from tinyworlds.export.sources import newest_checkpoints
 from tinyworlds.models.fit import check_fit
 from tinyworlds.world.action_source import infer_actions
-from tinyworlds.world.core import World
+from tinyworlds.world.core import WorldCore
 from tinyworlds.world.file import save_world
 from tinyworlds.world.info import WorldInfo
 from tinyworlds.world.start_clips import StartClips
@@ -76,8 +76,10 @@ def build_world(
     num_clips: int = 16,
     metrics: Mapping[str, Any] | None = None,
     device: str | torch.device = "cpu",
+    *,
+    world_class: type[WorldCore] = WorldCore,
     **settings: Any,
-) -> World:
+) -> WorldCore:
     """Build a world from checkpoints and the gameplay they were trained on.
 
     Args:
@@ -86,7 +88,8 @@ def build_world(
         num_clips: how many clips to start from, at most; 0 leaves the gameplay alone.
         metrics: figures of an evaluation.
         device: where the world runs.
-        settings: further arguments of `World`.
+        world_class: what to build.
+        settings: further arguments of the world.
 
     Raises:
         ConfigError: a stage that is needed is missing, or no gameplay is named anywhere.
@@ -122,7 +125,7 @@ def build_world(
         },
     )
     compiled = settings.pop("compile", False)
-    world = World(**networks, info=info, device=device, **settings)
+    world = world_class(**networks, info=info, device=device, **settings)
     if gameplay:
         _add_start_clips(world, gameplay)
         naming = measured_naming(world, naming)
@@ -221,7 +224,7 @@ def _provenance(
     }
 
 
-def _add_start_clips(world: World, gameplay: Gameplay) -> None:
+def _add_start_clips(world: WorldCore, gameplay: Gameplay) -> None:
     """Give a world its clips, what it starts from and what really followed, and the actions in them."""
     actions = None
     if world.info.actions == "labels" and gameplay.clip_actions is not None:

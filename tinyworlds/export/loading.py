@@ -13,8 +13,8 @@ import torch
 from tinyworlds.checkpoints.formats import holds_world
 from tinyworlds.errors import ConfigError, DataError, MissingFileError
 from tinyworlds.export.build import build_world
-from tinyworlds.export.sources import checkpoints_of
-from tinyworlds.world.core import PathLike, World
+from tinyworlds.export.sources import PathLike, checkpoints_of
+from tinyworlds.world.core import WorldCore
 from tinyworlds.world.file import load_world
 
 log = logging.getLogger(__name__)
@@ -23,9 +23,11 @@ log = logging.getLogger(__name__)
 def open_world(
     source: PathLike | Sequence[PathLike] | Mapping[str, PathLike],
     device: str | torch.device = "cpu",
+    *,
+    world_class: type[WorldCore] = WorldCore,
     **settings: Any,
-) -> World:
-    """Return the world in `source`; see `World.load`.
+) -> WorldCore:
+    """Return the world in `source`; see `tinyworlds.World.load`.
 
     Raises:
         ConfigError: a stage is missing or unknown.
@@ -35,8 +37,8 @@ def open_world(
     if isinstance(source, str | os.PathLike):
         path = Path(source)
         if path.suffix == ".world" or holds_world(path):
-            return load_world(path, device, **settings)
-    return world_from_checkpoints(checkpoints_of(source), device, **settings)
+            return load_world(path, device, world_class=world_class, **settings)
+    return world_from_checkpoints(checkpoints_of(source), device, world_class=world_class, **settings)
 
 
 def world_from_checkpoints(
@@ -44,7 +46,7 @@ def world_from_checkpoints(
     device: str | torch.device = "cpu",
     num_clips: int = 16,
     **settings: Any,
-) -> World:
+) -> WorldCore:
     """Build a world from the checkpoints of its stages.
 
     Without the gameplay it was trained on, such a world has no clips to start from and its actions no names;

@@ -13,7 +13,8 @@ from tinyworlds.checkpoints.safetensors_file import read_safetensors
 from tinyworlds.checkpoints.search import find_stages, holds_runs
 from tinyworlds.checkpoints.v1_files import holds_several
 from tinyworlds.errors import CheckpointError, ConfigError, MissingFileError, TinyWorldsError
-from tinyworlds.world.core import PathLike
+
+PathLike = str | os.PathLike[str]
 
 
 def checkpoints_of(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from tinyworlds.nn.devices import has_fast_bf16
 
 if TYPE_CHECKING:
-    from tinyworlds.world.core import World
+    from tinyworlds.world.core import WorldCore
 
 HEADROOM = 0.85
 """Share of a frame's time that a step may take; drawing and the system need the rest."""
@@ -57,7 +57,7 @@ class Choice:
 
 
 def govern(
-    world: World, fps: float, may_compile: bool = False, clock: Callable[[], float] = time.perf_counter
+    world: WorldCore, fps: float, may_compile: bool = False, clock: Callable[[], float] = time.perf_counter
 ) -> Choice:
     """Set a world's decoding steps and precision (and compile it) so that it plays at `fps`.
 
@@ -90,7 +90,7 @@ def govern(
     return Choice(fps, steps, wanted, world.bf16, compiled, full)
 
 
-def _seconds_a_step(world: World, clock: Callable[[], float]) -> float:
+def _seconds_a_step(world: WorldCore, clock: Callable[[], float]) -> float:
     taken = []
     for _ in range(_WARM_UP + _STEPS_TIMED):
         start = clock()

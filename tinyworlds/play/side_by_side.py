@@ -11,7 +11,7 @@ import numpy as np
 
 from tinyworlds.errors import DataError
 from tinyworlds.keys import complete_key_map, held_action
-from tinyworlds.world.core import World
+from tinyworlds.world.core import WorldCore
 
 PANEL_PX, LABEL_PX = 256, 22
 _FONT, _SCALE, _INK, _PAPER = cv2.FONT_HERSHEY_SIMPLEX, 0.42, (235, 235, 235), 24
@@ -45,7 +45,7 @@ class SideBySide:
 
     frame_shape = (LABEL_PX + PANEL_PX, 2 * PANEL_PX, 3)
 
-    def __init__(self, left: World, right: World, names: tuple[str, str]) -> None:
+    def __init__(self, left: WorldCore, right: WorldCore, names: tuple[str, str]) -> None:
         self.worlds, self.names = (left, right), names
         self.game = "_and_".join(dict.fromkeys(world.game or "world" for world in self.worlds))
         self.fps, self.device = min(left.fps, right.fps), left.device
@@ -105,7 +105,7 @@ class SideBySide:
         for world, own in zip(self.worlds, states, strict=True):
             world.restore(own)
 
-    def _counts_alike(self, world: World) -> bool:
+    def _counts_alike(self, world: WorldCore) -> bool:
         """Whether a world numbers its actions as the one does that the start clips are of."""
         source = self._clips_of
         labels = source.info.actions == world.info.actions == "labels"
@@ -128,7 +128,7 @@ class SideBySide:
         return picture
 
 
-def _paired(left: World, right: World) -> tuple[dict[str, int], list[Pair]]:
+def _paired(left: WorldCore, right: WorldCore) -> tuple[dict[str, int], list[Pair]]:
     """Return the keys of both worlds, each with the number of its pair of actions, and the pairs."""
     maps = [complete_key_map(world.key_map, world.num_actions) for world in (left, right)]
     idle = (left.idle_action, right.idle_action)

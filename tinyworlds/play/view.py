@@ -19,12 +19,29 @@ class PlayableWorld(Protocol):
     own clip, uint8 [n, H, W, 3]).
     """
 
-    num_actions: int
-    fps: float
-    key_map: dict[str, int]
-    action_names: tuple[str, ...]
-    idle_action: int
-    game: str
+    @property
+    def num_actions(self) -> int:
+        """How many actions there are; ids are 0 ... num_actions - 1."""
+
+    @property
+    def fps(self) -> float:
+        """Frames per second."""
+
+    @property
+    def key_map(self) -> dict[str, int]:
+        """Key name to action id."""
+
+    @property
+    def action_names(self) -> tuple[str, ...]:
+        """A name for every action id."""
+
+    @property
+    def idle_action(self) -> int:
+        """The action taken while no key is pressed."""
+
+    @property
+    def game(self) -> str:
+        """Short name of the title."""
 
     def reset(self, *, seed: int | None = None) -> np.ndarray:
         """Start anew; return the first frame, uint8 [H, W, 3]."""

@@ -1,19 +1,20 @@
-"""The frozen trio as a game: `World.reset` starts a dream, `World.step` takes an action and goes on.
+"""The frozen trio as a game: `reset` starts a dream, `step` takes an action and goes on.
 
-    world = World.load("zelda.world")
-    frame = world.reset(seed=0)          # uint8 [H, W, 3]
+    world = WorldCore(tokenizer, dynamics, latent_actions)
+    frame = world.reset(frames)          # uint8 [H, W, 3]
     frame = world.step(action_id=3)
 
-A world goes on from the codes of its last frames, pixels are only made to be shown (`models.dream`;
-Genie, section 2.1: dynamics model). `reset_many` and `step_many` play many sessions at once.
+A world goes on from the codes of its last frames, pixels are only made to be shown (`world.dream`;
+Genie, section 2.1: dynamics model). `reset_many` and `step_many` play many sessions at once. It knows nothing
+of files, of environments and of players: `tinyworlds.World` (`api.py`) joins it with them.
 """
 
 from __future__ import annotations
 
-import os
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
@@ -25,31 +26,31 @@ from tinyworlds.nn.compiling import compile_network, is_compiled
 from tinyworlds.nn.devices import Precision, pick_device, use_bf16
 from tinyworlds.nn.transformer import runs_natively
 from tinyworlds.world.dream import Dream, DreamState, Feedback
+from tinyworlds.world.frozen import frozen
 from tinyworlds.world.info import WorldInfo
-from tinyworlds.world.start_clips import StartClips
+from tinyworlds.world.start_clips import StartClips, check_start
 
 if TYPE_CHECKING:
-    from tinyworlds.envs.world_env import WorldEnv
     from tinyworlds.models.dynamics import DynamicsModel
     from tinyworlds.models.latent_actions import LatentActionModel
     from tinyworlds.models.video_tokenizer import VideoTokenizer
-    from tinyworlds.play.clip import Clip
+
+AnyWorld = TypeVar("AnyWorld", bound="WorldCore")
 
 
 @dataclass(frozen=True)
 class WorldState:
-    """Where a world stands: see `World.state`."""
+    """Where a world stands: see `WorldCore.state`."""
 
     dream: DreamState
     truth: np.ndarray | None
-    chance: dict[str, Any]  # of the generator that draws clips
+    chance: Mapping[str, Any]  # of the generator that draws clips
 
 
-PathLike = str | os.PathLike[str]
-
-
-class World:
+class WorldCore:
     """A learned game that is played frame by frame.
+
+    The networks given stay as they are: the world plays with frozen ones that share their weights.
 
     Args:
         tokenizer: frames to codes and back.
@@ -64,7 +65,7 @@ class World:
         top_p: sample only among the likeliest codes that together have this probability.
         schedule: how many codes each decoding step reveals, see `maskgit.SCHEDULES`.
         feedback: ``"codes"`` goes on from the predicted codes, ``"pixels"`` encodes every shown frame again,
-            ``"memory"`` is faster and drifts, see `models.dream.Dream`.
+            ``"memory"`` is faster and drifts, see `world.dream.Dream`.
         precision: ``"32"``, ``"bf16"`` or ``"auto"`` (bf16 on GPUs that have it); encoding is always in 32
             bit, since rounding would change code ids.
         device: where it runs; ``"auto"`` takes a GPU if there is one.
@@ -95,55 +96,36 @@ class World:
     ) -> None:
         self.device = pick_device(device)
         self.info = info or WorldInfo()
-        self.tokenizer, self.dynamics, self.latent_actions = (
-            None if network is None else network.to(self.device).eval().requires_grad_(False)
-            for network in (tokenizer, dynamics, latent_actions)
-        )
+        self.tokenizer = frozen(tokenizer, self.device)
+        self.dynamics = frozen(dynamics, self.device)
+        self.latent_actions = None if latent_actions is None else frozen(latent_actions, self.device)
         self.start_clips = start_clips or StartClips()
         self.context_frames = context_frames or max(dynamics.context_frames - 1, 1)
         self.feedback = feedback
+        sampling = Sampling(num_steps, temperature, top_k, top_p, schedule)
+        self._open(sampling, use_bf16(self.device, precision), cuda_graphs)
+        if compile:
+            self.compile()
+
+    def _open(self, sampling: Sampling, bf16: bool, cuda_graphs: bool) -> None:
+        """Open a session: a past and chances that no other session has."""
         self._generator = torch.Generator(self.device)
         self._generator.seed()  # a generator is born with the same seed every time
         self._chance = np.random.default_rng()  # which clip comes next
         self.truth: np.ndarray | None = None
-        sampling = Sampling(num_steps, temperature, top_k, top_p, schedule)
-        bf16 = use_bf16(self.device, precision)
+        networks = self.tokenizer, self.dynamics
         self._dream = Dream(
-            self.tokenizer,
-            self.dynamics,
-            sampling,
-            self.context_frames,
-            feedback,
-            bf16,
-            self._generator,
-            cuda_graphs,
+            *networks, sampling, self.context_frames, self.feedback, bf16, self._generator, cuda_graphs
         )
-        if compile:
-            self.compile()
 
-    @classmethod
-    def load(
-        cls,
-        path: PathLike | Sequence[PathLike] | Mapping[str, PathLike],
-        device: str | torch.device = "cpu",
-        **settings: Any,
-    ) -> World:
-        """Load a world.
+    def session(self: AnyWorld) -> AnyWorld:
+        """Return a world with these networks, start clips and settings, but its own past and chance.
 
-        Args:
-            path: a `.world` file; a run folder; a folder with weights of the three stages in any format; the
-                three checkpoints as a tuple or list, in any order, or by stage, ``{"dynamics": ..., ...}``.
-            device: such as ``"cpu"``, ``"cuda"``, ``"auto"``.
-            settings: further arguments of `World`, such as `num_steps` or `precision`.
-
-        Raises:
-            MissingFileError: nothing is there.
-            ConfigError: a stage is missing.
-            CheckpointError: a file is truncated, not ours, not finite, or the parts do not fit.
+        No weights are copied. What is played in one is not felt in the other.
         """
-        from tinyworlds.export.loading import open_world  # the one place that looks up: it builds worlds
-
-        return open_world(path, device, **settings)
+        own = copy.copy(self)
+        own._open(self.sampling, self.bf16, self.cuda_graphs)
+        return own
 
     # What a player or an evaluation asks about.
 
@@ -211,7 +193,7 @@ class World:
         """
         if frames is None:
             return self.reset_many(1, seed=seed)[0]
-        self._check_frames(frames)
+        check_start(frames, self.frame_shape)
         given = None if action_ids is None else np.asarray(action_ids, np.int64)[None]
         return self.reset_many(frames[None], given, seed)[0]
 
@@ -238,11 +220,11 @@ class World:
             self._chance = np.random.default_rng(seed)
         self.truth = None
         if isinstance(start, int):
-            drawn = self._stored_clips().draw(self._chance, start)
+            drawn = self.start_clips.some().draw(self._chance, start)
             if start == 1:
                 self.truth = drawn.frames[0, self.context_frames :]
             start, action_ids = drawn.window(self.context_frames)
-        self._check_frames(start, many=True)
+        check_start(start, self.frame_shape, many=True)
         frames = torch.from_numpy(np.ascontiguousarray(start[:, -self.context_frames :]))
         pixels = frames_to_input(frames.to(self.device))  # [N, T, C, H, W]
         self._dream.start(pixels, self._past_actions(pixels, action_ids))
@@ -297,7 +279,7 @@ class World:
         Raises:
             DataError: the world stores no clips.
         """
-        clips = self._stored_clips()
+        clips = self.start_clips.some()
         length = min(self.context_frames, clips.frames.shape[1])
         clip, place = clips.most_like(image, length)
         shown = self.reset_many(*clips[[clip]].window(length, place))[0]
@@ -320,35 +302,6 @@ class World:
         self.reset(frames, seed=seed)
         played = [self.step(int(action))[None] for action in action_ids]
         return np.concatenate([np.zeros((0, *self.frame_shape), np.uint8), *played])
-
-    def as_env(self, max_steps: int | None = None, render_mode: str | None = None) -> WorldEnv:
-        """Return a session of this world as a `gymnasium.Env`; it shares the weights and nothing else.
-
-        Args:
-            max_steps: steps per episode; None for no limit.
-            render_mode: ``"rgb_array"`` or None.
-        """
-        from tinyworlds.envs.world_env import WorldEnv
-
-        return WorldEnv(self, max_steps=max_steps, render_mode=render_mode)
-
-    def play(self, keys: str, seed: int | None = None) -> Clip:
-        """Play a script of keys from a stored clip and return a clip that shows itself in a notebook.
-
-        It is a session of its own: where this world stands does not change.
-
-        Args:
-            keys: one key for each frame, such as ``"d*30 space*2 idle*5"``.
-            seed: the same seed starts from the same clip and samples alike.
-
-        Raises:
-            ConfigError: a word is no key, or means nothing in this world.
-            DataError: the world stores no clips to start from.
-        """
-        from tinyworlds.play.clip import play_keys
-        from tinyworlds.world.own_session import own_session
-
-        return play_keys(own_session(self), keys, seed)
 
     @property
     def sampling(self) -> Sampling:
@@ -417,21 +370,3 @@ class World:
         if wanted and self.info.actions == "latent" and self.latent_actions is not None:
             return self.latent_actions.encode(pixels)
         return torch.full((sessions, wanted), self.idle_action, dtype=torch.int64, device=self.device)
-
-    def _stored_clips(self) -> StartClips:
-        if not self.start_clips:
-            raise DataError(
-                "this world stores no start clips: put some in with `tinyworlds convert IN OUT.world --data"
-                " GAMEPLAY.h5`, or give frames to reset(), uint8 [T, H, W, 3]"
-            )
-        return self.start_clips
-
-    def _check_frames(self, frames: np.ndarray, many: bool = False) -> None:
-        shape, dtype = np.shape(frames), getattr(frames, "dtype", type(frames).__name__)
-        clip = shape[1:] if many else shape
-        if dtype != np.uint8 or len(clip) != 4 or min(shape[: 1 + many]) < 1 or clip[1:] != self.frame_shape:
-            height, width, channels = self.frame_shape
-            raise DataError(
-                f"this world starts from uint8 frames {'[N, T' if many else '[T'}, {height}, {width},"
-                f" {channels}]; got {dtype} {list(shape)}: resize or convert them"
-            )

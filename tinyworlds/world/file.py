@@ -21,7 +21,7 @@ from tinyworlds.checkpoints.load import build_network, first_nonfinite
 from tinyworlds.checkpoints.safetensors_file import read_safetensors, write_safetensors
 from tinyworlds.errors import CheckpointError, DataError, MissingFileError, TinyWorldsError
 from tinyworlds.models.fit import check_fit
-from tinyworlds.world.core import World
+from tinyworlds.world.core import WorldCore
 from tinyworlds.world.info import WorldInfo
 from tinyworlds.world.start_clips import StartClips
 
@@ -37,7 +37,7 @@ _PLAY = {
 }
 
 
-def save_world(path: str | os.PathLike[str], world: World) -> Path:
+def save_world(path: str | os.PathLike[str], world: WorldCore) -> Path:
     """Write a world, whole or not at all.
 
     Raises:
@@ -69,13 +69,20 @@ def save_world(path: str | os.PathLike[str], world: World) -> Path:
     return path
 
 
-def load_world(path: str | os.PathLike[str], device: str | torch.device = "cpu", **settings: Any) -> World:
+def load_world(
+    path: str | os.PathLike[str],
+    device: str | torch.device = "cpu",
+    *,
+    world_class: type[WorldCore] = WorldCore,
+    **settings: Any,
+) -> WorldCore:
     """Read a `.world` file.
 
     Args:
         path: the file.
         device: where the world runs.
-        settings: arguments of `World` that replace the stored ones, such as `num_steps`.
+        world_class: what to build.
+        settings: arguments of the world that replace the stored ones, such as `num_steps`.
 
     Raises:
         MissingFileError: no such file.
@@ -97,7 +104,7 @@ def load_world(path: str | os.PathLike[str], device: str | torch.device = "cpu",
     try:
         stored, info = _play_settings(header), _info(header)
         clips = _start_clips(tensors, networks["dynamics"].num_actions)
-        return World(**networks, info=info, start_clips=clips, device=device, **{**stored, **settings})
+        return world_class(**networks, info=info, start_clips=clips, device=device, **{**stored, **settings})
     except DataError as error:
         raise CheckpointError(f"{path}: {error}: export it again") from None
     except (TypeError, ValueError, AttributeError) as error:

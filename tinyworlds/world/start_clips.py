@@ -35,14 +35,16 @@ class StartClips:
     def __post_init__(self) -> None:
         frames, actions = self.frames, self.actions
         if frames.dtype != np.uint8 or frames.ndim != 5:
-            wanted = "uint8 [clips, frames, height, width, channels]"
-            raise DataError(f"start clips are {wanted}; got {frames.dtype} {list(frames.shape)}")
+            raise DataError(
+                "start clips are uint8 [clips, frames, height, width, channels];"
+                f" got {frames.dtype} {list(frames.shape)}"
+            )
         if actions is None:
             return
-        wanted = [frames.shape[0], frames.shape[1] - 1]
-        if list(actions.shape) != wanted or not np.issubdtype(actions.dtype, np.integer):
+        between = [frames.shape[0], frames.shape[1] - 1]
+        if list(actions.shape) != between or not np.issubdtype(actions.dtype, np.integer):
             raise DataError(
-                f"the actions between the start clips' frames are integers {wanted};"
+                f"the actions between the start clips' frames are integers {between};"
                 f" got {actions.dtype} {list(actions.shape)}"
             )
 
@@ -52,6 +54,19 @@ class StartClips:
     def __getitem__(self, chosen: slice | Sequence[int] | np.ndarray) -> StartClips:
         """Some of the clips."""
         return StartClips(self.frames[chosen], None if self.actions is None else self.actions[chosen])
+
+    def some(self) -> StartClips:
+        """These clips, where there are any.
+
+        Raises:
+            DataError: there are none.
+        """
+        if not self:
+            raise DataError(
+                "this world stores no start clips: put some in with `tinyworlds convert IN OUT.world --data"
+                " GAMEPLAY.h5`, or give frames to reset(), uint8 [T, H, W, 3]"
+            )
+        return self
 
     def spread(self, count: int) -> StartClips:
         """Up to `count` of the clips, evenly spread over all."""
@@ -78,3 +93,15 @@ class StartClips:
         distance = np.abs(last - image.astype(np.int16)).mean(axis=(2, 3, 4))
         clip, place = np.unravel_index(distance.argmin(), distance.shape)
         return int(clip), int(place)
+
+
+def check_start(frames: np.ndarray, frame_shape: tuple[int, int, int], many: bool = False) -> None:
+    """Raise DataError unless a world with frames [H, W, C] can start from ``[T, H, W, C]``, or N of these."""
+    shape, dtype = np.shape(frames), getattr(frames, "dtype", type(frames).__name__)
+    clip = shape[1:] if many else shape
+    if dtype != np.uint8 or len(clip) != 4 or min(shape[: 1 + many]) < 1 or clip[1:] != frame_shape:
+        height, width, channels = frame_shape
+        raise DataError(
+            f"this world starts from uint8 frames {'[N, T' if many else '[T'}, {height}, {width},"
+            f" {channels}]; got {dtype} {list(shape)}: resize or convert them"
+        )

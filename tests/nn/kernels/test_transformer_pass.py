@@ -6,6 +6,7 @@ import pytest
 import torch
 from small_worlds import random_world
 
+from tinyworlds.api import World
 from tinyworlds.models import DynamicsModel, VideoTokenizer
 from tinyworlds.nn import transformer
 from tinyworlds.nn.attention import TimeMemory
@@ -14,7 +15,6 @@ from tinyworlds.nn.kernels import transformer_pass as native_transformer
 from tinyworlds.nn.kernels.transformer_pass import can_run_natively, has_kernel, transform_natively
 from tinyworlds.nn.norms import Condition
 from tinyworlds.nn.transformer import runs_natively, v1_transformer, v2_transformer
-from tinyworlds.world.core import World
 from tinyworlds.world.start_clips import StartClips
 
 pytestmark = pytest.mark.skipif(loading.find_compiler() is None, reason="needs a C++ compiler")
