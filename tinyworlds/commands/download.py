@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tinyworlds.errors import ConfigError, StorageError, TinyWorldsError, did_you_mean
 from tinyworlds.sources.hub.fetch import Item, check_space, fetch, format_bytes, plan
-from tinyworlds.sources.hub.kinds import DATASETS, MODELS, WORLDS, Kind, next_commands
+from tinyworlds.sources.hub.kinds import DATASETS, MODELS, WORLDS, Kind
 from tinyworlds.sources.hub.listing import Listing, Source, select
 from tinyworlds.sources.hub.remembered import RememberedSource, remember
 from tinyworlds.system.files import storage_error
@@ -164,7 +164,7 @@ def _run(request: Request) -> int:
             remember(folder, listing)
     if missing:
         _fetch_all(source, missing, folder)
-    for command in next_commands(request.kind, [item.target for item in items], folder):
+    for command in _next_commands(request.kind, [item.target for item in items], folder):
         print(f"next: {command}")
     return 0
 
@@ -206,3 +206,47 @@ def _fetch_all(source: Source, missing: Sequence[Item], folder: Path) -> None:
         raise
     except OSError as error:
         raise storage_error(folder, error) from error
+
+
+def _next_commands(kind: Kind, targets: Sequence[Path], folder: Path) -> list[str]:
+    """Return what to type once the files are here."""
+    if kind is DATASETS:
+        return [_train(path) for path in targets]
+    if kind is WORLDS:
+        return [f"tinyworlds play {path.as_posix()}" for path in targets]
+    tops = {path.relative_to(folder).parts[0] for path in targets if path.parent != folder}
+    suites = sorted(tops) or [""]
+    return [command for suite in suites for command in _play(suite, folder)]
+
+
+def _train(path: Path) -> str:
+    game = path.stem.removesuffix("_frames")
+    known = _data_files().get(game)
+    return f"tinyworlds train {game}" + ("" if known == path else f" --data.files {path.as_posix()}")
+
+
+def _play(suite: str, folder: Path) -> list[str]:
+    weights, data = (folder / suite).as_posix(), _data_files().get(suite)
+    if data is None:
+        return [f"tinyworlds play {weights}"]
+    fetch = [] if data.exists() else [f"tinyworlds download datasets --pattern {data.name}"]
+    world = f"{WORLDS.folder}/{suite}.world"  # weights alone have no frames to start from
+    return [
+        *fetch,
+        f"tinyworlds export {weights} {world} --data {data.as_posix()}",
+        f"tinyworlds play {world}",
+    ]
+
+
+def _data_files() -> dict[str, Path]:
+    """Where each title known here expects its gameplay."""
+    from games.registry import get, titles
+    from tinyworlds.errors import ConfigError
+
+    found = {}
+    for name in titles():
+        try:
+            found[name] = Path(get(name).data_file)
+        except ConfigError:  # a broken package costs its own title only
+            continue
+    return found

@@ -7,21 +7,26 @@ from collections.abc import Callable, Iterator
 
 
 @contextlib.contextmanager
-def progress_bar(title: str, total: int, enabled: bool = True) -> Iterator[Callable[[int], None]]:
+def progress_bar(
+    title: str, total: int, enabled: bool = True, in_bytes: bool = False, done: int = 0
+) -> Iterator[Callable[[int], None]]:
     """Yield a function that advances the bar by a number of units; the bar goes to stderr.
 
     Args:
         title: what is being done.
         total: number of units.
         enabled: False shows nothing.
+        in_bytes: the units are bytes, shown as MB or GB and with their rate.
+        done: units that were done before.
     """
     if not enabled:
         yield lambda count: None
         return
+    from rich import progress as rich
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task(title, total=total)
+    how_far = [rich.DownloadColumn(), rich.TransferSpeedColumn()] if in_bytes else [rich.MofNCompleteColumn()]
+    columns = (rich.TextColumn("{task.description}"), rich.BarColumn(), *how_far, rich.TimeRemainingColumn())
+    with rich.Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task(title, total=total, completed=done)
         yield lambda count: progress.advance(task, count)

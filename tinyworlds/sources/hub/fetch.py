@@ -7,7 +7,7 @@ stopped the last one, and never mixes two versions. It gets its name when its ch
 from __future__ import annotations
 
 import contextlib
-import itertools
+import io
 import os
 import re
 import shutil
@@ -15,6 +15,7 @@ import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tinyworlds.errors import ConfigError, DataError, StorageError, TinyWorldsError
 from tinyworlds.sources.hub.checksum import matches
@@ -22,8 +23,7 @@ from tinyworlds.sources.hub.listing import PublishedFile, Source
 from tinyworlds.system.files import move_into_place, path_in, storage_error
 from tinyworlds.system.progress import progress_bar
 
-_MIB = 2**20
-_SHOW_BYTES = 32 * _MIB  # smaller files need no progress bar
+_SHOW_BYTES = 32 * 2**20  # smaller files need no progress bar
 _PART = re.compile(r"\.[0-9a-f]{12}\.part")
 
 
@@ -120,16 +120,13 @@ def fetch(source: Source, item: Item) -> None:
             return
         item.target.parent.mkdir(parents=True, exist_ok=True)
         _drop_outdated(item)
-        resumed = _append(source, item)
-        whole = _verified(item.part, item.file)
-        if not whole and resumed:  # a power failure can leave a part that is no beginning of the file
+        went_on = True
+        while went_on:  # a power failure can leave a part that is no beginning of the file: once more, anew
+            went_on = _append_rest(source, item)
+            if _verified(item.part, item.file):
+                move_into_place(item.part, item.target)
+                return
             item.part.unlink()
-            _append(source, item)
-            whole = _verified(item.part, item.file)
-        if whole:
-            move_into_place(item.part, item.target)
-            return
-        item.part.unlink()
     raise DataError(
         f"what came of {item.file.name} is not what was published (wrong checksum) and was removed; run the "
         "same command again, and tell the owner of the files if this stays"
@@ -141,46 +138,56 @@ def format_bytes(count: int) -> str:
     return f"{count / 1e9:,.2f} GB" if count >= 1e9 else f"{count / 1e6:,.1f} MB"
 
 
-def _append(source: Source, item: Item) -> bool:
+class _AllCame(Exception):
+    """More comes than was announced."""
+
+
+class _Part(io.BufferedWriter):
+    """An incomplete file, open at its end, that takes no more bytes than were announced."""
+
+    def __init__(self, path: Path, size: int, advance: Callable[[int], None]) -> None:
+        super().__init__(io.FileIO(path, "ab"))
+        self._size, self._advance = size, advance
+
+    def write(self, block: Any) -> int:
+        count = super().write(memoryview(block)[: self._size - self.tell()])
+        self._advance(count)
+        if count < len(block):
+            raise _AllCame
+        return count
+
+
+def _append_rest(source: Source, item: Item) -> bool:
     """Write what is missing of the part file; return whether there was a beginning already."""
-    size = item.file.size
-    start = begun = size - item.missing_bytes
-    blocks = source.read(item.file, start) if start < size else iter(())
-    first = next(blocks, b"")  # no file is made before something has come
-    with open(item.part, "ab") as part, _mib_bar(f"fetching {item.target.name}", size, start) as advance:
-        part.truncate(start)
-        for block in itertools.chain([first], blocks):
-            wanted = block[: size - start]  # a source may send more than it announced
-            part.write(wanted)
-            start += len(wanted)
-            advance(len(wanted))
-            if start == size:
-                break
-        part.flush()
-        os.fsync(part.fileno())
+    size, begun = item.file.size, item.file.size - item.missing_bytes
+    try:
+        with (
+            _bar(f"fetching {item.target.name}", size, begun) as advance,
+            _Part(item.part, size, advance) as part,
+        ):
+            part.truncate(begun)
+            part.seek(begun)
+            if begun < size:
+                with contextlib.suppress(_AllCame):
+                    source.append_rest(item.file, part)
+            part.flush()
+            os.fsync(part.fileno())
+    except BaseException:
+        if item.part.is_file() and not item.part.stat().st_size:
+            item.part.unlink()  # nothing came
+        raise
     return begun > 0
 
 
 def _verified(path: Path, file: PublishedFile) -> bool:
     if not path.is_file():
         return False
-    with _mib_bar(f"verifying {file.name.rpartition('/')[2]}", file.size) as advance:
+    with _bar(f"verifying {file.name.rpartition('/')[2]}", file.size) as advance:
         return matches(path, file.size, str(file.checksum), advance)
 
 
-@contextlib.contextmanager
-def _mib_bar(title: str, size: int, start: int = 0) -> Iterator[Callable[[int], None]]:
-    """A progress bar in MiB that is advanced by bytes."""
-    with progress_bar(f"{title} (MiB)", -(-size // _MIB), size >= _SHOW_BYTES) as advance:
-        done = start
-        advance(done // _MIB)
-
-        def advance_bytes(count: int) -> None:
-            nonlocal done
-            before, done = done, done + count
-            advance((-(-done // _MIB) if done >= size else done // _MIB) - before // _MIB)
-
-        yield advance_bytes
+def _bar(title: str, size: int, done: int = 0) -> contextlib.AbstractContextManager[Callable[[int], None]]:
+    return progress_bar(title, size, enabled=size >= _SHOW_BYTES, in_bytes=True, done=done)
 
 
 @contextlib.contextmanager

@@ -8,13 +8,14 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from tinyworlds.errors import DataError, MissingFileError
 from tinyworlds.sources.hub.checksum import BLOCK_BYTES, checksum_of
 from tinyworlds.sources.hub.listing import Listing, PublishedFile
 
 SUMS = "SHA256SUMS"
-_LINE = re.compile(r"([0-9a-f]{64}) [ *](.+)")
+_LINE = re.compile(r"([0-9a-f]{64}) [ *](?:\./)?(.+)")
 
 
 class FolderSource:
@@ -33,11 +34,7 @@ class FolderSource:
             raise MissingFileError(f"there is no folder {folder} to fetch from; check --source")
 
     def listing(self) -> Listing:
-        """Return the ordinary files below the folder; hidden ones are left out.
-
-        Raises:
-            DataError: ``SHA256SUMS`` is damaged.
-        """
+        """Return the ordinary files below the folder; hidden ones are left out."""
         sums = self._published_sums()
         files = []
         for where, folders, names in os.walk(self.folder):
@@ -49,25 +46,20 @@ class FolderSource:
         return Listing(str(self.folder), "", tuple(files))
 
     def with_checksum(self, file: PublishedFile) -> PublishedFile:
-        """Return `file` with its checksum; where none was published, that of the copy in the folder.
-
-        Raises:
-            DataError: the file is a link that leads out of the folder.
-            MissingFileError: it cannot be read.
-        """
+        """Return `file` with its checksum; where none was published, that of the copy in the folder."""
         path = self._path(file)
         if file.checksum:
             return file
         with _readable(path):
             return dataclasses.replace(file, checksum=checksum_of(path))
 
-    def read(self, file: PublishedFile, start: int) -> Iterator[bytes]:
-        """Yield the content from byte `start` on.
+    def append_rest(self, file: PublishedFile, part: BinaryIO) -> None:
+        """Write what is missing of the file to the end of `part`."""
+        for block in self.read(file, part.tell()):
+            part.write(block)
 
-        Raises:
-            DataError: the file is a link that leads out of the folder.
-            MissingFileError: it cannot be read.
-        """
+    def read(self, file: PublishedFile, start: int) -> Iterator[bytes]:
+        """Yield the content from byte `start` on."""
         path = self._path(file)
         with _readable(path), open(path, "rb") as content:
             content.seek(start)
@@ -84,17 +76,16 @@ class FolderSource:
 
     def _published_sums(self) -> dict[str, str]:
         path = self.folder / SUMS
-        if not path.is_file():
-            return {}
-        found = {}
-        for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+        text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+        sums = {}
+        for number, line in enumerate(text.splitlines(), 1):
             parts = _LINE.fullmatch(line)
             if parts is None:
                 raise DataError(
                     f"{path}, line {number} is no checksum and name; write the file anew with sha256sum"
                 )
-            found[parts[2].removeprefix("./")] = f"sha256:{parts[1]}"
-        return found
+            sums[parts[2]] = f"sha256:{parts[1]}"
+        return sums
 
 
 @contextlib.contextmanager

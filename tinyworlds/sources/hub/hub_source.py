@@ -1,15 +1,15 @@
-"""A repository on the Hugging Face hub, through `huggingface_hub`: its listing, addresses, login and session.
+"""A repository on the Hugging Face hub: `huggingface_hub` lists it, logs in, and reads on in a file.
 
-Reading is ours: version 2.4 of that library throws an interrupted file away and begins again; ours resumes.
+Its `hf_hub_download` is not enough: in version 2.4 each attempt has a file of its own, so what was killed
+begins again at byte 0, and sizes are compared, not checksums. So the part file and its check are ours (see
+`fetch`), and the library's `http_get` goes on with that part: ranges, breaks, rate limits.
 """
 
 from __future__ import annotations
 
-import logging
 import re
 import time
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import urlsplit
 
 from tinyworlds.errors import ConfigError, DataError, MissingFileError, TinyWorldsError
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from huggingface_hub.hf_api import RepoSibling
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
-TIMEOUT_S = 10.0  # to connect, and for each piece of an answer
-_WAITS_S = (1.0, 2.0, 4.0)  # between attempts that bring nothing
+TIMEOUT_S = 10.0  # to connect for a listing, and for each piece of it
+_WAITS_S = (1.0, 2.0, 4.0)  # after a server's error that brought nothing
 
 
 class HubError(TinyWorldsError, ConnectionError):
@@ -38,17 +38,14 @@ class HubSource:
     """
 
     def __init__(self, repo: str, repo_type: str, revision: str = "main") -> None:
+        from huggingface_hub.utils import disable_progress_bars, logging
+
         self.repo, self.repo_type, self.revision = repo, repo_type, revision
-        logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # its warnings repeat our errors
+        logging.set_verbosity_error()  # its warnings repeat our errors
+        disable_progress_bars()  # ours goes on where the last attempt stopped, and shows verifying, too
 
     def listing(self) -> Listing:
-        """Ask the hub what there is; from then on the commit it names is read.
-
-        Raises:
-            HubError: it cannot be reached within seconds, or does not answer as a hub does.
-            MissingFileError: there is no such repository or revision, or a login is needed.
-            ConfigError: the name cannot be one of a repository.
-        """
+        """Ask the hub what there is; from then on the commit it names is read."""
         from huggingface_hub import HfApi
         from huggingface_hub.errors import HTTPError
 
@@ -60,7 +57,7 @@ class HubSource:
                 timeout=TIMEOUT_S,
                 files_metadata=True,
             )
-            files = tuple(_published(sibling) for sibling in info.siblings or ())
+            files = tuple(map(_published, getattr(info, "siblings", None) or ()))
             if _COMMIT.fullmatch(str(info.sha)) is None:
                 raise ValueError("it names no commit")
             self.revision = str(info.sha)
@@ -69,52 +66,34 @@ class HubSource:
         return Listing(self.repo, self.revision, files)
 
     def with_checksum(self, file: PublishedFile) -> PublishedFile:
-        """Return `file` if its checksum was published.
-
-        Raises:
-            DataError: it was not, so the file could not be verified.
-        """
+        """Return `file`; without a published checksum it could not be verified, and is refused."""
         if file.checksum is None or not is_checksum(file.checksum):
             raise DataError(f"{self.repo} names no checksum for {file.name!a}; it is not fetched")
         return file
 
-    def read(self, file: PublishedFile, start: int) -> Iterator[bytes]:
-        """Yield the content from byte `start` on; a connection that breaks is taken up again.
-
-        Raises:
-            HubError: several attempts in a row brought nothing.
-            MissingFileError: the file is not there any more, or a login is needed.
-        """
+    def append_rest(self, file: PublishedFile, part: BinaryIO) -> None:
+        """Write what is missing of the file to the end of `part`; breaks and busy servers are waited out."""
+        from huggingface_hub import hf_hub_url
         from huggingface_hub.errors import HTTPError
+        from huggingface_hub.file_download import http_get
+        from huggingface_hub.utils import build_hf_headers
 
+        url = hf_hub_url(self.repo, file.name, repo_type=self.repo_type, revision=self.revision)
+        headers = {**build_hf_headers(), "Accept-Encoding": "identity"}
         waits = list(_WAITS_S)
-        while start < file.size:
+        while True:
+            start = part.tell()
             try:
-                for block in self._attempt(file.name, start):
-                    start += len(block)
-                    waits = list(_WAITS_S)
-                    yield block
-                if start < file.size:
-                    raise ConnectionError("the answer ended too early")
+                return http_get(url, part, resume_size=start, headers=headers, expected_size=file.size)
             except (HTTPError, ConnectionError) as error:
+                waits = list(_WAITS_S) if part.tell() > start else waits
                 if not waits or not _may_pass(error):
                     raise self._explained(error) from error
                 time.sleep(waits.pop(0))
-
-    def _attempt(self, name: str, start: int) -> Iterator[bytes]:
-        from huggingface_hub import get_session, hf_hub_url
-        from huggingface_hub.utils import build_hf_headers, hf_raise_for_status
-
-        url = hf_hub_url(self.repo, name, repo_type=self.repo_type, revision=self.revision)
-        headers = {**build_hf_headers(), "Accept-Encoding": "identity", "Range": f"bytes={start}-"}
-        with get_session().stream("GET", url, headers=headers, timeout=TIMEOUT_S) as response:
-            hf_raise_for_status(response)
-            unwanted = start if response.status_code == 200 else 0  # a server that knows no ranges sends all
-            for block in response.iter_bytes():  # as it comes: a connection that breaks loses nothing
-                wanted = block[unwanted:]
-                unwanted = max(unwanted - len(block), 0)
-                if wanted:
-                    yield wanted
+            except OSError as error:
+                if error.errno is not None:  # of the disk
+                    raise
+                return  # another size than was published, as the checksum will tell
 
     def _explained(self, error: Exception) -> TinyWorldsError:
         from huggingface_hub import constants, errors
@@ -149,11 +128,9 @@ def _published(sibling: RepoSibling) -> PublishedFile:
 
 
 def _may_pass(error: Exception) -> bool:
-    """Whether to try again: not after an answer such as "not found", but after trouble on the way."""
-    from huggingface_hub.errors import OfflineModeIsEnabled
-
-    status = getattr(getattr(error, "response", None), "status_code", None)
-    return not isinstance(error, OfflineModeIsEnabled) and (status is None or status == 429 or status >= 500)
+    """Whether to try again: after a server's error, or a break that the library did not wait out itself."""
+    response = getattr(error, "response", None)
+    return response.status_code >= 500 if response is not None else type(error).__name__ == "ReadError"
 
 
 def _reason(error: Exception) -> str:

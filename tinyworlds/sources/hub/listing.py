@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from tinyworlds.errors import MissingFileError, did_you_mean
 
@@ -43,7 +43,11 @@ class Listing:
 
 
 class Source(Protocol):
-    """Where files come from: the hub, a folder, or a listing that was remembered."""
+    """Where files come from: the hub, a folder, or a listing that was remembered.
+
+    What goes wrong is a MissingFileError (not there, or may not be read), a DataError (not to be trusted) or
+    a HubError (not reached, though it may be there).
+    """
 
     def listing(self) -> Listing:
         """Return what there is."""
@@ -53,8 +57,8 @@ class Source(Protocol):
         """Return `file` with its checksum, computed if none was published."""
         ...
 
-    def read(self, file: PublishedFile, start: int) -> Iterator[bytes]:
-        """Yield the content of `file` from byte `start` on."""
+    def append_rest(self, file: PublishedFile, part: BinaryIO) -> None:
+        """Write what is missing of `file` to the end of `part`."""
         ...
 
 
@@ -77,13 +81,13 @@ def select(
         raise MissingFileError(
             f"{listing.origin} holds no {' or '.join(suffixes)} file; name another with --repo OWNER/NAME"
         )
-    found = [file for file in fitting if suite in (None, file.name.partition("/")[0])]
-    if not found:
+    in_suite = [file for file in fitting if suite in (None, file.name.partition("/")[0])]
+    if not in_suite:
         suites = {file.name.partition("/")[0] for file in fitting if "/" in file.name}
         raise _nothing(listing, "suite", [suite or ""], suites)
-    chosen = [file for file in found if patterns is None or _matches(file.name, patterns)]
+    chosen = [file for file in in_suite if patterns is None or _matches(file.name, patterns)]
     if not chosen:
-        raise _nothing(listing, "file", patterns or [], {file.name for file in found})
+        raise _nothing(listing, "file", patterns or [], {file.name for file in in_suite})
     return sorted(chosen, key=lambda file: file.name)
 
 
@@ -93,10 +97,10 @@ def _matches(name: str, patterns: Sequence[str]) -> bool:
 
 
 def _nothing(listing: Listing, what: str, asked: Sequence[str], there: Iterable[str]) -> MissingFileError:
-    known = sorted(ascii(name)[1:-1] for name in there)  # they are not ours: nothing that moves the cursor
-    names = ", ".join(known[:_SHOWN_NAMES])
-    more = f" and {len(known) - _SHOWN_NAMES} more" if len(known) > _SHOWN_NAMES else ""
-    hint = did_you_mean(asked[0], known) if asked else ""
+    names = sorted(ascii(name)[1:-1] for name in there)  # not ours: nothing that moves the cursor
+    shown = ", ".join(names[:_SHOWN_NAMES]) or "none"
+    more = f" and {len(names) - _SHOWN_NAMES} more" if len(names) > _SHOWN_NAMES else ""
+    hint = did_you_mean(asked[0], names) if asked else ""
     return MissingFileError(
-        f"no {what} in {listing.origin} matches '{' '.join(asked)}'.{hint} There are: {names or 'none'}{more}"
+        f"no {what} in {listing.origin} matches '{' '.join(asked)}'.{hint} There are: {shown}{more}"
     )

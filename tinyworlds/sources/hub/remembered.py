@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from tinyworlds.errors import MissingFileError
 from tinyworlds.sources.hub.checksum import is_checksum
@@ -15,13 +14,9 @@ from tinyworlds.system.files import write_text
 
 
 def remember(folder: Path, listing: Listing) -> None:
-    """Keep a listing in `folder`.
-
-    Raises:
-        StorageError: it cannot be written.
-    """
-    known = {**_read(folder), listing.origin: dataclasses.asdict(listing)}
-    write_text(_path(folder), json.dumps(known, indent=1))
+    """Keep a listing in `folder`."""
+    listings = {**_read(folder), listing.origin: dataclasses.asdict(listing)}
+    write_text(_path(folder), json.dumps(listings, indent=1))
 
 
 class RememberedSource:
@@ -36,11 +31,7 @@ class RememberedSource:
         self._folder, self._repo = folder, repo
 
     def listing(self) -> Listing:
-        """Return what was remembered.
-
-        Raises:
-            MissingFileError: nothing was.
-        """
+        """Return what was remembered."""
         try:
             entry = _read(self._folder)[self._repo]
             files = [PublishedFile(**file) for file in entry["files"]]
@@ -55,12 +46,8 @@ class RememberedSource:
         """Return `file`; only files with a checksum are remembered."""
         return file
 
-    def read(self, file: PublishedFile, start: int) -> Iterator[bytes]:
-        """Refuse.
-
-        Raises:
-            MissingFileError: always.
-        """
+    def append_rest(self, file: PublishedFile, part: BinaryIO) -> None:
+        """Refuse: there is nothing to read from."""
         raise MissingFileError(
             f"{file.name} is not in {self._folder} (or not whole) and --offline fetches nothing: run this "
             "without --offline, or give a copy of the repository with --source FOLDER"
