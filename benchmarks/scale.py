@@ -22,7 +22,7 @@ from tinyworlds.bench.sizes import Size, clips, find_size, references
 from tinyworlds.bench.training import Codes, plain_flops
 from tinyworlds.errors import ConfigError, DataError, MissingFileError
 from tinyworlds.system.exits import run_guarded
-from tinyworlds.system.function_command import CommandParser
+from tinyworlds.system.options import call
 
 PACKED_SHARE = 160 / 2000  # of the raw frames, our own layout: docs/performance.md, "Data"
 CACHE_WINDOWS_PER_S = 25_721  # one process, 64 px, windows of 4: docs/performance.md, "Data"
@@ -239,14 +239,9 @@ def _markdown(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
     return [f"| {' | '.join(cells)} |" for cells in (head, ("---",) * len(head), *rows)]
 
 
-def main() -> int:
+def main() -> None:
     """Print the tables; see the module."""
-    parser = CommandParser(
-        prog="python -m benchmarks.scale", description="What much video and many GPUs need."
-    )
-    parser.add_class_arguments(Plan)
-    print(report(Plan(**parser.parse_args().as_dict())))
-    return 0
+    print(report(call(Plan, sys.argv[1:], "benchmarks.scale", "python -m")))
 
 
 if __name__ == "__main__":

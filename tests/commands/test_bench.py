@@ -16,7 +16,7 @@ from tinyworlds.bench import data, growth, memory, play, report, startup, traini
 from tinyworlds.bench.pairing import Pairing
 from tinyworlds.bench.pattern import moving_frames
 from tinyworlds.bench.sizes import clips, find_size, references, same_weights
-from tinyworlds.commands.bench import _named
+from tinyworlds.commands import bench
 from tinyworlds.commands.cli import main
 from tinyworlds.errors import ConfigError, DataError
 from tinyworlds.world.file import save_world
@@ -238,7 +238,7 @@ def test_tables_and_a_json_file(tmp_path, capsys, monkeypatch):
     [
         (["plya"], "Did you mean 'play'?"),
         (["--sizes", "sonik"], "Did you mean 'sonic'?"),
-        (["--rouns", "3"], "Did you mean 'rounds'?"),
+        (["--rouns", "3"], "Did you mean '--rounds'?"),
         (["--rounds", "0"], "must be above 0"),
     ],
 )
@@ -250,13 +250,22 @@ def test_wrong_words(words, told, capsys):
     assert err.count("\n") == 1
 
 
-def test_parts_are_words_that_belong_to_no_option():
-    assert _named(["play", "--json", "-", "train"]) == ["--json", "-", '--parts=["play", "train"]']
-    assert _named(["play", "--quick", "true", "data"]) == ["--quick", "true", '--parts=["play", "data"]']
-    assert _named(["--quick", "data", "--sizes", "sonic", "zelda"]) == [
-        "--quick", "--sizes", "sonic", "zelda", '--parts=["data"]',
-    ]  # fmt: skip
-    assert _named(["--parts=[play]", "--rounds", "-1"]) == ["--parts=[play]", "--rounds", "-1"]
+@pytest.mark.parametrize(
+    ("words", "parts"),
+    [
+        ("startup --json figures.json data", ["startup", "data"]),
+        ("startup --quick true data", ["startup", "data"]),
+        ("--quick startup --sizes tiny sonic", ["startup"]),
+        ("--parts=[startup]", ["startup"]),
+    ],
+)
+def test_parts_are_words_that_belong_to_no_option(tmp_path, monkeypatch, words, parts):
+    measured = []
+    for part in bench.PARTS:
+        monkeypatch.setitem(bench.PARTS, part, lambda effort, part=part: measured.append(part) or ())
+    monkeypatch.chdir(tmp_path)
+    assert main(["bench", *words.split()]) == 0
+    assert measured == parts
 
 
 def test_held_keys(tmp_path):

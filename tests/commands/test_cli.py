@@ -10,14 +10,15 @@ from pathlib import Path
 import pytest
 
 from tinyworlds.commands.cli import COMMANDS, main
+from tinyworlds.errors import ConfigError
 from tinyworlds.system.exits import run_guarded
-from tinyworlds.system.function_command import plain_words
+from tinyworlds.system.options import call
 
 
 def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     out = capsys.readouterr().out
-    for name, (_, _, what) in COMMANDS.items():
+    for name, what in COMMANDS.items():
         assert any(line.split()[:1] == [name] and what in line for line in out.splitlines())
 
 
@@ -91,12 +92,51 @@ def test_a_reader_that_leaves_ends_the_command_quietly() -> None:
 
 def example(
     file: str, fresh: bool = False, play: bool = True, num_clips: int = 3, names: list[str] | None = None
-) -> None: ...
+) -> tuple[object, ...]:
+    """Take words.
+
+    Args:
+        file: to read.
+        fresh: begin anew.
+        play: play in the end.
+        num_clips: of 100 %.
+        names: of actions.
+    """
+    return file, fresh, play, num_clips, names
 
 
-def test_words_as_people_type_them() -> None:
-    typed = ["a.h5", "--fresh", "--no-play", "--num-clips", "4", "--names", "left", "right"]
-    plain = ["a.h5", "--fresh=true", "--play=false", "--num_clips", "4", '--names=["left", "right"]']
-    assert plain_words(typed, example) == plain
-    assert plain_words(["--fresh", "false"], example) == ["--fresh", "false"]
-    assert plain_words(["--names", "[a]", "--names=[b]"], example) == ["--names", "[a]", "--names=[b]"]
+@pytest.mark.parametrize(
+    ("typed", "values"),
+    [
+        ("a --fresh --no-play --num-clips 4 --names left right", ("a", True, False, 4, ["left", "right"])),
+        ("--fresh false a --play=true --num_clips=4", ("a", False, True, 4, None)),
+        ("--fresh a --names [left] --names=['right','up']", ("a", True, True, 3, ["left", "right", "up"])),
+    ],
+)
+def test_words_as_people_type_them(typed: str, values: tuple[object, ...]) -> None:
+    assert call(example, typed.split(), "example") == values
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("", "the following arguments are required: FILE."),
+        ("a b", "b is no option."),
+        ("a --fesh", "--fesh is no option. Did you mean '--fresh'?"),
+        ("a --num-clips few", "argument --num_clips: invalid int value: 'few'."),
+        ("a --names", "argument --names: expected at least one argument."),
+    ],
+)
+def test_a_wrong_word_is_one_line(typed: str, told: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        call(example, typed.split(), "example")
+    assert str(error.value) == f"tinyworlds example: {told} See tinyworlds example --help"
+
+
+def test_a_docstring_is_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        call(example, ["--help"], "example")
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert "Take words." in lines
+    assert "of 100 % (default: 3)" in lines
+    assert "--names NAME [NAME ...]" in lines

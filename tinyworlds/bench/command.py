@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from tinyworlds.system.exits import run_guarded
-from tinyworlds.system.function_command import call
+from tinyworlds.system.options import call
 
 
 def run(function: Callable[..., Any], name: str) -> NoReturn:

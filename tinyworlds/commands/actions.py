@@ -46,7 +46,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> OptionParser:
-    parser = OptionParser("tinyworlds actions", "Find out what each action of a world does; change its keys.")
+    parser = OptionParser(
+        "tinyworlds actions", description="Find out what each action of a world does; change its keys."
+    )
     add = parser.add_argument
     add("world", metavar="WORLD", help="a .world file; without --write and changes also a run folder")
     add("--write", action="store_true", help="store the proposed keys and names in the file")

@@ -9,13 +9,11 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
-from inspect import signature
 from json import dumps
-from math import inf
 from typing import TYPE_CHECKING, Any
 
 from tinyworlds.errors import ConfigError, did_you_mean
-from tinyworlds.system.function_command import call
+from tinyworlds.system.options import call
 
 if TYPE_CHECKING:
     from tinyworlds.bench.report import Figures
@@ -142,11 +140,11 @@ def bench(
     device: str = "auto",
     folder: str | None = None,
 ) -> int:
-    """Measure this machine: tinyworlds bench [play] [train] [data] [startup], by default these; or hours.
+    """Measure this machine beside a plain reference in the same run.
 
     Args:
-        parts: what to measure; may be named without the option, as above. Only when named: hours, how long
-            training the three Zelda configs would take here, projected from a few updates.
+        parts: what to measure: play, train, data and startup by default; or hours, how long training the
+            three Zelda configs would take here, projected from a few updates.
         json: also write the figures to this file; '-' prints them, and nothing else, on the standard output.
         quick: fewer rounds, one size, nothing compiled, little data.
         sizes: sonic, zelda, or both (default); training takes the first.
@@ -218,26 +216,4 @@ def _now() -> str:
 
 def main(argv: list[str]) -> int:
     """Run ``tinyworlds bench [PART ...]``."""
-    return call(bench, _named(argv), "bench")
-
-
-def _named(argv: list[str]) -> list[str]:
-    """Give words that are no option and no option's value to ``--parts``."""
-    num_values: dict[str, float] = {
-        name: 0 if isinstance(p.default, bool) else inf if "list[" in str(p.annotation) else 1
-        for name, p in signature(bench).parameters.items()
-    }
-    rest: list[str] = []
-    parts: list[str] = []
-    wanted = 0.0
-    for word in argv:
-        if word.startswith("--"):
-            name = word[2:].replace("-", "_").removeprefix("no_")
-            wanted = 0 if "=" in word else num_values.get(name, 1)
-            rest.append(word)
-        elif wanted or word in ("-h", "true", "false"):  # --quick true: no part is called so
-            wanted = max(0.0, wanted - 1)
-            rest.append(word)
-        else:
-            parts.append(word)
-    return [*rest, f"--parts={dumps(parts)}"] if parts else rest
+    return call(bench, argv, "bench", by_position="parts")

@@ -28,7 +28,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     Raises:
         TinyWorldsError: for the dispatcher to print.
     """
-    parser = OptionParser("tinyworlds convert", "Translate checkpoints of any known format into another one.")
+    parser = OptionParser(
+        "tinyworlds convert", description="Translate checkpoints of any known format into another one."
+    )
     parser.usage = "tinyworlds convert IN... OUT [OPTIONS]"
     add = parser.add_argument
     add(

@@ -41,8 +41,9 @@ def main(argv: list[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = OptionParser(
         "tinyworlds doctor",
-        "Check this machine, the data and the runs: each line is ok, a warning or a failure with what to do. "
-        "Exit code: 0 without failures, 1 with one (or, with --strict, a warning), 2 for wrong options.",
+        description="Check this machine, the data and the runs: each line is ok, a warning or a failure "
+        "with what to do. Exit code: 0 without failures, 1 with one (or, with --strict, a warning), 2 for "
+        "wrong options.",
     )
     names = ", ".join(topic.name for topic in topics())
     add = parser.add_argument

@@ -14,8 +14,8 @@ from tinyworlds.sources.hub.kinds import DATASETS, MODELS, WORLDS, Kind
 from tinyworlds.sources.hub.listing import Listing, Source, select
 from tinyworlds.sources.hub.remembered import RememberedSource, remember
 from tinyworlds.system.files import storage_error
-from tinyworlds.system.function_command import call
 from tinyworlds.system.locks import locked
+from tinyworlds.system.options import call
 
 _USAGE = """usage: tinyworlds download datasets|models|worlds [OPTIONS]
 

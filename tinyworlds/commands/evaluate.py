@@ -14,7 +14,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     Raises:
         TinyWorldsError: for the dispatcher to print.
     """
-    parser = OptionParser("tinyworlds evaluate", "Measure a world on held-out clips; write a report.")
+    parser = OptionParser(
+        "tinyworlds evaluate", description="Measure a world on held-out clips; write a report."
+    )
     add, whole = parser.add_argument, positive(int)
     add("path", metavar="RUN_OR_WORLD", help="a run folder or a .world file")
     add("--data", metavar="FILE", action="append", help="gameplay file, once for each (default: as trained)")

@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> OptionParser:
     parser = OptionParser(
-        "tinyworlds export", "Put a trained run, or stages of several, into one .world file."
+        "tinyworlds export", description="Put a trained run, or stages of several, into one .world file."
     )
     parser.usage = "tinyworlds export [RUN] OUT.world [OPTIONS]"
     add = parser.add_argument

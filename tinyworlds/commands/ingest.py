@@ -55,7 +55,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> OptionParser:
-    parser = OptionParser("tinyworlds ingest", "Turn gameplay videos into a gameplay file to train on.")
+    parser = OptionParser(
+        "tinyworlds ingest", description="Turn gameplay videos into a gameplay file to train on."
+    )
     add = parser.add_argument
     add("paths", nargs="+", metavar="PATH", help="a video, or a folder of videos")
     add("--game", required=True, metavar="NAME", help="the game's name, one lower-case word")

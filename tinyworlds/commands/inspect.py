@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tinyworlds.errors import ConfigError, StorageError
-from tinyworlds.system.function_command import call
+from tinyworlds.system.options import call
 
 if TYPE_CHECKING:
     from tinyworlds.data.inspect import Inspection

@@ -8,14 +8,12 @@ from tinyworlds.data.cache import reads_slowly
 from tinyworlds.data.optimize import WINDOW_FRAMES, measure_rate, optimize
 from tinyworlds.data.schema import read_info
 from tinyworlds.errors import ConfigError, DataError
-from tinyworlds.system.function_command import call
+from tinyworlds.system.options import call
 
 
 def main(argv: list[str]) -> int:
     """Run ``tinyworlds optimize FILE.h5 [OUT]``."""
-    if len(argv) > 1 and not any(word.startswith("-") for word in argv[:2]):
-        argv = [argv[0], "--out", *argv[1:]]
-    return call(optimize_command, argv, "optimize")
+    return call(optimize_command, argv, "optimize", by_position="out")
 
 
 def optimize_command(file: str, out: str | None = None, raw: bool = False, force: bool = False) -> int:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tinyworlds.errors import ConfigError, did_you_mean
 from tinyworlds.fit.config_files import find_config
-from tinyworlds.system.function_command import call
+from tinyworlds.system.options import call
 
 NUM_STEPS = 4
 """Decoding steps of a frame: enough for a good one, few enough to play on a CPU."""

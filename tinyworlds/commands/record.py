@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tinyworlds.errors import ConfigError
-from tinyworlds.system.function_command import call
+from tinyworlds.system.options import call
 
 if TYPE_CHECKING:
     from games.spec import GameSpec

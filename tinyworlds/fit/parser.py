@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any, NoReturn
+from typing import Any
 
 from lightning.pytorch.cli import LightningArgumentParser
 
 import tinyworlds.models as models
 from tinyworlds.checkpoints.load import NETWORKS
-from tinyworlds.errors import ConfigError
-from tinyworlds.system.parser_messages import one_line
+from tinyworlds.fit.messages import one_line
+from tinyworlds.system.options import OptionParser
 from tinyworlds.training import stages
 
 STAGE_CLASSES = (stages.VideoTokenizerStage, stages.LatentActionsStage, stages.DynamicsStage)
 
 
-class OneLineParser(LightningArgumentParser):
-    """Raises a ConfigError of one line instead of printing a usage of hundreds."""
+class OneLineParser(OptionParser, LightningArgumentParser):
+    """Knows the settings of all stages, and what Lightning's parser says of a wrong one."""
 
     config_files: tuple[str, ...] = ()
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, allow_abbrev=False, **kwargs)
-
-    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+    def explain(self, message: str) -> str:
         """Say what is wrong in one line."""
-        raise ConfigError(one_line(message, self.known_keys(), self.config_files)) from None
+        return one_line(message, self.known_keys(), self.config_files)
 
     def known_keys(self) -> list[str]:
         """Return the dotted names of all settings, those of the stages and networks included."""

@@ -18,10 +18,10 @@ from pathlib import Path
 from tinyworlds.checkpoints.run_folder import CONFIG_SUFFIXES, STAGES, default_run, versions
 from tinyworlds.errors import ConfigError, TrainingError, did_you_mean
 from tinyworlds.fit.config_files import find_config, split_overlay
+from tinyworlds.fit.messages import unknown_key
 from tinyworlds.system.exits import INTERRUPTED, TERMINATED
 from tinyworlds.system.files import write_text
 from tinyworlds.system.locks import locked
-from tinyworlds.system.parser_messages import unknown_key
 from tinyworlds.system.processes import run_child
 
 

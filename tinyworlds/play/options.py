@@ -23,7 +23,7 @@ _ONLY_WITH = {
 
 def play_parser(prog: str, description: str) -> OptionParser:
     """All options except which world to play."""
-    parser = OptionParser(prog, description)
+    parser = OptionParser(prog, description=description)
     _add_views(parser)
     _add_session(parser)
     _add_decoding(parser)

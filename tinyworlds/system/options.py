@@ -1,26 +1,50 @@
-"""Options of the small commands: `argparse` whose errors are one line of our own tree. Needs no torch."""
+"""The option parser of every command: `argparse` whose complaints are one line and name the nearest option.
+
+A command is a function (`call`): its parameters are its options, its docstring is its help. Options that are
+no plain function, as those of ``play``, are added to an `OptionParser` one by one; ``fit`` mixes it into
+Lightning's parser. Only `call` needs a package, so that ``doctor`` runs where packages are missing.
+"""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
-from typing import Any, NoReturn
+import re
+from collections.abc import Callable, Mapping, Sequence
+from inspect import Parameter, signature
+from itertools import chain
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, NoReturn, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from tinyworlds.errors import ConfigError, did_you_mean
 
+_ActionT = TypeVar("_ActionT", bound=argparse.Action)
+
 
 class OptionParser(argparse.ArgumentParser):
-    """Raises errors as a `ConfigError` that names the nearest option."""
+    """Raises errors as a `ConfigError` of one line; takes ``--num-clips`` for ``--num_clips``."""
 
-    def __init__(self, prog: str, description: str) -> None:
-        super().__init__(prog=prog, description=description, allow_abbrev=False)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{**kwargs, "allow_abbrev": False})
 
-    def error(self, message: str) -> NoReturn:
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Raise instead of printing the usage and leaving."""
-        known = [option for action in self._actions for option in action.option_strings]
-        wrong = message.rpartition("unrecognized arguments: ")[2].split(" ")[0].split("=")[0]
-        hint = did_you_mean(wrong, known) if "unrecognized" in message else ""
-        raise ConfigError(f"{self.prog}: {message}.{hint} See {self.prog} --help")
+        raise ConfigError(self.explain(message)) from None
+
+    def explain(self, message: str) -> str:
+        """Return what the parser says as a line that a person can act on."""
+        hint = ""
+        if unknown := re.match(r"unrecognized arguments: ([^ =]+)", message):
+            shown = [action.option_strings for action in self._actions if action.help != argparse.SUPPRESS]
+            message, hint = f"{unknown[1]} is no option", did_you_mean(unknown[1], chain(*shown))
+        elif choice := re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message):
+            hint = did_you_mean(choice[1], re.findall(r"[^ ,']+", choice[2]))
+        return f"{self.prog}: {message}.{hint} See {self.prog} --help"
+
+    def _add_action(self, action: _ActionT) -> _ActionT:
+        super()._add_action(action)
+        dashed = {option.replace("_", "-"): action for option in action.option_strings}
+        self._option_string_actions.update(dashed)
+        return action
 
 
 def natural(text: str) -> int:
@@ -41,3 +65,101 @@ def positive(kind: type) -> Callable[[str], Any]:
 
     convert.__name__ = kind.__name__  # argparse quotes it in "invalid float value"
     return convert
+
+
+Natural = Annotated[int, natural]
+Positive = Annotated[int, positive(int)]
+
+
+def call(
+    function: Callable[..., Any],
+    argv: Sequence[str],
+    name: str,
+    program: str = "tinyworlds",
+    by_position: str | None = None,
+) -> Any:
+    """Call `function` with the arguments in `argv`.
+
+    Args:
+        function: parameters with a default are options; others are given by position or, where they are
+            keyword-only, as options that must be there. A type `Annotated` with a converter uses that.
+        argv: the words after the command's name.
+        name: of the command.
+        program: that the command belongs to.
+        by_position: an option that may be given by position, too.
+    """
+    from docstring_parser import parse
+
+    doc = parse(function.__doc__ or "")
+    about = " ".join(filter(None, (doc.short_description, doc.long_description)))
+    told = {p.arg_name: (p.description or "").removesuffix(".").replace("%", "%%") for p in doc.params}
+    parser = OptionParser(f"{program} {name}", description=about)
+    hints = {key: _not_none(hint) for key, hint in get_type_hints(function, include_extras=True).items()}
+    for key, parameter in signature(function).parameters.items():
+        _add(parser, parameter, hints[key], told.get(key, ""), key == by_position)
+    values = vars(parser.parse_intermixed_args(_as_spelt_today(argv, hints)))
+    tuples = {key: tuple(value) for key, value in values.items() if value and get_origin(hints[key]) is tuple}
+    return function(**values | tuples)
+
+
+def _not_none(hint: Any) -> Any:
+    kinds = [kind for kind in get_args(hint) if kind is not NoneType]
+    return kinds[0] if get_origin(hint) in (Union, UnionType) else hint
+
+
+def _add(parser: OptionParser, parameter: Parameter, hint: Any, told: str, by_position: bool) -> None:
+    """Add a parameter of a function as an option, a switch or an argument without a name."""
+    name, default = parameter.name, parameter.default
+    required = default is Parameter.empty
+    if hint is bool:
+        told += " (default)" * default
+        parser.add_argument(f"--{name}", action="store_true", default=default, help=told)
+        opposite = f"do not {name.replace('_', ' ')}" if default else argparse.SUPPRESS
+        parser.add_argument(f"--no_{name}", action="store_false", dest=name, help=opposite)
+        return
+    settings = _settings(hint)
+    if settings.get("nargs") == "+":
+        settings["metavar"] = name.removesuffix("s").upper()
+    elif "choices" not in settings:
+        settings["metavar"] = name.upper()
+    if not required and default is not None and "default" not in told:
+        told += " (default: %(default)s)"
+    if required and parameter.kind is not Parameter.KEYWORD_ONLY:
+        parser.add_argument(name, help=told, **settings)
+        return
+    if by_position:
+        several = "*" if "nargs" in settings else "?"
+        parser.add_argument(name, help=told, default=argparse.SUPPRESS, **settings | {"nargs": several})
+        told = argparse.SUPPRESS
+    settings["default"] = None if required else default
+    parser.add_argument(f"--{name}", required=required, help=told, **settings)
+
+
+def _settings(hint: Any) -> dict[str, Any]:
+    """Return what `add_argument` must know of a type."""
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin is Literal:
+        return {"choices": inner}
+    if origin is list:
+        return {"type": inner[0], "nargs": "+", "action": "extend"}
+    if origin is tuple:
+        return {"type": inner[0], "nargs": len(inner)}
+    return {"type": inner[1] if origin is Annotated else hint}
+
+
+def _as_spelt_today(argv: Sequence[str], hints: Mapping[str, Any]) -> list[str]:
+    """Translate older spellings: ``--fresh true``, ``--play=false``, ``--names=["left", "right"]``."""
+
+    def translate(option: re.Match[str]) -> str:
+        name, value = option[1].replace("-", "_"), option[2]
+        if hints.get(name) is bool and value in ("true", "false"):
+            return f"--{name}" if value == "true" else f"--no_{name}"
+        if get_origin(hints.get(name)) in (list, tuple) and value.startswith("["):
+            return "\0".join([f"--{name}", *re.findall(r"[^\[\]\s,'\"]+", value)])
+        return option[0]
+
+    return (
+        re.sub(r"(?<![^\0])--([\w-]+)[=\0]((?!--)[^\0]+)", translate, "\0".join(argv)).split("\0")
+        if argv
+        else []
+    )

@@ -202,7 +202,7 @@ def test_the_checksum_of_small_files_is_that_of_git(tmp_path):
     [
         (["dataset"], "Did you mean 'datasets'?"),
         (["datasets", "--pattern", "zelda_frame.h5"], "Did you mean 'zelda_frames.h5'?"),
-        (["datasets", "--patern", "x"], "Did you mean 'pattern'?"),
+        (["datasets", "--patern", "x"], "Did you mean '--pattern'?"),
         (["models", "--suite", "sonik"], "Did you mean 'sonic'?"),
         (["models", "--suite", "../work"], "There are: sonic"),
         (["worlds", "--source", "nowhere"], "no folder nowhere"),
