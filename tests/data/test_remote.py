@@ -208,7 +208,7 @@ def test_without_a_network_the_copies_of_last_time_are_used(server, tiny_h5, tmp
     ) as caught:
         find_files(gone, None)
     assert "\n" not in str(caught.value)
-    note = remote._note(Path(os.environ[remote.FOLDER_VARIABLE]), gone)
+    note = Path(os.environ[remote.FOLDER_VARIABLE], "addresses", f"{remote_access.digest(gone)}.json")
     note.write_text(json.dumps([Path(first[0]).relative_to(note.parent.parent).as_posix()]))
     with pytest.warns(UserWarning, match="copies of last time"):
         assert find_files(gone, None) == first

@@ -5,6 +5,10 @@ pattern, or a folder: an address that ends in ``/``) is copied into a local fold
 the one that the environment variable ``TINYWORLDS_CACHE`` names. A copy lies under a key of its address and
 of its version there, so a changed file becomes another copy. Addresses are those of fsspec: http, https,
 file, memory, s3 and gs with their extras, and others whose package is installed.
+
+The copies are ours, not those of fsspec's caches (2026.9). After a broken connection ``filecache`` returns
+the beginning of a file as all of it while the process lives, ``simplecache`` for ever; neither goes on where
+it was, locks, or sees that a file on the web has changed.
 """
 
 from __future__ import annotations
@@ -36,8 +40,7 @@ from tinyworlds.system.progress import progress_bar
 
 FOLDER_VARIABLE = "TINYWORLDS_CACHE"
 _FOLDER = Path("data", ".cache", "remote")
-_MIB = 2**20
-_SHOW_BYTES = 32 * _MIB  # less needs no progress bar
+_SHOW_BYTES = 32 * 2**20  # less needs no progress bar
 
 
 def fetch_files(url: str, is_wanted: Callable[[str], bool]) -> list[str]:
@@ -52,36 +55,33 @@ def fetch_files(url: str, is_wanted: Callable[[str], bool]) -> list[str]:
 
     Raises:
         RemoteError: the address cannot be reached or may not be read.
+        ConfigError: no file system has such addresses.
+        MissingExtraError: its package is not installed.
         MissingFileError: there is no such file.
         StorageError: the files do not fit on the disk, or the folder cannot be written.
         DataError: a name is unsafe, a size is not told, or a file changed while it was copied.
     """
-    return list(_fetch_once(url, is_wanted, copies_folder()))
-
-
-def copies_folder() -> Path:
-    """Return the folder of all copies."""
-    return Path(os.environ.get(FOLDER_VARIABLE) or _FOLDER)
+    return list(_fetch_once(url, is_wanted, Path(os.environ.get(FOLDER_VARIABLE) or _FOLDER)))
 
 
 @functools.cache
 def _fetch_once(url: str, is_wanted: Callable[[str], bool], folder: Path) -> tuple[str, ...]:
+    note = folder / "addresses" / f"{digest(url)}.json"
+    before = _copies_noted(note, folder)
     try:
         files = list_files(url, is_wanted)
     except RemoteError as error:
-        known = _known(folder, url)
-        if not known:
+        if not before:
             raise
         warnings.warn(f"the copies of last time are used: {error}", stacklevel=4)
-        return known
-    targets = [path_in(folder / file.key / file.version, file.name) for file in files]
+        return before
+    targets = [path_in(folder / digest(file.url) / file.version, file.name) for file in files]
     try:
         if not all(target.exists() for target in targets):
             with locked(folder / "fetching.lock", f"fetching {shown(url)}"):
                 _fetch_missing(url, files, targets, folder)
-        if _known(folder, url) != tuple(map(str, targets)):
-            names = [target.relative_to(folder).as_posix() for target in targets]
-            write_text(_note(folder, url), json.dumps(names))
+        if before != tuple(map(str, targets)):
+            write_text(note, json.dumps([target.relative_to(folder).as_posix() for target in targets]))
     except TinyWorldsError:
         raise
     except OSError as error:
@@ -89,13 +89,21 @@ def _fetch_once(url: str, is_wanted: Callable[[str], bool], folder: Path) -> tup
     return tuple(map(str, targets))
 
 
+def _copies_noted(note: Path, folder: Path) -> tuple[str, ...]:
+    """Return the copies an address had last time, if all are still there."""
+    try:
+        copies = [path_in(folder, str(name)) for name in json.loads(note.read_text(encoding="utf-8"))]
+    except (OSError, ValueError, TypeError):  # ValueError is also a DataError of an unsafe name
+        return ()
+    return tuple(map(str, copies)) if all(copy.is_file() for copy in copies) else ()
+
+
 def _fetch_missing(url: str, files: Sequence[RemoteFile], targets: Sequence[Path], folder: Path) -> None:
     missing = [pair for pair in zip(files, targets, strict=True) if not pair[1].exists()]
     if not missing:  # another process had the lock and copied them
         return
     size = sum(file.size for file, _ in missing)
-    parts = (_part(target) for _, target in missing)
-    here = sum(part.stat().st_size for part in parts if part.exists())
+    here = sum(part.stat().st_size for _, target in missing if (part := _part(target)).exists())
     try:
         check_space(folder, size - here, f"copies of {shown(url)}")
     except StorageError as error:
@@ -104,12 +112,10 @@ def _fetch_missing(url: str, files: Sequence[RemoteFile], targets: Sequence[Path
             f"{FOLDER_VARIABLE}"
         ) from error
     what = missing[0][0].name if len(missing) == 1 else f"{len(missing)} files"
-    with progress_bar(f"fetching {what} (MiB)", -(-size // _MIB), size > _SHOW_BYTES) as advance:
-        done = 0
+    with progress_bar(f"fetching {what}", size, size > _SHOW_BYTES, in_bytes=True) as advance:
         for file, target in missing:
             for count in _copy(file, target):
-                advance((done + count) // _MIB - done // _MIB)
-                done += count
+                advance(count)
 
 
 def _copy(file: RemoteFile, target: Path) -> Iterator[int]:
@@ -137,17 +143,3 @@ def _part(target: Path) -> Path:
     """An incomplete copy: one of each machine, in case several share a disk that knows no locks."""
     machine = re.sub(r"\W", "_", platform.node())
     return target.with_name(f"{target.name}.{machine}.part")
-
-
-def _known(folder: Path, url: str) -> tuple[str, ...]:
-    """Return the copies an address had last time, if all are still there."""
-    try:
-        names = json.loads(_note(folder, url).read_text(encoding="utf-8"))
-        copies = [path_in(folder, str(name)) for name in names]
-    except (OSError, ValueError, TypeError):  # ValueError is also a DataError of an unsafe name
-        return ()
-    return tuple(map(str, copies)) if all(copy.is_file() for copy in copies) else ()
-
-
-def _note(folder: Path, url: str) -> Path:
-    return folder / "addresses" / f"{digest(url)}.json"
