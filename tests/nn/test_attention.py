@@ -3,7 +3,8 @@ import torch
 
 from tinyworlds.nn import attention
 from tinyworlds.nn.attention import SpaceAttention, TimeAttention, attend_space, attend_time
-from tinyworlds.nn.narrow_attention import attend_narrow
+from tinyworlds.nn.compiling import compile_network
+from tinyworlds.nn.kernels.loading import find_compiler
 from tinyworlds.nn.norms import Condition, ConditionedNorm, ModulatedResidual
 from tinyworlds.nn.transformer import v1_transformer, v2_transformer
 
@@ -137,30 +138,8 @@ def test_queries_and_keys_are_normed():
         torch.testing.assert_close(part.square().mean(dim=-1), torch.ones(1, 1, 9, 2), rtol=1e-3, atol=1e-3)
 
 
-@torch.no_grad()
-@pytest.mark.parametrize("strength", [1.0, 30.0])  # the second: scores of hundreds, where exp overflows
-def test_narrow_heads_attend_as_the_fused_kernel_does(strength):
-    query, key, value = torch.randn(3, 6, 1100, 4).unbind()
-    expected = torch.nn.functional.scaled_dot_product_attention(strength * query, key, value)
-    torch.testing.assert_close(attend_narrow(strength * query, key, value).mT, expected, rtol=1e-4, atol=1e-5)
-
-
-@torch.no_grad()
-def test_long_narrow_heads_take_that_path_within_a_frame(monkeypatch):
-    query, key, value = torch.randn(3, 2, 2, 600, 2, 4).unbind()
-    expected = attend_space(query.double(), key.double(), value.double())  # float64: the fused kernel
-    torch.testing.assert_close(attend_space(query, key, value), expected.float(), rtol=1e-4, atol=1e-5)
-    monkeypatch.setattr(
-        attention, "has_space_kernel", lambda channels: False
-    )  # as on a machine without compiler
-    torch.testing.assert_close(attend_space(query, key, value), expected.float(), rtol=1e-4, atol=1e-5)
-    monkeypatch.setattr(attention, "attend_narrow", lambda *parts: 0 / 0)
-    with pytest.raises(ZeroDivisionError):
-        attend_space(query, key, value)
-
-
 @pytest.mark.parametrize("num_queries", [1, 2, 5])
-def test_short_windows_attend_as_the_fused_kernel_does(num_queries, monkeypatch):
+def test_short_windows_attend_as_the_library_does(num_queries, monkeypatch):
     parts = [torch.randn(2, 5, 9, 2, 4, requires_grad=True) for _ in range(3)]
 
     def result():
@@ -169,5 +148,54 @@ def test_short_windows_attend_as_the_fused_kernel_does(num_queries, monkeypatch)
         return mixed, *torch.autograd.grad(mixed.square().sum(), parts)
 
     written_out = result()
-    monkeypatch.setattr(attention, "MAX_FRAMES_SHORT", 0)
+    monkeypatch.setattr(attention, "_MAX_FRAMES_SHORT", 0)
     torch.testing.assert_close(written_out, result(), rtol=1e-4, atol=1e-5)
+
+
+LAYERS = {"space": lambda: SpaceAttention(16, 4, 3), "time": lambda: TimeAttention(16, 4)}
+needs_compiler = pytest.mark.skipif(find_compiler() is None, reason="needs a C++ compiler")
+
+
+@needs_compiler
+@pytest.mark.parametrize("kind", LAYERS)
+def test_layers_choose_once_and_anew_when_moved(kind, monkeypatch):
+    layer, asked = LAYERS[kind](), []
+    name = f"has_{kind}_kernel"
+    monkeypatch.setattr(attention, name, lambda channels: asked.append(channels) or False)
+    x = torch.randn(1, 2, 9, 16)
+    layer(x), layer(x)
+    assert asked == [4]
+    layer.to("cpu")(x)
+    assert asked == [4, 4]
+    layer.double()(x.double())
+    assert asked == [4, 4]  # no kernel takes these
+
+
+@needs_compiler
+@pytest.mark.parametrize("kind", LAYERS)
+def test_layers_do_the_same_by_kernel_and_by_library(kind, monkeypatch):
+    layer, x = wake(LAYERS[kind]()), torch.randn(1, 2, 9, 16)
+    by_kernel = layer(x)
+    assert "kernel" in layer._chosen.__name__
+    monkeypatch.setenv("TINYWORLDS_NATIVE", "0")
+    torch.testing.assert_close(layer.to("cpu")(x), by_kernel, rtol=1e-4, atol=1e-5)
+    assert layer._chosen is getattr(attention, f"attend_{kind}")
+
+
+@pytest.mark.parametrize("kind", LAYERS)
+def test_layers_on_a_gpu_take_the_library(kind):
+    layer = LAYERS[kind]().to("meta")
+    assert layer(torch.empty(1, 2, 9, 16, device="meta")).shape == (1, 2, 9, 16)
+    assert layer._chosen is getattr(attention, f"attend_{kind}")
+
+
+def test_what_is_compiled_has_chosen_before(monkeypatch):
+    network = torch.nn.ModuleDict({"transformer": v2_transformer(16, 4, 32, 2, grid=3)})
+    layers = [layer for layer in network.modules() if isinstance(layer, attention.Attention)]
+    chosen = []
+    compiled = lambda x: chosen.extend(layer._chosen for layer in layers)  # noqa: E731
+    monkeypatch.setattr(torch, "compile", lambda *given, **options: compiled)
+    compile_network(network)
+    network["transformer"](torch.randn(1, 2, 9, 16))
+    assert len(chosen) == 4
+    assert None not in chosen

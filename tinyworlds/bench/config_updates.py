@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,7 +94,8 @@ def flops_of(stage: Stage, plan: Plan) -> int:
     """Multiplications and additions in matrix products of one clip's loss and its gradient."""
     written_out = sdpa_kernel(SDPBackend.MATH)  # the CPU's fused attention is not counted
     with without_kernels(), written_out, FlopCounterMode(display=False) as counter:
-        stage.network.loss(*batch_of(stage, plan, 1))["loss"].backward()
+        network: Any = deepcopy(stage.network).to(stage.device)  # moved: it chooses kernels anew
+        network.loss(*batch_of(stage, plan, 1))["loss"].backward()
     return int(counter.get_total_flops())
 
 

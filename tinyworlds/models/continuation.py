@@ -14,8 +14,8 @@ from torch import Tensor
 
 from tinyworlds.errors import ConfigError
 from tinyworlds.models.masking import shift_frames
-from tinyworlds.nn.attention import TimeMemory
 from tinyworlds.nn.kernels.code_choice import choose_codes, likeliest
+from tinyworlds.nn.memory import TimeMemory
 from tinyworlds.nn.norms import Condition
 
 if TYPE_CHECKING:

@@ -1,13 +1,15 @@
 """Attention within a frame (space) and along the frames of one place (time).
 
-Both run on ``scaled_dot_product_attention``. Keys of a frame never reach earlier frames: time is causal, so a
-network sees at play time what it saw in training, and the past need run only once (`TimeMemory`).
+Keys of a frame never reach earlier frames: time is causal, so a network sees at play time what it saw in
+training, and the past need run only once (`tinyworlds.nn.memory`).
+
+A layer attends by a kernel of our own where there is one for its heads, on a CPU, and everywhere else by
+PyTorch's ``scaled_dot_product_attention``. It chooses once: at its first pass, and anew after it was moved.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -16,47 +18,21 @@ from torch.nn import functional as F
 from tinyworlds.nn.kernels.space_attention import attend_space_natively, has_space_kernel
 from tinyworlds.nn.kernels.time_attention import attend_time_natively, has_time_kernel
 from tinyworlds.nn.linear import Linear, joined_linear
-from tinyworlds.nn.narrow_attention import (
-    MAX_CHANNELS,
-    MAX_FRAMES_SHORT,
-    MIN_PLACES,
-    attend_narrow,
-    attend_short,
-)
+from tinyworlds.nn.memory import NO_MEMORY, Memory
 from tinyworlds.nn.norms import head_norm
-from tinyworlds.nn.positions import MAX_FRAMES, RotarySpace, RotaryTime
+from tinyworlds.nn.positions import RotarySpace, RotaryTime
 
+Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""Queries, keys and values ``[B, T, P, heads, d]`` to what they mix, ``[B, T, P, E]``."""
 
-def _attend(query: Tensor, key: Tensor, value: Tensor, **mask: bool | Tensor) -> Tensor:
-    """``scaled_dot_product_attention``; while training on a CPU in float32, whatever the type.
-
-    There the fused backward is four times slower in bfloat16 than in float32 (docs/log.md, 2026-11-20).
-    """
-    if query.device.type == "cpu" and query.dtype == torch.bfloat16 and torch.is_grad_enabled():
-        with torch.autocast("cpu", enabled=False):
-            mixed = F.scaled_dot_product_attention(query.float(), key.float(), value.float(), **mask)
-        return mixed.to(query.dtype)
-    return F.scaled_dot_product_attention(query, key, value, **mask)
-
-
-def _is_narrow(query: Tensor) -> bool:
-    plain = query.device.type == "cpu" and query.dtype == torch.float32
-    narrow = query.shape[-1] <= MAX_CHANNELS and query.shape[2] >= MIN_PLACES
-    return plain and narrow and not torch.is_grad_enabled()
+_MAX_CHANNELS_SHORT = _MAX_FRAMES_SHORT = 8  # of `_attend_short`
 
 
 def attend_space(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """All patches of a frame see each other: three times ``[B, T, P, heads, d] -> [B, T, P, E]``."""
     batch, length, patches, heads, dim = query.shape
-    if query.device.type == "cpu" and query.dtype != torch.float64 and has_space_kernel(dim):
-        mixed = attend_space_natively(*(part.flatten(0, 1) for part in (query, key, value)))
-        return mixed.view(batch, length, patches, heads * dim)
-    if _is_narrow(query):
-        parts = (part.transpose(2, 3).flatten(0, 2) for part in (query, key, value))  # [B * T * heads, P, d]
-        mixed = attend_narrow(*parts).view(batch, length, heads * dim, patches)
-        return mixed.transpose(2, 3).contiguous()
-    parts = (part.flatten(0, 1).transpose(1, 2) for part in (query, key, value))  # [B * T, heads, P, d]
-    mixed = _attend(*parts)
+    query, key, value = (part.flatten(0, 1).transpose(1, 2) for part in (query, key, value))
+    mixed = _attend(query, key, value)  # [B * T, heads, P, d]
     return mixed.transpose(1, 2).reshape(batch, length, patches, heads * dim)
 
 
@@ -67,128 +43,119 @@ def attend_time(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     moved.
     """
     batch, length, patches, heads, dim = query.shape
-    on_cpu = query.device.type == "cpu" and query.dtype != torch.float64
-    if on_cpu and not torch.compiler.is_compiling() and has_time_kernel(dim):
-        return attend_time_natively(query, key, value).flatten(-2)
-    if _is_short(query, key):
-        return attend_short(query, key, value)
-    # [B, P * heads, T, d]
-    parts = [part.reshape(batch, -1, patches * heads, dim).transpose(1, 2) for part in (query, key, value)]
-    mixed = _attend(*parts, **_causal(length, key.shape[1], query.device))
+    num_frames = key.shape[1]
+    if query.device.type == "cpu" and dim <= _MAX_CHANNELS_SHORT and num_frames <= _MAX_FRAMES_SHORT:
+        return _attend_short(query, key, value)
+    seen = None  # all, or by rule those before
+    if 1 < length < num_frames:
+        seen = torch.ones(length, num_frames, dtype=torch.bool, device=query.device)
+        seen = seen.tril(num_frames - length)
+    parts = (part.reshape(batch, -1, patches * heads, dim) for part in (query, key, value))
+    query, key, value = (part.transpose(1, 2) for part in parts)  # [B, P * heads, T, d]
+    mixed = _attend(query, key, value, seen, is_causal=length == num_frames)
     return mixed.transpose(1, 2).reshape(batch, length, patches, heads * dim)
 
 
-def _is_short(query: Tensor, key: Tensor) -> bool:
-    # one query over a few frames is no work for the fused kernel, however wide the heads
-    narrow = query.shape[-1] <= MAX_CHANNELS or query.shape[1] == 1
-    return query.device.type == "cpu" and narrow and key.shape[1] <= MAX_FRAMES_SHORT
+def _attend(
+    query: Tensor, key: Tensor, value: Tensor, seen: Tensor | None = None, is_causal: bool = False
+) -> Tensor:
+    """``scaled_dot_product_attention``; while training on a CPU in float32, whatever the type.
 
-
-def _causal(num_queries: int, num_keys: int, device: torch.device) -> dict[str, bool | Tensor]:
-    if num_queries == num_keys:
-        return {"is_causal": True}
-    if num_queries == 1:
-        return {}  # the newest frame sees all
-    mask = torch.ones(num_queries, num_keys, dtype=torch.bool, device=device)
-    return {"attn_mask": mask.tril(num_keys - num_queries)}
-
-
-def _unturned(x: Tensor, first_frame: int) -> Tensor:
-    return x
-
-
-class TimeMemory:
-    """Keys and values of past frames, so that frames after them need not run the past again.
-
-    A pass inside `growing` adds its frames; every other pass only reads, as often as wanted. Since time is
-    causal, a pass over later frames gives what a pass over all frames would give. Beyond `limit` frames the
-    oldest are forgotten; keys are kept as they were before rotation, so that the window can slide.
-
-    Args:
-        limit: Most frames to keep; None keeps all.
+    There the fused backward is four times slower in bfloat16 than in float32 (docs/log.md, 2026-11-20).
     """
-
-    def __init__(self, limit: int | None = None) -> None:
-        self.num_frames = 0
-        self._limit = limit
-        self._grows = False
-        self._kept: dict[nn.Module, tuple[Tensor, Tensor, Tensor]] = {}  # keys, turned keys, values
-        self.planes: Tensor | None = None  # keys, values of all layers, as `native_transformer` keeps them
-
-    @property
-    def grows(self) -> bool:
-        """Whether the frames of this pass are remembered."""
-        return self._grows
-
-    @contextmanager
-    def growing(self, num_frames: int) -> Iterator[None]:
-        """Remember the `num_frames` frames that pass inside."""
-        self._grows = True
-        yield
-        self._grows = False
-        self.num_frames = min(self.num_frames + num_frames, self._limit or MAX_FRAMES)
-
-    def extend(
-        self, layer: nn.Module, key: Tensor, value: Tensor, turn: Turn = _unturned
-    ) -> tuple[Tensor, Tensor]:
-        """Put the past in front of a layer's keys and values ``[B, T, P, heads, d]``.
-
-        Args:
-            layer: Whose they are.
-            key: Keys, not rotated.
-            value: Values.
-            turn: Rotates keys, given the index of their first frame.
-
-        Returns:
-            Turned keys and values of all frames.
-        """
-        assert self.planes is None, "a memory is kept by native passes, or by others"
-        keys, values = turn(key, self.num_frames), value
-        past = self._kept.get(layer)
-        if past is not None:
-            keys, values = torch.cat([past[1], keys], dim=1), torch.cat([past[2], value], dim=1)
-        if self._grows:
-            kept = key if past is None else torch.cat([past[0], key], dim=1)
-            first = self._surplus(kept.shape[1])
-            kept = kept[:, first:]
-            self._kept[layer] = kept, turn(kept, 0) if first else keys, values[:, first:]
-        return keys, values
-
-    def extend_planes(self, planes: Tensor) -> None:
-        """Remember new frames ``[layers, B, T, ...]`` behind those in `planes`."""
-        assert not self._kept, "a memory is kept by native passes, or by others"
-        joined = planes if self.planes is None else torch.cat([self.planes, planes], dim=2)
-        self.planes = joined[:, :, self._surplus(joined.shape[2]) :]
-
-    def _surplus(self, num_frames: int) -> int:
-        return max(num_frames - (self._limit or MAX_FRAMES), 0)
+    dtype = query.dtype
+    if query.device.type == "cpu" and dtype == torch.bfloat16 and torch.is_grad_enabled():
+        with torch.autocast("cpu", enabled=False):
+            query, key, value = query.float(), key.float(), value.float()
+            return F.scaled_dot_product_attention(query, key, value, seen, is_causal=is_causal).to(dtype)
+    return F.scaled_dot_product_attention(query, key, value, seen, is_causal=is_causal)
 
 
-class NoMemory:
-    """Stands for a memory where there is none: the frames given are all there are."""
+def _attend_short(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """`attend_time` for heads of a few channels over a few frames, on a CPU, always in float32.
 
-    num_frames = 0
-    grows = False
-    planes = None
+    The library's kernel is made for long sequences and wide heads, and takes two to three times as long. A
+    frame's scores with the earlier ones are products of whole rows of E; small matrices sum a head's channels
+    into its score and spread its weight over them.
+    """
+    heads, dim = query.shape[-2:]
+    with torch.autocast("cpu", enabled=False):
+        queries, keys, values = (part.flatten(-2).float() for part in (query, key, value))
+        spread = torch.eye(heads, device=query.device).repeat_interleave(dim, dim=1)  # [heads, E]
+        gather = spread.T * dim**-0.5
+        mixed = []
+        for frame in range(query.shape[1]):
+            seen = slice(0, key.shape[1] - query.shape[1] + frame + 1)
+            scores = (queries[:, frame : frame + 1] * keys[:, seen]) @ gather  # [B, seen, P, heads]
+            mixed.append(((scores.softmax(dim=1) @ spread) * values[:, seen]).sum(dim=1))
+        return torch.stack(mixed, dim=1).to(value.dtype)
 
-    def extend(
-        self, layer: nn.Module, key: Tensor, value: Tensor, turn: Turn = _unturned
-    ) -> tuple[Tensor, Tensor]:
-        """Give back turned keys, and values as they are."""
-        return turn(key, 0), value
+
+def _attend_space_by_kernel(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    batch, length, patches, heads, dim = query.shape
+    mixed = attend_space_natively(*(part.flatten(0, 1) for part in (query, key, value)))
+    return mixed.view(batch, length, patches, heads * dim)
 
 
-Turn = Callable[[Tensor, int], Tensor]
-Memory = TimeMemory | NoMemory
-NO_MEMORY = NoMemory()
+def _attend_time_by_kernel(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    if torch.compiler.is_compiling():  # a compiler wants to see operations; this kernel is none
+        return attend_time(query, key, value)
+    return attend_time_natively(query, key, value).flatten(-2)
 
 
-class SeparateAttention(nn.Module):
+def choose_space(weight: Tensor, head_dim: int) -> Attend:
+    """How a layer with such weights attends within frames."""
+    return _attend_space_by_kernel if _suits(weight) and has_space_kernel(head_dim) else attend_space
+
+
+def choose_time(weight: Tensor, head_dim: int) -> Attend:
+    """How a layer with such weights attends along frames."""
+    return _attend_time_by_kernel if _suits(weight) and has_time_kernel(head_dim) else attend_time
+
+
+def _suits(weight: Tensor) -> bool:
+    """Whether kernels may have what such weights make: they compute in float32 on the CPU."""
+    return weight.device.type == "cpu" and weight.dtype != torch.float64
+
+
+class Attention(nn.Module):
+    """What all attention layers share: heads, and a way to attend that is chosen once."""
+
+    def __init__(self, embed_dim: int, num_heads: int) -> None:
+        super().__init__()
+        self.num_heads, self.head_dim = num_heads, embed_dim // num_heads
+        self._chosen: Attend | None = None
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """Mix values ``[B, T, P, heads, d]`` to ``[B, T, P, E]``."""
+        return (self._chosen or self.choose())(query, key, value)
+
+    def choose(self) -> Attend:
+        """Choose for the device and type that the weights have now."""
+        self._chosen = self._choice(next(self.parameters()))
+        return self._chosen
+
+    def _choice(self, weight: Tensor) -> Attend:
+        raise NotImplementedError
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Attention:
+        """Move, as `torch.nn.Module.to` does; elsewhere another way may be faster."""
+        self._chosen = None
+        return super()._apply(fn, recurse)
+
+
+def choose_attention(network: nn.Module) -> None:
+    """Let all attention layers of a network choose now, before a compiler looks at them."""
+    for layer in network.modules():
+        if isinstance(layer, Attention):
+            layer.choose()
+
+
+class SeparateAttention(Attention):
     """What both v1 attentions share: four linear maps with biases, and the norm of their block (`norm`)."""
 
     def __init__(self, embed_dim: int, num_heads: int, norm: nn.Module) -> None:
-        super().__init__()
-        self.num_heads, self.head_dim = num_heads, embed_dim // num_heads
+        super().__init__(embed_dim, num_heads)
         self.q_proj = Linear(embed_dim, embed_dim)
         self.k_proj = Linear(embed_dim, embed_dim)
         self.v_proj = Linear(embed_dim, embed_dim)
@@ -204,29 +171,34 @@ class SeparateAttention(nn.Module):
 class SeparateSpaceAttention(SeparateAttention):
     """v1 attention within a frame."""
 
+    def _choice(self, weight: Tensor) -> Attend:
+        return choose_space(weight, self.head_dim)
+
     def forward(self, x: Tensor) -> Tensor:
         """Mix ``[B, T, P, E]`` within each frame."""
-        return self.out_proj(attend_space(*self.project(x)))
+        return self.out_proj(self.attend(*self.project(x)))
 
 
 class SeparateTimeAttention(SeparateAttention):
     """v1 causal attention along the frames."""
 
+    def _choice(self, weight: Tensor) -> Attend:
+        return choose_time(weight, self.head_dim)
+
     def forward(self, x: Tensor, memory: Memory = NO_MEMORY) -> Tensor:
         """Mix ``[B, T, P, E]`` along T."""
         query, key, value = self.project(x)
-        return self.out_proj(attend_time(query, *memory.extend(self, key, value)))
+        return self.out_proj(self.attend(query, *memory.extend(self, key, value)))
 
 
-class FusedAttention(nn.Module):
+class FusedAttention(Attention):
     """What both v2 attentions share: one map for queries, keys and values, and normed queries and keys.
 
     The norm bounds the logits and so keeps training steady (https://arxiv.org/abs/2302.05442, section 2).
     """
 
     def __init__(self, embed_dim: int, num_heads: int) -> None:
-        super().__init__()
-        self.num_heads, self.head_dim = num_heads, embed_dim // num_heads
+        super().__init__(embed_dim, num_heads)
         self.qkv = Linear(embed_dim, 3 * embed_dim, bias=False)
         self.out = Linear(embed_dim, embed_dim, bias=False)
         nn.init.zeros_(self.out.weight)  # see ModulatedResidual
@@ -242,6 +214,9 @@ class FusedAttention(nn.Module):
 class SpaceAttention(FusedAttention):
     """v2 attention within a frame, with axial rotary positions."""
 
+    def _choice(self, weight: Tensor) -> Attend:
+        return choose_space(weight, self.head_dim)
+
     def __init__(self, embed_dim: int, num_heads: int, grid: int) -> None:
         super().__init__(embed_dim, num_heads)
         self.rotary = RotarySpace(grid, embed_dim // num_heads)
@@ -249,11 +224,14 @@ class SpaceAttention(FusedAttention):
     def forward(self, x: Tensor) -> Tensor:
         """Mix ``[B, T, P, E]`` within each frame."""
         query, key, value = self.project(x)
-        return self.out(attend_space(self.rotary(query), self.rotary(key), value))
+        return self.out(self.attend(self.rotary(query), self.rotary(key), value))
 
 
 class TimeAttention(FusedAttention):
     """v2 causal attention along the frames, with rotary positions."""
+
+    def _choice(self, weight: Tensor) -> Attend:
+        return choose_time(weight, self.head_dim)
 
     def __init__(self, embed_dim: int, num_heads: int) -> None:
         super().__init__(embed_dim, num_heads)
@@ -263,4 +241,4 @@ class TimeAttention(FusedAttention):
         """Mix ``[B, T, P, E]`` along T."""
         query, key, value = self.project(x)
         query = self.rotary(query, memory.num_frames)
-        return self.out(attend_time(query, *memory.extend(self, key, value, self.rotary)))
+        return self.out(self.attend(query, *memory.extend(self, key, value, self.rotary)))

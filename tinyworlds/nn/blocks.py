@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from tinyworlds.nn.attention import NO_MEMORY, Memory
+from tinyworlds.nn.memory import NO_MEMORY, Memory
 from tinyworlds.nn.norms import NO_CONDITION, Condition
 
 

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from tinyworlds.nn.attention import choose_attention
+
 
 class _CompiledCall:
     """The compiled call of one module, replaced by the plain one for good at the first failure."""
@@ -20,6 +22,8 @@ class _CompiledCall:
         self.worked = False
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if not self.worked:
+            choose_attention(self.module)  # a choice made while tracing would have it traced once more
         try:
             result = self.compiled(*args, **kwargs)
         except torch.OutOfMemoryError:

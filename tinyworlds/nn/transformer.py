@@ -14,8 +14,6 @@ from functools import partial
 from torch import Tensor, nn
 
 from tinyworlds.nn.attention import (
-    NO_MEMORY,
-    Memory,
     SeparateSpaceAttention,
     SeparateTimeAttention,
     SpaceAttention,
@@ -24,6 +22,7 @@ from tinyworlds.nn.attention import (
 from tinyworlds.nn.blocks import PostNormBlock, PreNormBlock, SpaceBlock
 from tinyworlds.nn.feedforward import SeparateSwiGLU, SwiGLU
 from tinyworlds.nn.kernels.transformer_pass import can_run_natively, has_kernel, transform_natively
+from tinyworlds.nn.memory import NO_MEMORY, Memory
 from tinyworlds.nn.moe import MixtureOfExperts
 from tinyworlds.nn.norms import (
     Condition,

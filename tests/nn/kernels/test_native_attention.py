@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tinyworlds.nn import attention
-from tinyworlds.nn.attention import attend_space
+from tinyworlds.nn.attention import attend_space, choose_space
 from tinyworlds.nn.kernels import loading, space_attention
 from tinyworlds.nn.kernels.space_attention import attend_space_natively, has_space_kernel
 
@@ -84,13 +84,10 @@ def test_tracers_are_told_the_truth_about_it():
 
 def test_networks_use_it_and_do_as_well_without(monkeypatch):
     query, key, value = (torch.randn(1, 2, 50, 3, 4) for _ in range(3))
-    used = []
-    real = attention.attend_space_natively
-    monkeypatch.setattr(attention, "attend_space_natively", lambda *parts: used.append(1) or real(*parts))
-    with_kernel = attend_space(query, key, value)
+    by_kernel = choose_space(query, 4)(query, key, value)
     monkeypatch.setattr(attention, "has_space_kernel", lambda channels: False)
-    torch.testing.assert_close(attend_space(query, key, value), with_kernel)
-    assert used == [1]
+    assert choose_space(query, 4) is attend_space
+    torch.testing.assert_close(attend_space(query, key, value), by_kernel)
 
 
 def test_a_compiler_that_fails_costs_a_warning(tmp_path, monkeypatch):

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from tinyworlds.nn.attention import attend_time
+from tinyworlds.nn.attention import attend_time, choose_time
 from tinyworlds.nn.kernels import gating, loading, time_attention, token_map
 from tinyworlds.nn.kernels.code_loss import judge_natively
 from tinyworlds.nn.kernels.gating import gate_natively
@@ -123,6 +123,7 @@ def test_a_step_is_that_of_the_modules(build, monkeypatch):
     gradients = [parameter.grad.clone() for parameter in network.parameters()]
     network.zero_grad()
     monkeypatch.setenv("TINYWORLDS_NATIVE", "0")
+    network.to("cpu")  # moved, it chooses anew
     (network(x) * asked).sum().backward()
     # that of a key's bias is zero but for rounding, so the largest of all says what counts
     bound = 1e-5 * max(float(gradient.abs().max()) for gradient in gradients)
@@ -152,6 +153,7 @@ def test_other_number_formats_go_by_the_library(monkeypatch):
 def test_heads_that_no_kernel_takes_are_attended_to_as_well():
     query, key, value = (torch.randn(2, 3, 5, 2, 24) for _ in range(3))  # 24: no power of two
     assert not has_time_kernel(24)
+    assert choose_time(query, 24) is attend_time
     truth = formula(query, key, value).flatten(-2).float()
     torch.testing.assert_close(attend_time(query, key, value), truth)
 

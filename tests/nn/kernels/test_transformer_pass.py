@@ -9,10 +9,10 @@ from small_worlds import random_world
 from tinyworlds.api import World
 from tinyworlds.models import DynamicsModel, VideoTokenizer
 from tinyworlds.nn import transformer
-from tinyworlds.nn.attention import TimeMemory
 from tinyworlds.nn.kernels import loading
 from tinyworlds.nn.kernels import transformer_pass as native_transformer
 from tinyworlds.nn.kernels.transformer_pass import can_run_natively, has_kernel, transform_natively
+from tinyworlds.nn.memory import TimeMemory
 from tinyworlds.nn.norms import Condition
 from tinyworlds.nn.transformer import runs_natively, v1_transformer, v2_transformer
 from tinyworlds.world.start_clips import StartClips

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from tinyworlds.nn.kernels.loading import are_wanted, dense_heads, load_kernel
-from tinyworlds.nn.narrow_attention import MAX_CHANNELS
+
+_MAX_CHANNELS = 8  # wider heads are left to the library
 
 
 class _Rows(ctypes.Structure):
@@ -51,7 +52,7 @@ def _kernel(channels: int) -> ctypes.CDLL | None:
 @torch.compiler.assume_constant_result
 def has_space_kernel(channels: int) -> bool:
     """Whether there is a kernel for heads of so many channels."""
-    return channels <= MAX_CHANNELS and are_wanted() and _kernel(channels) is not None
+    return channels <= _MAX_CHANNELS and are_wanted() and _kernel(channels) is not None
 
 
 def attend_space_natively(query: Tensor, key: Tensor, value: Tensor) -> Tensor:

@@ -17,10 +17,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tinyworlds.nn.attention import FusedAttention, Memory, SeparateAttention
+from tinyworlds.nn.attention import FusedAttention, SeparateAttention
 from tinyworlds.nn.blocks import PostNormBlock, PreNormBlock, SpaceBlock
 from tinyworlds.nn.feedforward import SeparateSwiGLU, SwiGLU
 from tinyworlds.nn.kernels.loading import are_wanted, load_kernel, may_use_kernels
+from tinyworlds.nn.memory import Memory
 from tinyworlds.nn.norms import (
     Condition,
     ConditionedNorm,
