@@ -21,6 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from tinyworlds.bench.sizes import Size, clips, find_size, references
 from tinyworlds.bench.training import Codes, plain_flops
 from tinyworlds.errors import ConfigError, DataError, MissingFileError
+from tinyworlds.models.registry import STAGES
 from tinyworlds.system.exits import run_guarded
 from tinyworlds.system.options import call
 
@@ -31,7 +32,6 @@ UTILISATION = (
     0.10  # products of a plain update over the peak, on two CPU cores: docs/performance.md, "Training"
 )
 LINK_SHARE = 0.10  # of an update that waiting for other GPUs may take
-STAGES = ("video_tokenizer", "latent_actions", "dynamics")
 
 
 @dataclass(frozen=True)

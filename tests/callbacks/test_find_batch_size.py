@@ -16,12 +16,12 @@ from callbacks import find_batch_size as batch_search
 from callbacks.find_batch_size import FindBatchSize, largest
 from tinyworlds import H5DataModule, load_network
 from tinyworlds.checkpoints.load import read_checkpoint
-from tinyworlds.checkpoints.run_folder import STAGES
 from tinyworlds.commands.cli import main
 from tinyworlds.errors import ConfigError
 from tinyworlds.fit.pipeline import make_plan
 from tinyworlds.models.base import Network
 from tinyworlds.models.dynamics import DynamicsModel
+from tinyworlds.models.registry import STAGES
 from tinyworlds.models.video_tokenizer import VideoTokenizer
 from tinyworlds.nn import compiling
 from tinyworlds.training.stages import VideoTokenizerStage

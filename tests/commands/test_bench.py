@@ -19,6 +19,7 @@ from tinyworlds.bench.sizes import clips, find_size, references, same_weights
 from tinyworlds.commands import bench
 from tinyworlds.commands.cli import main
 from tinyworlds.errors import ConfigError, DataError
+from tinyworlds.models.registry import STAGES
 from tinyworlds.world.file import save_world
 
 CPU = torch.device("cpu")
@@ -123,7 +124,7 @@ def test_growth_is_drawn(tmp_path):
         plots.plot(str(figures), str(picture))
 
 
-@pytest.mark.parametrize("stage", training.STAGES)
+@pytest.mark.parametrize("stage", STAGES)
 def test_updates(stage):
     peaks = training.peak_flops(CPU, side=128)
     figures = training.measure_stage(stage, TINY, CPU, batch=2, rounds=1, seconds=0, peaks=peaks)

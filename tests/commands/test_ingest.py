@@ -10,11 +10,11 @@ from ingest_videos import numbered_video
 
 from games import get, titles
 from games.spec import GameSpec
-from tinyworlds.checkpoints.run_folder import STAGES
 from tinyworlds.commands.cli import main
 from tinyworlds.errors import ConfigError
 from tinyworlds.fit.config_files import find_config
 from tinyworlds.fit.pipeline import make_plan
+from tinyworlds.models.registry import STAGES
 from tinyworlds.sources.ingest.game_file import spec_for, write_spec
 
 WHOLE = """\

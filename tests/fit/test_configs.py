@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tinyworlds.checkpoints.run_folder import CONFIG_SUFFIXES, STAGES
 from tinyworlds.commands.cli import main
 from tinyworlds.fit.config_files import shipped_configs
+from tinyworlds.models.registry import STAGES
 
 GAMES = sorted(
     {path.name.removesuffix("_tokenizer.yaml") for path in shipped_configs().glob("*_tokenizer.yaml")}
@@ -16,7 +16,7 @@ TITLES = ("zelda", "sonic", "pole_position", "picodoom", "pong")
 
 
 def path_of(game: str, stage: str) -> Path:
-    return shipped_configs() / f"{game}_{CONFIG_SUFFIXES[stage]}.yaml"
+    return shipped_configs() / f"{game}_{STAGES[stage].config_suffix}.yaml"
 
 
 def test_all_titles_have_all_stages() -> None:
@@ -30,7 +30,9 @@ def test_all_titles_have_all_stages() -> None:
 @pytest.mark.parametrize("stage", STAGES)
 def test_header_tells_the_command(game: str, stage: str) -> None:
     text = path_of(game, stage).read_text()
-    assert f"tinyworlds fit --config configs/{game}_{CONFIG_SUFFIXES[stage]}.yaml" in text or game == "own"
+    assert (
+        f"tinyworlds fit --config configs/{game}_{STAGES[stage].config_suffix}.yaml" in text or game == "own"
+    )
     assert set(yaml.safe_load(text)) <= {
         "model",
         "data",

@@ -11,8 +11,8 @@ from tiny_runs import curve, train, words
 
 from tinyworlds import load_network
 from tinyworlds.checkpoints.load import read_checkpoint
-from tinyworlds.checkpoints.run_folder import STAGES
 from tinyworlds.commands.cli import main
+from tinyworlds.models.registry import STAGES
 
 GOLDEN = FIXTURES / "golden"
 

@@ -10,9 +10,9 @@ import pytest
 import yaml
 from tiny_runs import SMALL, curve
 
-from tinyworlds.checkpoints.run_folder import STAGES
 from tinyworlds.commands.cli import main
 from tinyworlds.fit import pipeline
+from tinyworlds.models.registry import STAGES
 
 
 class FakeStages:

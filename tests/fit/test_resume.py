@@ -11,8 +11,8 @@ import pytest
 import torch
 from tiny_runs import curve, train, words
 
-from tinyworlds.checkpoints.run_folder import STAGES
 from tinyworlds.commands.cli import main
+from tinyworlds.models.registry import STAGES
 from tinyworlds.system.exits import INTERRUPTED, TERMINATED
 from tinyworlds.training.stages import Stage
 

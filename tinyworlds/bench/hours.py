@@ -15,7 +15,7 @@ from callbacks.find_batch_size import give_back
 from tinyworlds.bench.config_updates import Plan, affordable, flops_of, largest_batch, planned, update_of
 from tinyworlds.bench.pairing import Pairing, in_units, pair
 from tinyworlds.bench.report import Table, in_digits
-from tinyworlds.checkpoints.run_folder import CONFIG_SUFFIXES
+from tinyworlds.models.registry import STAGES
 from tinyworlds.nn.compiling import compile_network
 from tinyworlds.training.stages import Stage
 
@@ -163,7 +163,8 @@ def measure(
         say: told what is being measured.
     """
     found = []
-    for suffix in CONFIG_SUFFIXES.values():
+    for spec in STAGES.values():
+        suffix = spec.config_suffix
         for way in ways_on(device):
             say(f"hours: zelda {suffix.replace('_', ' ')}, {way.name}")
             plan, stage = planned(["--config", f"zelda_{suffix}.yaml", *words])

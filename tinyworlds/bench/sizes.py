@@ -22,14 +22,9 @@ from tinyworlds.bench.pattern import moving_frames
 from tinyworlds.checkpoints import v1_keys
 from tinyworlds.data.pixels import frames_to_input
 from tinyworlds.errors import ConfigError, did_you_mean
-from tinyworlds.models import DynamicsModel, LatentActionModel, VideoTokenizer
 from tinyworlds.models.base import Network
+from tinyworlds.models.registry import STAGES, network_class
 
-OURS: dict[str, type[Network]] = {
-    "video_tokenizer": VideoTokenizer,
-    "latent_actions": LatentActionModel,
-    "dynamics": DynamicsModel,
-}
 _V1_BLOCKS = {"video_tokenizer": 4, "latent_actions": 2, "dynamics": 8}
 
 
@@ -135,7 +130,7 @@ def same_weights(size: Size, theirs: Mapping[str, nn.Module]) -> dict[str, Netwo
     networks = {}
     for stage, network in theirs.items():
         state = network.state_dict()
-        ours = OURS[stage](**v1_keys.network_config(stage, size.config, state))
+        ours = network_class(stage)(**v1_keys.network_config(stage, size.config, state))
         ours.load_state_dict(v1_keys.rename(stage, state), strict=True)
         networks[stage] = ours.eval()
     return networks
@@ -159,8 +154,8 @@ def v2_networks(size: Size, seed: int = 0) -> dict[str, Network]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return {
-            stage: build(**shared, **own[stage], num_blocks=size.num_blocks[stage]).eval()
-            for stage, build in OURS.items()
+            stage: network_class(stage)(**shared, **own[stage], num_blocks=size.num_blocks[stage]).eval()
+            for stage in STAGES
         }
 
 

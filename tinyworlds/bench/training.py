@@ -20,7 +20,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from tinyworlds.bench import reference
 from tinyworlds.bench.pairing import Pairing, pair
 from tinyworlds.bench.report import Table, in_digits, ratio_cell, time_cells
-from tinyworlds.bench.sizes import OURS, Size, clips, references, same_weights
+from tinyworlds.bench.sizes import Size, clips, references, same_weights
 from tinyworlds.nn.compiling import compile_network
 from tinyworlds.training.optim import build_optimizer
 
@@ -227,6 +227,3 @@ def peak_flops(device: torch.device, side: int | None = None) -> dict[str, float
         times = pair({name: lambda matrix=matrix: matrix @ matrix}, rounds=10, seconds=0, synchronize=wait)
         peaks[name] = 2 * side**3 / min(times.seconds[name])
     return peaks
-
-
-STAGES = tuple(OURS)

@@ -19,12 +19,11 @@ from tinyworlds.checkpoints.plain_pickle import read_plain
 from tinyworlds.checkpoints.safetensors_file import is_safetensors, read_safetensors, write_safetensors
 from tinyworlds.checkpoints.v1_files import STATE_FILE, WEIGHTS_FILE, read_v1_folder, translate_v1
 from tinyworlds.errors import CheckpointError, MissingFileError
+from tinyworlds.models.registry import STAGES
 
 META_KEY = "tinyworlds"
 SCHEMA_VERSION = 1
 PREFIX = "network."
-WORLD_PARTS = {"video_tokenizer": "tokenizer", "latent_actions": "latent_actions", "dynamics": "dynamics"}
-"""Stage to its name in a world, which is also what a dynamics checkpoint calls its partners."""
 
 
 def read_checkpoint(path: str | Path, map_location: Any = "cpu", stage: str | None = None) -> dict[str, Any]:
@@ -89,11 +88,11 @@ def _from_world(
     path: Path, header: dict[str, Any], tensors: dict[str, torch.Tensor], stage: str | None
 ) -> dict[str, Any]:
     configs = header["configs"]
-    held = [name for name, part in WORLD_PARTS.items() if isinstance(configs, dict) and part in configs]
+    held = [name for name, spec in STAGES.items() if isinstance(configs, dict) and spec.part in configs]
     if stage not in held:
         wanted = f"{stage} is not among them" if stage else "say which one, or take it as a whole"
         raise CheckpointError(f"{path} is a world with the stages {', '.join(held)}: {wanted}")
-    part = WORLD_PARTS[stage]
+    part = STAGES[stage].part
     weights = {name[len(part) + 1 :]: value for name, value in tensors.items() if name.startswith(f"{part}.")}
     meta = {"schema_version": SCHEMA_VERSION, "stage": stage, "network": configs[part]}
     meta |= {key: header.get(key) for key in ("game", "fps", "actions")}

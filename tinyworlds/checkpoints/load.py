@@ -15,15 +15,11 @@ import torch
 from torch import nn
 
 from tinyworlds.checkpoints.formats import META_KEY, SCHEMA_VERSION, network_weights, read_checkpoint
-from tinyworlds.checkpoints.run_folder import STAGES, version_of, versions
+from tinyworlds.checkpoints.run_folder import version_of, versions
 from tinyworlds.checkpoints.v1_files import holds_several
 from tinyworlds.errors import CheckpointError, TinyWorldsError
+from tinyworlds.models.registry import STAGES, network_class
 
-NETWORKS = {
-    "video_tokenizer": "VideoTokenizer",
-    "latent_actions": "LatentActionModel",
-    "dynamics": "DynamicsModel",
-}
 _LARGEST = 1 << 20
 """No setting of a network is larger."""
 
@@ -56,7 +52,7 @@ def info_of(checkpoint: dict[str, Any], path: str | Path) -> CheckpointInfo:
     meta = checkpoint.get(META_KEY)
     if (
         not isinstance(meta, dict)
-        or meta.get("stage") not in STAGES
+        or meta.get("stage") not in [*STAGES]  # of a damaged file it may be anything, not hashable too
         or not isinstance(meta.get("network"), dict)
     ):
         raise CheckpointError(
@@ -112,15 +108,13 @@ def build_network(
     Raises:
         CheckpointError: weights are NaN, missing, or do not fit the configuration.
     """
-    import tinyworlds.models as models
-
     check_weights(path, weights)
-    network_class = getattr(models, NETWORKS[stage])
+    build = network_class(stage)
     try:
         _check_counts(config, weights)
         with torch.device("meta"):
-            _check_shapes(network_class(**config).state_dict(), weights)
-        network = network_class(**config)
+            _check_shapes(build(**config).state_dict(), weights)
+        network = build(**config)
         network.load_state_dict(weights, strict=True)
     except Exception as failure:  # settings that anybody may have written make a constructor raise anything
         reason = " ".join(str(failure).split())[:200]

@@ -10,12 +10,6 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-STAGES = ("video_tokenizer", "latent_actions", "dynamics")
-"""The three stages in training order; also their folder names."""
-
-CONFIG_SUFFIXES = {"video_tokenizer": "tokenizer", "latent_actions": "latent_actions", "dynamics": "dynamics"}
-"""Stage name to the last part of its config's file name, as in ``zelda_tokenizer.yaml``."""
-
 LOGS = Path("lightning_logs")
 _VERSION = re.compile(r"version_(\d+)$")
 

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tinyworlds.checkpoints.formats import WORLD_PARTS
 from tinyworlds.checkpoints.load import CheckpointInfo, load_stage
-from tinyworlds.checkpoints.run_folder import STAGES, version_of, versions
+from tinyworlds.checkpoints.run_folder import version_of, versions
 from tinyworlds.checkpoints.v1_files import is_v1_folder
 from tinyworlds.checkpoints.v1_keys import STAGE_NAMES
 from tinyworlds.errors import CheckpointError, TinyWorldsError
 from tinyworlds.models.fit import check_fit
+from tinyworlds.models.registry import STAGES
 
 _ENDINGS = (".pth", ".pt", ".ckpt", ".safetensors")
 _STAMP = re.compile(r"(\d{4})_?(\d\d)_?(\d\d)[_T-]?(\d\d)_?(\d\d)_?(\d\d)")
@@ -28,7 +28,7 @@ _STEP = re.compile(r"step[_=]?(\d{1,12})")
 _NAMED = re.compile(
     rf"(?:^|_)({'|'.join(sorted(STAGE_NAMES, key=len, reverse=True))})(?=_step|_checkpoint|\.|$)"
 )
-_ORDER = ("dynamics", "video_tokenizer", "latent_actions")  # the dynamics decide what the others must be
+_ORDER = ("dynamics", *STAGES["dynamics"].partners)  # the dynamics decide what the others must be
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class _Search:
 
     def needs(self, stage: str) -> bool:
         """Whether a world of the dynamics found needs this stage."""
-        if stage != "latent_actions" or "dynamics" not in self.found:
+        if not STAGES[stage].optional or "dynamics" not in self.found:
             return True
         return self._get("dynamics")[0].meta.get("actions", "latent") == "latent"
 
@@ -128,9 +128,9 @@ class _Search:
             loaded = self._loaded[candidate.path]
             if loaded is None or loaded[0].stage != stage:
                 return False
-            networks = {WORLD_PARTS[name]: self._get(name)[1] for name in self.found}
+            networks = {STAGES[name].part: self._get(name)[1] for name in self.found}
             if networks:
-                check_fit(**networks, **{WORLD_PARTS[stage]: loaded[1]})
+                check_fit(**networks, **{STAGES[stage].part: loaded[1]})
         except TinyWorldsError as failure:
             line = str(failure)
             line = line if str(candidate.path) in line else f"{candidate.path}: {line}"

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tinyworlds.checkpoints.run_folder import STAGES, default_run, versions
+from tinyworlds.checkpoints.run_folder import default_run, versions
 from tinyworlds.errors import DataError, MissingFileError, did_you_mean
+from tinyworlds.models.registry import STAGES
 
 if TYPE_CHECKING:
     from games.spec import GameSpec

@@ -13,15 +13,9 @@ from typing import Any
 from torch import Tensor
 
 from tinyworlds.errors import CheckpointError
+from tinyworlds.models.registry import STAGES
 
-STAGE_NAMES = {
-    "video_tokenizer": "video_tokenizer",
-    "latent_actions": "latent_actions",
-    "actions": "latent_actions",
-    "lam": "latent_actions",
-    "action_tokenizer": "latent_actions",
-    "dynamics": "dynamics",
-}
+STAGE_NAMES = {found: spec.name for spec in STAGES.values() for found in (spec.name, *spec.v1_names)}
 """Names of stages found in file names, and ours."""
 
 # torch.compile, DDP, FSDP, and the attribute that a training class keeps its network in

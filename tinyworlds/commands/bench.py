@@ -76,12 +76,13 @@ def train(effort: Effort) -> Iterator[Figures]:
     """Updates of the three stages."""
     from tinyworlds.bench import training as part
     from tinyworlds.bench.sizes import find_size
+    from tinyworlds.models.registry import STAGES
     from tinyworlds.nn.devices import pick_device
 
     device, size = pick_device(effort.device), find_size(effort.sizes[0])
     say("train: the largest matrix products this machine can do")
     peaks = part.peak_flops(device)
-    for stage in part.STAGES:
+    for stage in STAGES:
         say(f"train: {stage.replace('_', ' ')}, {size.name}")
         yield part.measure_stage(stage, size, device, effort.batch_size, effort.rounds, effort.seconds, peaks)
 

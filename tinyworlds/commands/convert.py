@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tinyworlds.checkpoints.run_folder import STAGES
 from tinyworlds.errors import CheckpointError, ConfigError
+from tinyworlds.models.registry import STAGES
 from tinyworlds.system.options import OptionParser, positive
 
 if TYPE_CHECKING:

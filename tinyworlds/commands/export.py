@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tinyworlds.errors import CheckpointError, ConfigError
+from tinyworlds.models.registry import STAGES
 from tinyworlds.system.options import OptionParser, positive
 
-_OPTIONS = {"tokenizer": "video_tokenizer", "actions": "latent_actions", "dynamics": "dynamics"}
+_OPTIONS = {stage.option: name for name, stage in STAGES.items()}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -74,7 +75,7 @@ def _parser() -> OptionParser:
 def _run_and_out(paths: Sequence[str], given: dict[str, str]) -> tuple[Path | None, Path]:
     if len(paths) == 2:
         return Path(paths[0]), Path(paths[1])
-    if len(paths) == 1 and {"video_tokenizer", "dynamics"} <= {*given}:
+    if len(paths) == 1 and {name for name, stage in STAGES.items() if not stage.optional} <= {*given}:
         return None, Path(paths[0])
     raise ConfigError(
         "tinyworlds export: name RUN and OUT.world, or OUT.world with --tokenizer, --actions and --dynamics; "

@@ -6,9 +6,10 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from tinyworlds.checkpoints.run_folder import STAGES, versions
+from tinyworlds.checkpoints.run_folder import versions
 from tinyworlds.doctor.findings import Finding, failure, ok, warning
 from tinyworlds.errors import TinyWorldsError
+from tinyworlds.models.registry import STAGES
 
 _RUN_FILE = "run.json"
 
@@ -53,7 +54,7 @@ def judge_playable(run: Path, found: dict[str, Path]) -> Finding:
     from tinyworlds.models.fit import check_fit
 
     missing = [stage for stage in STAGES if stage not in found]
-    if missing and missing != ["latent_actions"]:  # a dynamics trained on labels has none
+    if not all(STAGES[stage].optional for stage in missing):
         names = ", ".join(missing)
         started = ", ".join(stage for stage in STAGES if versions(run, stage)) or "nothing"
         return warning(
@@ -63,7 +64,7 @@ def judge_playable(run: Path, found: dict[str, Path]) -> Finding:
         )
     try:
         paths = newest_checkpoints(run)
-        networks = {_ARGUMENTS[stage]: load_network(path, stage=stage) for stage, path in paths.items()}
+        networks = {STAGES[stage].part: load_network(path, stage=stage) for stage, path in paths.items()}
         check_fit(**networks)
     except TinyWorldsError as error:
         return failure(f"{run}: not playable: {' '.join(str(error).split())}", f"tinyworlds train {run.name}")
@@ -75,10 +76,6 @@ def _within(path: Path, run: Path) -> Path:
     """Return `path` seen from the run folder, or as it is where it lies elsewhere."""
     resolved, root = path.resolve(), run.resolve()
     return resolved.relative_to(root) if resolved.is_relative_to(root) else path
-
-
-_ARGUMENTS = {"video_tokenizer": "tokenizer", "latent_actions": "latent_actions", "dynamics": "dynamics"}
-"""Stage to its argument of `check_fit`."""
 
 
 def _judge_state(run: Path) -> Iterator[Finding]:

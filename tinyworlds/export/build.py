@@ -16,14 +16,14 @@ import torch
 from tinyworlds import __version__
 from tinyworlds.actions.naming import name_actions
 from tinyworlds.actions.proposal import measured_naming
-from tinyworlds.checkpoints.formats import WORLD_PARTS
 from tinyworlds.checkpoints.load import CheckpointInfo, fingerprint, load_stage
-from tinyworlds.checkpoints.run_folder import STAGES, version_dir_of_checkpoint
+from tinyworlds.checkpoints.run_folder import version_dir_of_checkpoint
 from tinyworlds.data.gameplay import Gameplay, data_settings, read_gameplay
 from tinyworlds.data.pixels import frames_to_input
 from tinyworlds.errors import ConfigError, MissingFileError
 from tinyworlds.export.sources import newest_checkpoints
 from tinyworlds.models.fit import check_fit
+from tinyworlds.models.registry import STAGE_OF_PART, STAGES
 from tinyworlds.world.action_source import infer_actions
 from tinyworlds.world.core import WorldCore
 from tinyworlds.world.file import save_world
@@ -100,7 +100,7 @@ def build_world(
     _check_stages(paths)
     loaded = {stage: load_stage(path, stage) for stage, path in paths.items()}
     infos = {stage: info for stage, (info, _) in loaded.items()}
-    networks = {WORLD_PARTS[stage]: network for stage, (_, network) in loaded.items()}
+    networks = {STAGES[stage].part: network for stage, (_, network) in loaded.items()}
     check_fit(**networks)
     meta = infos["dynamics"].meta
     actions = meta.get("actions") or "latent"
@@ -138,7 +138,7 @@ def build_world(
 
 
 def _check_stages(paths: Mapping[str, Path]) -> None:
-    needed = {"video_tokenizer", "dynamics"}
+    needed = {name for name, stage in STAGES.items() if not stage.optional}
     if not needed <= {*paths} <= {*STAGES}:
         raise ConfigError(
             f"a world needs checkpoints of {', '.join(STAGES)}; got {', '.join(paths) or 'none'}"
@@ -150,7 +150,7 @@ def _tell_strangers(infos: Mapping[str, CheckpointInfo], networks: Mapping[str, 
     partners = infos["dynamics"].meta.get("partners") or {}
     for part, noted in partners.items():
         if part in networks and fingerprint(networks[part]) != noted["fingerprint"]:
-            stage = next(stage for stage, name in WORLD_PARTS.items() if name == part)
+            stage = STAGE_OF_PART[part]
             log.warning(
                 "%s fits in size, but the dynamics were trained with another %s (%s): its codes may mean "
                 "other things to them", infos[stage].path, stage, noted["path"],
@@ -211,7 +211,7 @@ def _provenance(
         stage: {
             "checkpoint": info.path.name,
             "step": info.step,
-            "fingerprint": fingerprint(networks[WORLD_PARTS[stage]]),
+            "fingerprint": fingerprint(networks[STAGES[stage].part]),
         }
         for stage, info in infos.items()
     }

@@ -6,13 +6,14 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from tinyworlds.checkpoints.formats import WORLD_PARTS, holds_world, read_checkpoint
+from tinyworlds.checkpoints.formats import holds_world, read_checkpoint
 from tinyworlds.checkpoints.load import find_checkpoint, fingerprint, info_of, load_network
-from tinyworlds.checkpoints.run_folder import STAGES, versions
+from tinyworlds.checkpoints.run_folder import versions
 from tinyworlds.checkpoints.safetensors_file import read_safetensors
 from tinyworlds.checkpoints.search import find_stages, holds_runs
 from tinyworlds.checkpoints.v1_files import holds_several
 from tinyworlds.errors import CheckpointError, ConfigError, MissingFileError, TinyWorldsError
+from tinyworlds.models.registry import STAGES
 
 PathLike = str | os.PathLike[str]
 
@@ -65,8 +66,8 @@ def newest_checkpoints(run: PathLike, say: Callable[[str], None] = print) -> dic
         raise CheckpointError(f"{run} holds no valid checkpoint of dynamics: train it to the end first")
     info = info_of(read_checkpoint(dynamics), dynamics)
     found = {"dynamics": dynamics}
-    for stage in ("video_tokenizer", "latent_actions"):
-        partner = info.meta.get("partners", {}).get(WORLD_PARTS[stage])
+    for stage in STAGES["dynamics"].partners:
+        partner = info.meta.get("partners", {}).get(STAGES[stage].part)
         if partner is not None:
             found[stage] = _partner(run, stage, partner, dynamics, say)
     return found
@@ -81,7 +82,7 @@ def _of_path(path: Path, say: Callable[[str], None]) -> dict[str, Path]:
         return newest_checkpoints(path, say)
     if holds_world(path):
         configs = read_safetensors(path, header_only=True)[0]["configs"]
-        return {stage: path for stage, part in WORLD_PARTS.items() if part in configs}
+        return {name: path for name, stage in STAGES.items() if stage.part in configs}
     return {info_of(read_checkpoint(path), path).stage: path}
 
 

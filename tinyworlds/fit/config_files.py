@@ -8,8 +8,9 @@ from typing import Any
 
 import yaml
 
-from tinyworlds.checkpoints.run_folder import CONFIG_SUFFIXES, STAGES, default_run
+from tinyworlds.checkpoints.run_folder import default_run
 from tinyworlds.errors import ConfigError, did_you_mean
+from tinyworlds.models.registry import STAGES
 from tinyworlds.system.files import write_text
 
 
@@ -31,10 +32,9 @@ def find_config(name: str, needed: bool = False) -> Path | None:
     for folder in (Path("configs"), shipped_configs()):
         if (folder / name).is_file():
             return folder / name
-    for stage, suffix in CONFIG_SUFFIXES.items():
-        if name.endswith(f"_{suffix}.yaml") and (
-            path := _config_of_title(name.removesuffix(f"_{suffix}.yaml"), stage)
-        ):
+    for stage in STAGES.values():
+        ending = f"_{stage.config_suffix}.yaml"
+        if name.endswith(ending) and (path := _config_of_title(name.removesuffix(ending), stage.name)):
             return path
     if needed:
         raise ConfigError(_missing(name))
@@ -48,7 +48,7 @@ def _config_of_title(game: str, stage: str) -> Path | None:
     if game not in titles():
         return None
     spec = get(game)
-    base = shipped_configs() / f"own_{CONFIG_SUFFIXES[stage]}.yaml"
+    base = shipped_configs() / f"own_{STAGES[stage].config_suffix}.yaml"
     own: dict[str, Any] = {"data": {"game": game, "fps": spec.fps, "skip_frames": spec.skip_frames}}
     if stage == "latent_actions":
         own["model"] = {"init_args": {"num_actions": spec.num_actions}}

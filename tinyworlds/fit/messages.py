@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from tinyworlds.errors import did_you_mean
+from tinyworlds.models.registry import STAGES
 
 _UNKNOWN = (
     re.compile(r"[Uu]nrecognized arguments: (?:--?)?([\w.\-]+)"),
@@ -45,7 +46,7 @@ def one_line(message: str, known: Iterable[str], config_files: Sequence[str] = (
 def _unknown_class(name: str, is_stage: bool) -> str:
     if not is_stage:
         return f"'{name}' is no class that fits here; give its full import path, such as package.module.Class"
-    stages = ("VideoTokenizerStage", "LatentActionsStage", "DynamicsStage")
+    stages = [spec.module for spec in STAGES.values()]
     hint = did_you_mean(name.rsplit(".", 1)[-1], stages)
     return f"model.class_path '{name}' is no stage; use one of {', '.join(stages)}.{hint}"
 

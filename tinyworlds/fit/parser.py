@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any
 
 from lightning.pytorch.cli import LightningArgumentParser
 
-import tinyworlds.models as models
-from tinyworlds.checkpoints.load import NETWORKS
 from tinyworlds.fit.messages import one_line
+from tinyworlds.models.registry import network_class
 from tinyworlds.system.options import OptionParser
-from tinyworlds.training import stages
-
-STAGE_CLASSES = (stages.VideoTokenizerStage, stages.LatentActionsStage, stages.DynamicsStage)
+from tinyworlds.training.stages import STAGE_CLASSES
 
 
 class OneLineParser(OptionParser, LightningArgumentParser):
@@ -40,8 +36,7 @@ def model_keys() -> list[str]:
 def settings_by_stage() -> dict[str, set[str]]:
     """Return the names of the settings of each stage and its network."""
     found = {}
-    for stage in STAGE_CLASSES:
-        network: Any = getattr(models, NETWORKS[stage.name])
-        own = {*inspect.signature(stage).parameters, *inspect.signature(network).parameters}
-        found[stage.name] = own - {"network"}
+    for name, stage in STAGE_CLASSES.items():
+        own = {*inspect.signature(stage).parameters, *inspect.signature(network_class(name)).parameters}
+        found[name] = own - {"network"}
     return found

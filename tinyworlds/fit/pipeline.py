@@ -15,10 +15,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from tinyworlds.checkpoints.run_folder import CONFIG_SUFFIXES, STAGES, default_run, versions
+from tinyworlds.checkpoints.run_folder import default_run, versions
 from tinyworlds.errors import ConfigError, TrainingError, did_you_mean
 from tinyworlds.fit.config_files import find_config, split_overlay
 from tinyworlds.fit.messages import unknown_key
+from tinyworlds.models.registry import STAGES
 from tinyworlds.system.exits import INTERRUPTED, TERMINATED
 from tinyworlds.system.files import write_text
 from tinyworlds.system.locks import locked
@@ -134,13 +135,14 @@ def _train(plan: Plan, say: Callable[[str], None]) -> int:
     again = plan.fresh
     for number, stage in enumerate(STAGES, 1):
         own, words = state.stages[stage], plan.arguments[stage]
+        title = f"{stage} ({number}/{len(STAGES)})"
         if own.status == "done" and own.arguments == words and not again:
-            say(f"{stage} ({number}/3): done already, in {own.seconds:,.0f} s")
+            say(f"{title}: done already, in {own.seconds:,.0f} s")
             continue
         same = own.arguments == words and not again
         again = True  # what was trained on the old networks of this stage must be trained again
         resume = ["--ckpt_path", "last"] if same and _has_checkpoint(plan.run, stage) else []
-        code = _run_stage(plan, state, file, stage, [*words, *resume], say, f"{stage} ({number}/3)")
+        code = _run_stage(plan, state, file, stage, [*words, *resume], say, title)
         if code != 0:
             return code
     say(f"all three stages are trained; next: tinyworlds export {plan.run} {plan.game}.world")
@@ -159,7 +161,8 @@ def _run_stage(
     command = [sys.executable, "-m", "tinyworlds", "fit", *words, "--run", str(plan.run)]
     say(f"{title}: tinyworlds {' '.join(command[3:])}")
     own = state.stages[stage] = StageState("running", plan.arguments[stage])
-    for later in STAGES[STAGES.index(stage) + 1 :]:
+    names = [*STAGES]
+    for later in names[names.index(stage) + 1 :]:
         if state.stages[later].status == "done":
             state.stages[later] = StageState()
     state.save(file)
@@ -223,7 +226,7 @@ def _base_config(game: str, stage: str, keys: list[str]) -> list[Path]:
     """Return the shipped config of a stage, or the general one for a game of the user's own."""
     from games.registry import titles
 
-    found = find_config(f"{game}_{CONFIG_SUFFIXES[stage]}.yaml")
+    found = find_config(f"{game}_{STAGES[stage].config_suffix}.yaml")
     if found is not None:
         return [found]
     if "data.files" not in keys:
@@ -231,7 +234,7 @@ def _base_config(game: str, stage: str, keys: list[str]) -> list[Path]:
             f"game '{game}' is unknown.{did_you_mean(game, titles())} "
             "A game of your own needs its recording: --data.files FILE"
         )
-    return [find_config(f"own_{CONFIG_SUFFIXES[stage]}.yaml", needed=True)]  # type: ignore[list-item]
+    return [find_config(f"own_{STAGES[stage].config_suffix}.yaml", needed=True)]  # type: ignore[list-item]
 
 
 def _stages_knowing(key: str) -> list[str]:

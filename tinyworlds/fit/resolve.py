@@ -23,6 +23,7 @@ from tinyworlds.data.schema import read_info
 from tinyworlds.data.sources import find_files, game_defaults
 from tinyworlds.errors import CheckpointError, ConfigError
 from tinyworlds.export.sources import checkpoints_of
+from tinyworlds.models.registry import STAGES
 from tinyworlds.training.stages import DynamicsStage, Stage
 from tinyworlds.training.stages.partners import (
     check_same_partner,
@@ -32,7 +33,7 @@ from tinyworlds.training.stages.partners import (
 )
 
 FROM_RUN = ("last", "best")
-PARTNERS = {"tokenizer": "video_tokenizer", "latent_actions": "latent_actions"}
+PARTNERS = {STAGES[name].part: name for name in STAGES["dynamics"].partners}
 """Option of the dynamics to the stage it names a checkpoint of."""
 
 

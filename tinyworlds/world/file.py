@@ -16,17 +16,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from tinyworlds.checkpoints.formats import WORLD_PARTS
 from tinyworlds.checkpoints.load import build_network, first_nonfinite
 from tinyworlds.checkpoints.safetensors_file import read_safetensors, write_safetensors
 from tinyworlds.errors import CheckpointError, DataError, MissingFileError, TinyWorldsError
 from tinyworlds.models.fit import check_fit
+from tinyworlds.models.registry import STAGE_OF_PART
 from tinyworlds.world.core import WorldCore
 from tinyworlds.world.info import WorldInfo
 from tinyworlds.world.start_clips import StartClips
 
 SCHEMA_VERSION = 1
-_STAGES = {part: stage for stage, part in WORLD_PARTS.items()}  # tokenizer, latent_actions, dynamics
 _PLAY = {
     "context_frames": int,
     "num_steps": int,
@@ -45,7 +44,7 @@ def save_world(path: str | os.PathLike[str], world: WorldCore) -> Path:
         StorageError: the disk is full or the path cannot be written.
     """
     path = Path(path)
-    networks = {name: getattr(world, name) for name in _STAGES if getattr(world, name) is not None}
+    networks = {name: getattr(world, name) for name in STAGE_OF_PART if getattr(world, name) is not None}
     check_fit(**networks)
     tensors = {}
     for name, network in networks.items():
@@ -92,7 +91,7 @@ def load_world(
     header, tensors = _read(path)
     networks = {
         name: _build(path, name, header["configs"][name], _part(tensors, name))
-        for name in _STAGES
+        for name in STAGE_OF_PART
         if name in header["configs"]
     }
     if not {"tokenizer", "dynamics"} <= {*networks}:
@@ -180,7 +179,7 @@ def _build(path: Path, name: str, config: Any, weights: dict[str, torch.Tensor])
     _check_finite(path, name, weights)
     if not isinstance(config, dict):
         raise CheckpointError(f"{path}: the configuration of {name} is damaged: export it again")
-    return build_network(path, _STAGES[name], config, weights)
+    return build_network(path, STAGE_OF_PART[name], config, weights)
 
 
 def _check_finite(path: Path, name: str, weights: dict[str, torch.Tensor]) -> None:

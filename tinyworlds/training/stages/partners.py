@@ -13,6 +13,7 @@ from tinyworlds.checkpoints.load import find_checkpoint, fingerprint, info_of, l
 from tinyworlds.checkpoints.run_folder import default_run
 from tinyworlds.errors import CheckpointError, ConfigError
 from tinyworlds.models.base import Network
+from tinyworlds.models.registry import STAGES
 
 ACTION_SOURCES = ("latent", "labels", "none")
 DEFAULT_SIZES = {"frame_size": 64, "patch_size": 4, "latent_dim": 5, "num_bins": 4}
@@ -79,12 +80,11 @@ def find_partner(
         CheckpointError: there is none.
     """
     path = find_checkpoint(run, stage, say, wanted_fingerprint)
-    option = "tokenizer" if stage == "video_tokenizer" else stage
     if path is None:
         which = f" with fingerprint {wanted_fingerprint}" if wanted_fingerprint else ""
         raise CheckpointError(
             f"dynamics need a checkpoint of {stage}{which} and {Path(run) / stage} holds no valid one; "
-            f"train that stage first or name one with --model.{option} FILE"
+            f"train that stage first or name one with --model.{STAGES[stage].part} FILE"
         )
     say(f"{stage}: using {path}")
     return str(path)
