@@ -129,7 +129,7 @@ def test_wrong_words(error_line: Callable[..., str], tmp_path: Path) -> None:
         "train", "pong", "--model.num_blcks=3", *run, code=2
     )
     assert "needs a game" in error_line("train", "--run", "x", code=2)
-    assert "needs a value" in error_line("train", "pong", "--run", code=2)
+    assert "--run: expected one argument" in error_line("train", "pong", "--run", code=2)
     assert "does not exist" in error_line("train", "pong", "--config", "none.yaml", *run, code=2)
     (tmp_path / "run.json").write_text("{")
     assert "damaged" in error_line("train", "pong", *run, code=2)

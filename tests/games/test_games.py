@@ -136,5 +136,5 @@ def test_a_title_of_another_package_is_trained_without_configs(plugin, tmp_path,
     from tinyworlds.fit.pipeline import make_plan
 
     monkeypatch.chdir(tmp_path)
-    config = Path(make_plan(["theirs"]).arguments["dynamics"][1])
+    config = Path(make_plan("theirs").arguments["dynamics"][1])
     assert "game: theirs" in config.read_text(encoding="utf-8")

@@ -84,9 +84,10 @@ def quickstart(
     _record(
         game, seed, fresh, frames or PRESETS[game].num_frames, _heading(1, "record the game", sum(minutes))
     )
-    words = [game, "--run", str(folder), "--seed_everything", str(seed), *_machine_words()]
-    words += _words_of(game, actions, settings or [])
-    code = _train(words, fresh, _heading(2, "train the three stages", sum(minutes[1:])))
+    words = [f"--seed_everything={seed}", *_machine_words()]
+    words += [f"--dynamics.model.actions={actions}"] if actions != "latent" else []
+    words += [f"--{setting.removeprefix('--')}" for setting in settings or ()]
+    code = _train(game, words, folder, fresh, _heading(2, "train the three stages", sum(minutes[1:])))
     if code != 0:
         return code
     _measure(folder, world, game, actions, _heading(3, "measure it on held-out episodes", minutes[-1]))
@@ -125,18 +126,13 @@ def _machine_words() -> list[str]:
     return ["--trainer.precision=bf16-mixed"] if device.type == "cpu" and has_fast_bf16(device) else []
 
 
-def _words_of(game: str, actions: str, settings: list[str]) -> list[str]:
-    overlay = PRESETS[game].overlay
-    words = ["--config", str(find_config(overlay, needed=True))] if overlay else []
-    words += [f"--dynamics.model.actions={actions}"] if actions != "latent" else []
-    return words + [f"--{setting.removeprefix('--')}" for setting in settings]
-
-
-def _train(words: list[str], fresh: bool, announce: Callable[[], None]) -> int:
+def _train(game: str, words: list[str], run: Path, fresh: bool, announce: Callable[[], None]) -> int:
     from tinyworlds.fit.pipeline import make_plan, train
 
     announce()
-    return train(make_plan([*words, *(["--fresh"] if fresh else [])]))
+    overlay = PRESETS[game].overlay
+    overlays = [str(find_config(overlay, needed=True))] if overlay else []
+    return train(make_plan(game, words, run, overlays, fresh))
 
 
 def _measure(folder: Path, world: Path, game: str, actions: str, announce: Callable[[], None]) -> None:

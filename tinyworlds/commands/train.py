@@ -2,28 +2,59 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tinyworlds.errors import ConfigError
-from tinyworlds.fit.pipeline import make_plan, train
-
-HELP = """usage: tinyworlds train GAME [--run DIR] [--config OVERLAY.yaml] [--fresh] [SETTINGS]
-
-Train the tokenizer, the latent actions and the dynamics of a game, in this order. Call it again to go on.
-
-  GAME              a title (python -m games lists them, yours from `tinyworlds ingest` too), or any name
-                    together with --data.files FILE
-  --run DIR         run folder (default: lightning_logs/GAME)
-  --config FILE     settings over those of configs/GAME_*.yaml; keys video_tokenizer, latent_actions,
-  dynamics in it
-                    hold settings for one stage
-  --fresh           train all stages again, as new versions
-  SETTINGS          as for `tinyworlds fit`: --data.batch_size 16, --trainer.max_steps 500,
-  --model.learning_rate 1e-3;
-                    for one stage: --dynamics.trainer.max_steps 500"""
+from tinyworlds.fit.pipeline import Plan, make_plan, train
+from tinyworlds.system.options import OptionParser
 
 
 def main(argv: list[str]) -> int:
     """Run ``tinyworlds train``."""
-    if not argv or argv[0] in ("-h", "--help"):
-        print(HELP)
-        return 0 if argv else ConfigError.exit_code
-    return train(make_plan(argv))
+    if not argv:
+        _parser().print_help()
+        return ConfigError.exit_code
+    return train(read_plan(argv))
+
+
+def read_plan(argv: Sequence[str]) -> Plan:
+    """Return what the words after ``tinyworlds train`` ask for; those of no option are settings of ``fit``.
+
+    Raises:
+        ConfigError: an unknown game or setting, or a missing value.
+    """
+    if argv[0].startswith("-") and argv[0] not in ("-h", "--help"):  # a setting's value is no game
+        raise ConfigError(
+            f"tinyworlds train needs a game first, got '{argv[0]}'; `python -m games` lists the titles"
+        )
+    args, settings = _parser().parse_known_args(argv)
+    return make_plan(args.game, settings, args.run, args.config, args.fresh)
+
+
+def _parser() -> OptionParser:
+    parser = OptionParser(
+        "tinyworlds train",
+        usage="tinyworlds train GAME [--run DIR] [--config OVERLAY.yaml] [--fresh] [SETTINGS]",
+        description="Train the tokenizer, the latent actions and the dynamics of a game, in this order. "
+        "Call it again to go on.",
+        epilog="SETTINGS are those of `tinyworlds fit`: --data.batch_size 16, --trainer.max_steps 500, "
+        "--model.learning_rate 1e-3; for one stage: --dynamics.trainer.max_steps 500",
+    )
+    add = parser.add_argument
+    add(
+        "game",
+        metavar="GAME",
+        help="a title (python -m games lists them, yours from `tinyworlds ingest` too), or any name together "
+        "with --data.files FILE",
+    )
+    add("--run", metavar="DIR", help="run folder (default: lightning_logs/GAME)")
+    add(
+        "--config",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="settings over those of configs/GAME_*.yaml; keys video_tokenizer, latent_actions, dynamics in "
+        "it hold settings for one stage",
+    )
+    add("--fresh", action="store_true", help="train all stages again, as new versions")
+    return parser

@@ -81,28 +81,31 @@ class Plan:
     arguments: dict[str, list[str]]  # for each stage, the words after `tinyworlds fit`
 
 
-def make_plan(argv: Sequence[str]) -> Plan:
-    """Sort the words after ``tinyworlds train``.
+def make_plan(
+    game: str,
+    settings: Sequence[str] = (),
+    run: str | Path | None = None,
+    overlays: Sequence[str] = (),
+    fresh: bool = False,
+) -> Plan:
+    """Sort the settings of a game by stage.
+
+    Args:
+        game: a title, or any name together with a setting ``--data.files``.
+        settings: words for ``tinyworlds fit``; ``--dynamics.trainer.max_steps 500`` is for one stage.
+        run: the run folder; by default the game's own.
+        overlays: YAML files with settings over those of the game's configs.
+        fresh: train all stages again.
 
     Raises:
         ConfigError: an unknown game or setting, or a missing value.
     """
-    game, *words = argv
-    if game.startswith("-"):
-        raise ConfigError(
-            f"tinyworlds train needs a game first, got '{game}'; `python -m games` lists the titles"
-        )
-    run, fresh, overlays, shared = default_run(game), False, [], []
+    run = Path(run) if run else default_run(game)
+    shared: list[tuple[str, str | None]] = []
     own: dict[str, list[str]] = {stage: [] for stage in STAGES}
-    for key, value in _pairs(words):
-        if key == "fresh":
-            fresh = True
-        elif key == "run":
-            run = Path(_needed(key, value))
-        elif key == "config":
-            overlays.append(_needed(key, value))
-        elif key.split(".")[0] in STAGES:
-            stage, _, rest = key.partition(".")
+    for key, value in _pairs(settings):
+        stage, _, rest = key.partition(".")
+        if stage in STAGES:
             own[stage] += _words(rest, value)
         else:
             shared.append((key, value))
@@ -185,7 +188,7 @@ def _failed(stage: str, code: int, game: str) -> TrainingError:
     error = TrainingError(
         f"stage {stage} failed (exit code {code}); its message is above; then: tinyworlds train {game}"
     )
-    error.exit_code = code  # type: ignore[misc] - this very failure's code
+    error.exit_code = code  # this very failure's code
     return error
 
 
@@ -194,7 +197,7 @@ def _has_checkpoint(run: Path, stage: str) -> bool:
     return bool(folders) and (folders[-1] / "checkpoints" / "last.ckpt").is_file()
 
 
-def _pairs(words: list[str]) -> list[tuple[str, str | None]]:
+def _pairs(words: Sequence[str]) -> list[tuple[str, str | None]]:
     """Return (key, value) for ``--key value``, ``--key=value`` and ``--flag``."""
     pairs: list[tuple[str, str | None]] = []
     rest = list(words)
@@ -210,12 +213,6 @@ def _pairs(words: list[str]) -> list[tuple[str, str | None]]:
         else:
             pairs.append((key, None))
     return pairs
-
-
-def _needed(key: str, value: str | None) -> str:
-    if value is None:
-        raise ConfigError(f"--{key} needs a value, as in --{key} something")
-    return value
 
 
 def _words(key: str, value: str | None) -> list[str]:
