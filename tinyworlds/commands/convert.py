@@ -29,9 +29,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         TinyWorldsError: for the dispatcher to print.
     """
     parser = OptionParser(
-        "tinyworlds convert", description="Translate checkpoints of any known format into another one."
+        "tinyworlds convert",
+        usage="tinyworlds convert IN... OUT [OPTIONS]",
+        description="Translate checkpoints of any known format into another one.",
     )
-    parser.usage = "tinyworlds convert IN... OUT [OPTIONS]"
     add = parser.add_argument
     add(
         "paths",

@@ -45,9 +45,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> OptionParser:
     parser = OptionParser(
-        "tinyworlds export", description="Put a trained run, or stages of several, into one .world file."
+        "tinyworlds export",
+        usage="tinyworlds export [RUN] OUT.world [OPTIONS]",
+        description="Put a trained run, or stages of several, into one .world file.",
     )
-    parser.usage = "tinyworlds export [RUN] OUT.world [OPTIONS]"
     add = parser.add_argument
     add("paths", metavar="[RUN] OUT", nargs="*", help="folder with the three stages, and the file to write")
     for option, stage in _OPTIONS.items():
@@ -59,15 +60,13 @@ def _parser() -> OptionParser:
         action="extend",
         help="gameplay files for the start clips (default: those the run was trained on)",
     )
-    clips = {
-        "type": positive(int),
-        "default": 16,
-        "help": "clips to start from, at most (default: %(default)s)",
-    }
-    add("--num_clips", "--num-clips", **clips)
     add(
-        "--num_steps", "--num-steps", type=positive(int), help="decoding steps per frame at play (default: 4)"
+        "--num_clips",
+        type=positive(int),
+        default=16,
+        help="clips to start from, at most (default: %(default)s)",
     )
+    add("--num_steps", type=positive(int), help="decoding steps per frame at play (default: 4)")
     add("--temperature", type=float, help="at play, 0 takes the likeliest code, above 0 samples (default: 0)")
     return parser
 

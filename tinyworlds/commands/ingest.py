@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tinyworlds.errors import TinyWorldsError
 from tinyworlds.sources.ingest.settings import Settings, format_time, parse_crop, parse_time
-from tinyworlds.system.options import OptionParser, positive
+from tinyworlds.system.options import Positive, PositiveFloat, call
 
 if TYPE_CHECKING:
     from games.spec import GameSpec
@@ -20,30 +19,46 @@ if TYPE_CHECKING:
 _MANY_REPEATS = 0.25
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run ``tinyworlds ingest``; return 0, or 1 if a video could not be used.
+def main(argv: list[str]) -> int:
+    """Run ``tinyworlds ingest``; return 0, or 1 if a video could not be used."""
+    return call(ingest_command, argv, "ingest")
 
-    Raises:
-        TinyWorldsError: for the dispatcher to print.
+
+def ingest_command(
+    paths: list[str],
+    *,
+    game: str,
+    size: Positive | None = None,
+    fps: PositiveFloat | None = None,
+    crop: str = "auto",
+    start: str = "0",
+    skip_static: bool = False,
+    processes: Positive | None = None,
+    keep_truncated: bool = False,
+    overwrite: bool = False,
+) -> int:
+    """Turn gameplay videos into a gameplay file to train on.
+
+    Args:
+        paths: a video, or a folder of videos.
+        game: the game's name, one lower-case word.
+        size: height and width of the frames in pixels (default: 64).
+        fps: frames per second to keep (default: 15).
+        crop: auto cuts black bars, none keeps all, left,top,width,height keeps that part.
+        start: time to leave out at the beginning of each video, M:SS.
+        skip_static: leave out menus, pauses and other stretches that show nothing new for over a second.
+        processes: videos decoded at a time (default: one a processor).
+        keep_truncated: use what can be read of videos that are cut short.
+        overwrite: begin anew instead of appending to the game's file.
     """
-    args = _parser().parse_intermixed_args(argv)
     from tinyworlds.sources.ingest.game_file import spec_for, write_spec
-
-    spec = spec_for(args.game, args.size, args.fps)
-    settings = Settings(
-        spec.frame_size, spec.fps, parse_crop(args.crop), parse_time(args.start), args.keep_truncated
-    )
     from tinyworlds.sources.ingest.run import ingest
 
+    spec = spec_for(game, size, fps)
+    settings = Settings(spec.frame_size, spec.fps, parse_crop(crop), parse_time(start), keep_truncated)
     try:
         done = ingest(
-            args.paths,
-            spec.data_file,
-            settings,
-            args.skip_static,
-            args.processes,
-            args.overwrite,
-            say_error=_say_error,
+            paths, spec.data_file, settings, skip_static, processes, overwrite, say_error=_say_error
         )
     except KeyboardInterrupt:
         print("what is decoded is kept: the same command goes on", file=sys.stderr)
@@ -52,38 +67,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     if done.added or done.present:  # the latter, too: the last call may have been killed just before this
         _finish(done.out, write_spec(spec), spec)
     return TinyWorldsError.exit_code if done.errors else 0
-
-
-def _parser() -> OptionParser:
-    parser = OptionParser(
-        "tinyworlds ingest", description="Turn gameplay videos into a gameplay file to train on."
-    )
-    add = parser.add_argument
-    add("paths", nargs="+", metavar="PATH", help="a video, or a folder of videos")
-    add("--game", required=True, metavar="NAME", help="the game's name, one lower-case word")
-    add("--size", type=positive(int), help="height and width of the frames in pixels (default: 64)")
-    add("--fps", type=positive(float), help="frames per second to keep (default: 15)")
-    add(
-        "--crop",
-        default="auto",
-        help="auto cuts black bars, none keeps all, left,top,width,height keeps that part (default: auto)",
-    )
-    add("--start", default="0", metavar="M:SS", help="time to leave out at the beginning of each video")
-    add(
-        "--skip-static",
-        "--skip_static",
-        action="store_true",
-        help="leave out menus, pauses and other stretches that show nothing new for over a second",
-    )
-    add("--processes", type=positive(int), help="videos decoded at a time (default: one a processor)")
-    add(
-        "--keep-truncated",
-        "--keep_truncated",
-        action="store_true",
-        help="use what can be read of videos that are cut short",
-    )
-    add("--overwrite", action="store_true", help="begin anew instead of appending to the game's file")
-    return parser
 
 
 def _say_error(error: TinyWorldsError) -> None:

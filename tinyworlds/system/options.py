@@ -69,6 +69,7 @@ def positive(kind: type) -> Callable[[str], Any]:
 
 Natural = Annotated[int, natural]
 Positive = Annotated[int, positive(int)]
+PositiveFloat = Annotated[float, positive(float)]
 
 
 def call(
