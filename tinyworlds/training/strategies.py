@@ -7,6 +7,7 @@ GPUs, on which metrics fail that add up in float64; :func:`pick_accelerator` tak
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
 from typing import Any
@@ -71,9 +72,10 @@ def prepare_windows() -> None:
         return
     os.environ.setdefault("USE_LIBUV", "0")
     # pip's launcher removes ".exe" from argv[0]; DDP would then start a file that does not exist
-    from tinyworlds import __main__ as entry
-
-    sys.argv[0] = os.path.abspath(entry.__file__)
+    spec = importlib.util.find_spec("tinyworlds.__main__")
+    assert spec is not None
+    assert spec.origin is not None
+    sys.argv[0] = os.path.abspath(spec.origin)
 
 
 def pick_accelerator(accelerator: Any) -> Any:
