@@ -75,8 +75,8 @@ def update_of(
     """One update of `accumulate` batches of `batch` clips; the optimizer is the config's."""
     network: Any = stage.network
     given, parameters = batch_of(stage, plan, batch), list(network.parameters())
-    settings = (stage.optimizer, stage.learning_rate, stage.weight_decay, stage.beta2)
-    optimizer = build_optimizer(network, *settings)
+    own = stage.settings
+    optimizer = build_optimizer(network, own.optimizer, own.learning_rate, own.weight_decay, own.beta2)
 
     def update() -> None:
         optimizer.zero_grad()

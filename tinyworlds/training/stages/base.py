@@ -23,7 +23,8 @@ from tinyworlds.errors import CheckpointError, ConfigError, TrainingError
 from tinyworlds.models.base import Network
 from tinyworlds.nn.compiling import compile_network
 from tinyworlds.training.averaging import AveragedWeights
-from tinyworlds.training.optim import build_optimizer, check_optimizer, cosine_with_warmup
+from tinyworlds.training.optim import build_optimizer, cosine_with_warmup
+from tinyworlds.training.settings import TrainingSettings
 from tinyworlds.training.strategies import FullySharded, shard
 
 Batch = dict[str, torch.Tensor]
@@ -35,54 +36,16 @@ class Stage(LightningModule):
 
     Args:
         network: the plain network to train.
-        learning_rate: peak learning rate.
-        weight_decay: on weight matrices; biases and norms have none.
-        warmup_fraction: share of training in which the learning rate rises from 0.
-        final_fraction: learning rate at the end, as a share of the peak (half cosine in between).
-        optimizer: "adamw" or "muon" (Muon for 2-D weights other than embeddings, AdamW for the rest).
-        beta2: AdamW's decay of squared gradients; 0.95 learns faster in runs of a few hundred updates.
-        ema_decay: decay of the averaged weights that are validated and saved; 0 switches averaging off.
-        compile: compile the parts of the network with torch.compile; falls back to eager with a warning.
-
-    Raises:
-        ConfigError: a setting is out of range.
+        training: optimizer, schedule and averaging; subclasses take them one by one.
     """
 
     name: ClassVar[str]
     """Folder of the stage in a run, and its name in messages."""
 
-    def __init__(
-        self,
-        network: Network,
-        learning_rate: float,
-        weight_decay: float = 0.01,
-        warmup_fraction: float = 0.05,
-        final_fraction: float = 0.01,
-        optimizer: str = "adamw",
-        beta2: float = 0.999,
-        ema_decay: float = 0.0,
-        compile: bool = False,
-    ) -> None:
+    def __init__(self, network: Network, training: TrainingSettings) -> None:
         super().__init__()
-        check_optimizer(optimizer)
-        for key, value, top in (
-            ("warmup_fraction", warmup_fraction, 1.0),
-            ("final_fraction", final_fraction, 1.0),
-            ("beta2", beta2, 1.0),
-            ("ema_decay", ema_decay, 1.0),
-            ("learning_rate", learning_rate, float("inf")),
-        ):
-            if not 0.0 <= value < top and not (key == "final_fraction" and value == 1.0):
-                raise ConfigError(f"{key} must be at least 0 and below {top:g}, got {value:g}")
         self.network = network
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.warmup_fraction = warmup_fraction
-        self.final_fraction = final_fraction
-        self.optimizer = optimizer
-        self.beta2 = beta2
-        self.ema_decay = ema_decay
-        self.compile_network = compile
+        self.settings = training
         self._sharded = False
 
     def losses(self, batch: Batch) -> Losses:
@@ -124,7 +87,8 @@ class Stage(LightningModule):
         if not torch.isfinite(loss):
             raise TrainingError(
                 f"the loss of {self.name} is {loss.item()} at step {self.global_step}; "
-                f"lower --model.learning_rate (now {self.learning_rate:g}) and go on with --ckpt_path last"
+                f"lower --model.learning_rate (now {self.settings.learning_rate:g}) "
+                "and go on with --ckpt_path last"
             )
 
     # ---- the same noise at step k, whatever happened before: what makes resume exact
@@ -157,8 +121,10 @@ class Stage(LightningModule):
     def configure_optimizers(self) -> dict[str, Any]:
         """Return the optimizer with cosine and warm-up over the whole of training, by steps or by time."""
         scaled = getattr(self.trainer.precision_plugin, "scaler", None) is not None  # 16-mixed
-        settings = (self.optimizer, self.learning_rate, self.weight_decay, self.beta2)
-        optimizer = build_optimizer(self.network, *settings, fused=not scaled)
+        own = self.settings
+        optimizer = build_optimizer(
+            self.network, own.optimizer, own.learning_rate, own.weight_decay, own.beta2, fused=not scaled
+        )
         total = self._total_steps()
         timer = next((c for c in self.trainer.callbacks if isinstance(c, Timer)), None)
 
@@ -171,7 +137,7 @@ class Stage(LightningModule):
                 progress = max(progress, elapsed / max(elapsed + remaining, 1e-9))
             if not total and remaining is None:
                 return 1.0  # no end in sight: a constant rate
-            return cosine_with_warmup(max(progress, 1e-6), self.warmup_fraction, self.final_fraction)
+            return cosine_with_warmup(max(progress, 1e-6), own.warmup_fraction, own.final_fraction)
 
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
@@ -186,18 +152,19 @@ class Stage(LightningModule):
 
     def configure_callbacks(self) -> list[Callback]:
         """Return the averaging of weights, where it was asked for."""
-        if self.ema_decay > 0 and self.trainer.state.fn == TrainerFn.FITTING:
+        decay = self.settings.ema_decay
+        if decay > 0 and self.trainer.state.fn == TrainerFn.FITTING:
             if isinstance(self.trainer.strategy, FullySharded):
                 raise ConfigError(
-                    f"--model.ema_decay {self.ema_decay:g} excludes --trainer.strategy fsdp: averaged "
+                    f"--model.ema_decay {decay:g} excludes --trainer.strategy fsdp: averaged "
                     "weights are not sharded; use ddp or ema_decay 0"
                 )
-            return [AveragedWeights(self.ema_decay, self.trainer.strategy.root_device)]
+            return [AveragedWeights(decay, self.trainer.strategy.root_device)]
         return []
 
     def setup(self, stage: str) -> None:
         """Compile the network, if asked."""
-        if self.compile_network:
+        if self.settings.compile:
             compile_network(self.network)
 
     def configure_model(self) -> None:

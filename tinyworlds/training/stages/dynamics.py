@@ -11,6 +11,7 @@ from tinyworlds.checkpoints.run_folder import game_of
 from tinyworlds.errors import ConfigError, DataError
 from tinyworlds.models import DynamicsModel
 from tinyworlds.nn.norms import ConditionedNorm
+from tinyworlds.training.settings import TrainingSettings, flat_training
 from tinyworlds.training.stages.base import Batch, Losses, Stage
 from tinyworlds.training.stages.codes.cache import cache_codes
 from tinyworlds.training.stages.partners import (
@@ -36,14 +37,7 @@ class DynamicsStage(Stage):
         num_bins: must be the tokenizer's.
         num_actions: how many actions there are; None takes it from the action model (16 without one).
         cache_codes: encode the data once, into a file beside it, and train on the codes.
-        learning_rate: peak learning rate.
-        weight_decay: on weight matrices; biases and norms have none.
-        warmup_fraction: share of training in which the learning rate rises from 0.
-        final_fraction: learning rate at the end, as a share of the peak.
-        optimizer: "adamw" or "muon".
-        beta2: AdamW's decay of squared gradients; 0.95 learns faster in runs of a few hundred updates.
-        ema_decay: decay of the averaged weights that are validated and saved; 0 switches averaging off.
-        compile: compile the parts of the network with torch.compile.
+        training: see :class:`~tinyworlds.training.settings.TrainingSettings`, given one by one.
         network: further arguments of the network.
 
     Raises:
@@ -52,6 +46,7 @@ class DynamicsStage(Stage):
 
     name = "dynamics"
 
+    @flat_training(learning_rate=1e-2)
     def __init__(
         self,
         tokenizer: str | None = None,
@@ -63,14 +58,8 @@ class DynamicsStage(Stage):
         num_bins: int | None = None,
         num_actions: int | None = None,
         cache_codes: bool = True,
-        learning_rate: float = 1e-2,
-        weight_decay: float = 0.01,
-        warmup_fraction: float = 0.05,
-        final_fraction: float = 0.01,
-        optimizer: str = "adamw",
-        beta2: float = 0.999,
-        ema_decay: float = 0.0,
-        compile: bool = False,
+        *,
+        training: TrainingSettings,
         **network: Any,
     ) -> None:
         check_action_source(actions)
@@ -91,20 +80,12 @@ class DynamicsStage(Stage):
                 num_actions=num_actions or 16,
                 **network,
             ),
-            learning_rate,
-            weight_decay,
-            warmup_fraction,
-            final_fraction,
-            optimizer,
-            beta2,
-            ema_decay,
-            compile,
+            training,
         )
         if actions == "none":
             for module in self.network.modules():
                 if isinstance(module, ConditionedNorm):
                     module.requires_grad_(False)  # never used, and DDP waits for every gradient
-        self.save_hyperparameters()
         self.sizes = sizes
         self.actions = actions
         self.cache_codes = cache_codes

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from tinyworlds.models import LatentActionModel
+from tinyworlds.training.settings import TrainingSettings, flat_training
 from tinyworlds.training.stages.base import Batch, Losses, Stage
 
 
@@ -14,43 +15,15 @@ class LatentActionsStage(Stage):
     """Trains a :class:`~tinyworlds.models.LatentActionModel`.
 
     Args:
-        learning_rate: peak learning rate.
-        weight_decay: on weight matrices; biases and norms have none.
-        warmup_fraction: share of training in which the learning rate rises from 0.
-        final_fraction: learning rate at the end, as a share of the peak.
-        optimizer: "adamw" or "muon".
-        beta2: AdamW's decay of squared gradients; 0.95 learns faster in runs of a few hundred updates.
-        ema_decay: decay of the averaged weights that are validated and saved; 0 switches averaging off.
-        compile: compile the parts of the network with torch.compile.
+        training: see :class:`~tinyworlds.training.settings.TrainingSettings`, given one by one.
         network: arguments of the network.
     """
 
     name = "latent_actions"
 
-    def __init__(
-        self,
-        learning_rate: float = 1e-4,
-        weight_decay: float = 0.01,
-        warmup_fraction: float = 0.05,
-        final_fraction: float = 0.01,
-        optimizer: str = "adamw",
-        beta2: float = 0.999,
-        ema_decay: float = 0.0,
-        compile: bool = False,
-        **network: Any,
-    ) -> None:
-        super().__init__(
-            LatentActionModel(**network),
-            learning_rate,
-            weight_decay,
-            warmup_fraction,
-            final_fraction,
-            optimizer,
-            beta2,
-            ema_decay,
-            compile,
-        )
-        self.save_hyperparameters()
+    @flat_training(learning_rate=1e-4)
+    def __init__(self, training: TrainingSettings, **network: Any) -> None:
+        super().__init__(LatentActionModel(**network), training)
 
     def losses(self, batch: Batch) -> Losses:
         """Return the action model's losses on ``frames``."""
