@@ -71,8 +71,9 @@ PLAYER = """
 import sys
 from fake_world import FakeWorld
 from tinyworlds.commands import play as cli
+from tinyworlds.play import launch
 world = FakeWorld(fps=15)
-cli._load = lambda path, *_: world
+launch._load = lambda path, *_: world
 code = cli.main(["fake.world", "--recordings", sys.argv[1]])
 print("taken", world.taken)
 sys.exit(code)
