@@ -13,8 +13,7 @@ from tinyworlds.data.held_out import Clips, held_out_clips
 from tinyworlds.errors import DataError
 from tinyworlds.evaluation.pictures import open_loop_picture, open_loop_video
 from tinyworlds.metrics import frames as metrics
-from tinyworlds.models.maskgit import Sampling
-from tinyworlds.world.rollout import RolloutResult, default_context, open_loop
+from tinyworlds.world.rollout import RolloutOptions, RolloutResult, open_loop
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +55,7 @@ class OpenLoopClip(Callback):
     def _validation_clips(self, trainer: Trainer, stage: Any) -> Clips | None:
         """The clips, read once; None where the data have none that long."""
         if self._clips is None:
-            num_frames = default_context(stage.network) + self.horizon
+            num_frames = self._options(stage).num_frames(stage.network)
             try:
                 self._clips = held_out_clips(trainer.datamodule, num_frames, self.num_clips, "val")
             except DataError as error:
@@ -72,12 +71,13 @@ class OpenLoopClip(Callback):
                 stage.action_model,
                 stage.network,
                 frames,
-                "none" if stage.actions == "none" else "inferred",
-                self.horizon,
-                sampling=Sampling(self.num_steps),
-                generator=torch.Generator(stage.device).manual_seed(0),
-                action_ids=labels if stage.actions == "labels" else None,
+                self._options(stage),
+                labels if stage.actions == "labels" else None,
             )
+
+    def _options(self, stage: Any) -> RolloutOptions:
+        actions = "none" if stage.actions == "none" else "inferred"
+        return RolloutOptions(actions, self.horizon, num_steps=self.num_steps)
 
     def _draw(self, trainer: Trainer, result: RolloutResult, fps: float, gain: float) -> None:
         folder = pictures_folder(trainer)

@@ -12,7 +12,7 @@ import callbacks
 from callbacks.code_usage import evenness
 from callbacks.reconstruction_ab import expected_domain, feed
 from tinyworlds.data.held_out import Clips
-from tinyworlds.world.rollout import RolloutOptions, RolloutResult
+from tinyworlds.world.rollout import RolloutOptions, RolloutResult, open_loop
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:The '.*_dataloader' does not have many workers",
@@ -70,7 +70,8 @@ class FakeDynamicsStage(FakeStage):
         return self.tokenizer.encode(batch["frames"]), self.action_model.encode(batch["frames"])
 
     def predict_step(self, batch, batch_idx):
-        return self.options.run(self.tokenizer, self.action_model, self.network, batch["frames"])
+        frames = batch["frames"][: self.options.num_clips]
+        return open_loop(self.tokenizer, self.action_model, self.network, frames, self.options)
 
 
 @pytest.fixture
@@ -172,7 +173,7 @@ def test_throughput_counts_samples(make_trainer):
 
 @pytest.fixture
 def held_out(monkeypatch):
-    from tinyworlds.media.pixels import input_to_frames
+    from tinyworlds.data.pixels import input_to_frames
 
     def clips(module, num_frames, num_clips, split):
         assert split == "val"
@@ -261,7 +262,7 @@ def test_predict_without_truth_beyond_the_context(tmp_path):
     frames, _ = walk(2, 3)
     options = RolloutOptions(actions="1,2", horizon=4)
     stage = FakeDynamicsStage()
-    result = options.run(stage.tokenizer, stage.action_model, stage.network, frames)
+    result = open_loop(stage.tokenizer, stage.action_model, stage.network, frames, options)
     figures = write_rollouts(tmp_path, result, options, 10.0)
     assert "psnr" not in figures
     assert figures["actions"] == [[1, 2, 2, 2]] * 2

@@ -15,9 +15,9 @@ class Recorder(torch.nn.Module):
 
     mask_id = 10
 
-    def __init__(self, joint=False, context_frames=4):
+    def __init__(self, joint=False, num_past=3):
         super().__init__()
-        self.joint_horizon, self.context_frames = joint, context_frames
+        self.joint_horizon, self.num_past = joint, num_past
         self.seen, self.actions = [], []
 
     def logits(self, ids, action_ids=None):
@@ -163,7 +163,7 @@ def test_joint_horizon_fills_all_frames_together(past):
 
 @pytest.mark.parametrize("lead", [0, 1])
 def test_frame_by_frame_slides_the_window_and_its_actions(past, lead):
-    dynamics = Recorder(context_frames=4)
+    dynamics = Recorder(num_past=3)
     actions = torch.arange(6 + lead).expand(3, 6 + lead)
     new = maskgit.decode(dynamics, past, actions, horizon=5, num_steps=1)
     assert [seen.shape[1] for seen in dynamics.seen] == [3, 4, 4, 4, 4]

@@ -58,7 +58,7 @@ class FakeDynamics(nn.Module):
     num_codes = mask_id = 4
     num_patches = GRID**2
     num_actions = 4
-    context_frames = 4
+    context_frames, num_past = 4, 3
     joint_horizon = False
 
     def __init__(self):

@@ -1,4 +1,4 @@
-"""Recorded steps: what a CUDA graph needs of a step holds, and replays are the steps themselves.
+"""Captured steps: what a CUDA graph needs of a step holds, and replays are the steps themselves.
 
 A trace by `make_fx` is to a CPU what a CUDA graph is to a GPU: the operations of one run, done again on
 whatever stands in the inputs, with everything that Python decided on the way frozen.
@@ -15,12 +15,12 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from tinyworlds.models.maskgit import Sampling
-from tinyworlds.world.cuda_graph import RecordedStep
+from tinyworlds.world.cuda_graph import CapturedStep
 from tinyworlds.world.dream import Dream
 
 
 class Trace:
-    """A recording on the CPU."""
+    """A capture on the CPU."""
 
     def __init__(self, step, inputs, generator):
         given = [each for each in inputs if each is not None]
@@ -37,7 +37,7 @@ class Trace:
 
 
 class Again:
-    """A recording that runs the step itself on its own inputs: enough where only the keeping matters."""
+    """A capture that runs the step itself on its own inputs: enough where only the keeping matters."""
 
     def __init__(self, step, inputs, generator):
         self._step, self._inputs, self.outputs = step, inputs, ()
@@ -57,10 +57,10 @@ def frames_of(world, actions, seed=3):
     return [world.step(action) for action in actions]
 
 
-def recording(world, record=Trace):
+def capturing(world, capture=Trace):
     dream = world._dream
-    dream.recorded = RecordedStep(dream._step, dream.generator, record)
-    return dream.recorded
+    dream.captured = CapturedStep(dream._step, dream.generator, capture)
+    return dream.captured
 
 
 ACTIONS = [0, 3, 3, 1, 2, 0, 1, 1]
@@ -79,9 +79,9 @@ ACTIONS = [0, 3, 3, 1, 2, 0, 1, 1]
 def test_replays_are_the_steps(architecture, settings):
     world = random_world(architecture=architecture, **settings)
     plain = frames_of(world, ACTIONS)
-    recorded = recording(world)
+    captured = capturing(world)
     replayed = frames_of(world, ACTIONS)
-    assert len(recorded._kept) == 1
+    assert len(captured._kept) == 1
     assert all((one == other).all() for one, other in zip(plain, replayed, strict=True))
     assert len({frame.tobytes() for frame in plain}) > 4  # there was something to get wrong
 
@@ -90,7 +90,7 @@ def test_many_sessions_and_going_back():
     world = random_world(num_steps=2, temperature=1.0)
     world.reset_many(3, seed=1)
     plain = [world.step_many([0, 1, 2]) for _ in range(4)]
-    recording(world)
+    capturing(world)
     world.reset_many(3, seed=1)
     world.step_many([0, 1, 2])
     world.step_many([0, 1, 2])
@@ -101,16 +101,16 @@ def test_many_sessions_and_going_back():
         world.restore(state)
 
 
-def test_other_settings_are_recorded_anew_and_the_oldest_are_dropped():
+def test_other_settings_are_captured_anew_and_the_oldest_are_dropped():
     world = random_world(num_steps=1)
-    recorded = recording(world, Again)
+    captured = capturing(world, Again)
     world.reset(seed=0)
     for num_steps in (1, 2, 3, 4, 5, 2):
         world.sampling = replace(world.sampling, num_steps=num_steps)
         frame, state = world.step(1), world.state()
         world.restore(state)
-    assert [kind[0].num_steps for kind, _ in recorded._kept] == [3, 4, 5, 2]
-    world._dream.recorded = None
+    assert [kind[0].num_steps for kind, _ in captured._kept] == [3, 4, 5, 2]
+    world._dream.captured = None
     world.reset(seed=0)
     for num_steps in (1, 2, 3, 4, 5, 2):
         world.sampling = replace(world.sampling, num_steps=num_steps)
@@ -127,11 +127,11 @@ def wrong(step, inputs, generator):
     return SimpleNamespace(outputs=outputs, replay=lambda: None)
 
 
-@pytest.mark.parametrize(("record", "told"), [(failing, "not permitted"), (wrong, "gives something else")])
-def test_where_recording_fails_the_step_itself_runs(record, told):
+@pytest.mark.parametrize(("capture", "told"), [(failing, "not permitted"), (wrong, "gives something else")])
+def test_where_capturing_fails_the_step_itself_runs(capture, told):
     world = random_world(num_steps=2, temperature=1.0)
     plain = frames_of(world, ACTIONS)
-    recording(world, record)
+    capturing(world, capture)
     with pytest.warns(UserWarning, match=told) as warned:
         frames = frames_of(world, ACTIONS)
     assert len(warned) == 1
@@ -158,7 +158,6 @@ def test_a_step_asks_for_no_values_and_sends_none(architecture, name, num_expert
     tokenizer, dynamics = world.tokenizer.to("meta"), world.dynamics.to("meta")
     dream = Dream(tokenizer, dynamics, Sampling(4, schedule=name), 2)
     monkeypatch.setattr(dream, "_autocast", nullcontext)  # which knows no such device
-    dream._limit = 2
     whole = {"dtype": torch.int64, "device": "meta"}
     window = torch.zeros(2, 2, 16, **whole), torch.zeros(2, 1, **whole), torch.zeros(2, 1, **whole)
     with torch.inference_mode():
@@ -174,7 +173,7 @@ def test_a_step_asks_for_no_values_and_sends_none(architecture, name, num_expert
 def test_cuda_graphs_are_the_steps(architecture, settings):
     world = random_world(architecture=architecture, device="cuda", **settings)
     replayed = frames_of(world, ACTIONS)
-    assert len(world._dream.recorded._kept) == 1
+    assert len(world._dream.captured._kept) == 1
     plain = frames_of(
         random_world(architecture=architecture, device="cuda", cuda_graphs=False, **settings), ACTIONS
     )

@@ -167,9 +167,9 @@ def test_stored_clips_start_many_sessions(known_world):
 def test_actions_in_the_context_can_be_given_or_inferred(known_world, clip):
     frames, actions = clip
     known_world.reset(frames[:3])
-    inferred = known_world._dream.actions
+    inferred = known_world._dream.past.action_ids
     known_world.reset(frames[:3], action_ids=actions[:2])
-    assert torch.equal(inferred, known_world._dream.actions)
+    assert torch.equal(inferred, known_world._dream.past.action_ids)
 
 
 def test_bf16_is_close_to_fp32():

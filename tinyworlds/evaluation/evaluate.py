@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
@@ -34,9 +34,9 @@ from tinyworlds.metrics import frames as metrics
 from tinyworlds.metrics import usage
 from tinyworlds.metrics.estimate import Estimate
 from tinyworlds.models.maskgit import Sampling
-from tinyworlds.nn.motion import motion_mask, temporal_median
 from tinyworlds.world.action_source import true_actions
-from tinyworlds.world.rollout import RolloutResult, join_results, open_loop
+from tinyworlds.world.core import WorldCore
+from tinyworlds.world.rollout import RolloutOptions, RolloutResult, join_results, open_loop
 
 DELTA_T = 4  # as Genie reports it
 ONE_STEP_FRAMES = 3  # places of each clip where the next frame is predicted from true ones
@@ -53,7 +53,7 @@ class Evaluation:
 
 
 def evaluate_world(
-    world: Any,
+    world: WorldCore,
     clips: Clips,
     *,
     horizon: int = 8,
@@ -65,7 +65,7 @@ def evaluate_world(
     """Measure a world on clips it was not trained on.
 
     Args:
-        world: a :class:`tinyworlds.world.core.World`.
+        world: a :class:`tinyworlds.world.core.WorldCore`.
         clips: held-out clips of context and horizon together, or longer.
         horizon: frames of the free rollouts.
         num_steps: decoding steps a frame; default as the world plays.
@@ -132,9 +132,16 @@ class _Part:
 class _Judge:
     """Runs one world over batches of clips and keeps the counts that need all of them."""
 
-    def __init__(self, world: Any, horizon: int, sampling: Sampling, seed: int) -> None:
-        self.world, self.horizon, self.sampling = world, horizon, sampling
-        self.kind = world.info.actions  # latent, labels or none
+    def __init__(self, world: WorldCore, horizon: int, sampling: Sampling, seed: int) -> None:
+        self.world, self.horizon = world, horizon
+        self.kind = world.info.actions
+        self.options = RolloutOptions(
+            actions="none" if self.kind == "none" else "inferred",
+            horizon=horizon,
+            context_frames=world.context_frames,
+            feedback=world.feedback,
+            **asdict(sampling),
+        )
         self.generator = torch.Generator(world.device).manual_seed(seed)
         self.codes = usage.CodePerplexity(world.tokenizer.num_codes).to(world.device)
         self.latent: list[Tensor] = []
@@ -143,17 +150,18 @@ class _Judge:
     def batch(self, frames: Tensor, labels: Tensor | None) -> _Part:
         """Measure clips [B, T, C, H, W] in [-1, 1] with their true actions [B, T], if there are any."""
         world, context, horizon = self.world, self.world.context_frames, self.horizon
-        known = true_actions(
+        between = true_actions(
             world.latent_actions if self.kind == "latent" else None,
             frames,
             labels if self.kind == "labels" else None,
             world.dynamics.context_frames,
         )
         if self.kind == "latent":
-            self.latent.append(known.cpu())
+            assert between is not None
+            self.latent.append(between.cpu())
         rebuilt = self._reconstruct(frames)
-        free = self._rollout(frames, known, horizon)
-        one_step = self._one_step(frames, known, free)  # [B, n, C, H, W]
+        free = self._rollout(frames, between, self.options)
+        one_step = self._one_step(frames, between, free)  # [B, n, C, H, W]
         span = slice(context, context + one_step.shape[1])
         before = frames[:, span.start - 1 : span.stop - 1]  # the true frame before each
         values = {
@@ -168,55 +176,46 @@ class _Judge:
             "last_step_errors": _errors(free.prediction[:, -1:], free.repeated[:, -1:], free.truth[:, -1:]),
             **self._motion(frames, rebuilt, one_step, free.prediction),
         }
-        if self.kind != "none" and horizon >= DELTA_T:
-            random = self._rollout(frames, self._other_actions(known), DELTA_T).prediction[:, -1]
+        if between is not None and horizon >= DELTA_T:
+            shorter = replace(self.options, horizon=DELTA_T)
+            random = self._rollout(frames, self._other_actions(between), shorter).prediction[:, -1]
             truth = free.truth[:, DELTA_T - 1]
             inferred = free.prediction[:, DELTA_T - 1]
             values["delta_t_psnr"] = metrics.psnr(inferred, truth) - metrics.psnr(random, truth)
         values = {name: value.cpu() for name, value in values.items()}
         return _Part(values, rebuilt.cpu(), free.to("cpu"))
 
-    def _rollout(
-        self,
-        frames: Tensor,
-        known: Tensor | None,
-        horizon: int,
-        teacher_forced: bool = False,
-    ) -> RolloutResult:
+    def _rollout(self, frames: Tensor, between: Tensor | None, options: RolloutOptions) -> RolloutResult:
         world = self.world
         return open_loop(
             world.tokenizer,
             None,
             world.dynamics,
             frames,
-            "none" if self.kind == "none" else "inferred",
-            horizon,
-            world.context_frames,
-            self.sampling,
-            teacher_forced,
-            self.generator,
-            action_ids=known,
-            feedback=world.feedback,
+            options,
+            between,
+            generator=self.generator,
             bf16=world.bf16,
         )
 
-    def _other_actions(self, known: Tensor) -> Tensor:
+    def _other_actions(self, between: Tensor) -> Tensor:
         """The true actions [B, T-1] with those after the context drawn anew, uniformly from the ones in use.
 
         An action that never occurs leads to noise, and noise is no proof that the world listens.
         """
-        used = known.unique()
-        later = known[:, self.world.context_frames - 1 :]
+        used = between.unique()
+        later = between[:, self.world.context_frames - 1 :]
         drawn = torch.randint(len(used), later.shape, generator=self.generator, device=self.generator.device)
-        return torch.cat([known[:, : self.world.context_frames - 1], used[drawn.to(used.device)]], dim=1)
+        return torch.cat([between[:, : self.world.context_frames - 1], used[drawn.to(used.device)]], dim=1)
 
-    def _one_step(self, frames: Tensor, known: Tensor | None, free: RolloutResult) -> Tensor:
+    def _one_step(self, frames: Tensor, between: Tensor | None, free: RolloutResult) -> Tensor:
         """Frames predicted from true ones, [B, n, C, H, W]; the first is that of the free rollout."""
         count = min(ONE_STEP_FRAMES, self.horizon) - 1
         if not count:
             return free.prediction[:, :1]
-        later = None if known is None else known[:, 1:]
-        forced = self._rollout(frames[:, 1:], later, count, teacher_forced=True)
+        later = None if between is None else between[:, 1:]
+        options = replace(self.options, horizon=count, teacher_forced=True)
+        forced = self._rollout(frames[:, 1:], later, options)
         return torch.cat([free.prediction[:, :1], forced.prediction], dim=1)
 
     def _reconstruct(self, frames: Tensor) -> Tensor:
@@ -230,7 +229,7 @@ class _Judge:
 
     def _motion(self, frames: Tensor, rebuilt: Tensor, one_step: Tensor, free: Tensor) -> dict[str, Tensor]:
         """PSNR of what moves, and how far above the temporal median's; NaN where nothing moves."""
-        mask, still = motion_mask(frames), temporal_median(frames)
+        mask, still = metrics.motion_mask(frames), metrics.temporal_median(frames)
         context = self.world.context_frames
 
         def gain(prediction: Tensor, start: int) -> tuple[Tensor, Tensor]:
@@ -253,7 +252,7 @@ class _Judge:
         figures = {"code_perplexity": _exact(float(self.codes.compute()))}
         if not self.latent:
             return {"figures": figures}
-        latent, num_latent = torch.cat(self.latent), self.world.latent_actions.num_actions
+        latent, num_latent = torch.cat(self.latent), self.world.dynamics.num_actions
         used = usage.ActionUsage(num_latent)
         used.update(latent)
         figures["actions_used"] = _exact(float(used.compute()))

@@ -19,9 +19,9 @@ from tinyworlds.actions.proposal import measured_naming
 from tinyworlds.checkpoints.load import CheckpointInfo, fingerprint, load_stage
 from tinyworlds.checkpoints.run_folder import version_dir_of_checkpoint
 from tinyworlds.data.gameplay import Gameplay, data_settings, read_gameplay
+from tinyworlds.data.pixels import frames_to_input
 from tinyworlds.errors import ConfigError, MissingFileError
 from tinyworlds.export.sources import newest_checkpoints
-from tinyworlds.media.pixels import frames_to_input
 from tinyworlds.models.fit import check_fit
 from tinyworlds.models.registry import STAGE_OF_PART, STAGES
 from tinyworlds.world.action_source import infer_actions

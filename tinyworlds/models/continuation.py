@@ -7,6 +7,7 @@ in training, and dreams that go on from it soon stand still (docs/log.md, 2026-1
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
@@ -23,7 +24,13 @@ if TYPE_CHECKING:
 
 
 class Guesser(Protocol):
-    """Gives logits of the next frames of a clip; made by ``begin(past_ids, action_ids, limit)``."""
+    """Gives logits of the next frames of a clip; made by ``begin(past_ids, action_ids, limit)``.
+
+    Attributes:
+        past: What it goes on from; what is accepted becomes part of it.
+    """
+
+    past: Past
 
     def expect(self, action_ids: Tensor | None, num_new: int = 1) -> None:
         """Say what leads to the next `num_new` frames: actions ``[B, num_new]``, or None."""
@@ -43,31 +50,38 @@ class Guesser(Protocol):
         """Take the expected frames ``[B, num_new, P]``, all revealed, as part of the past."""
 
 
+@dataclass(frozen=True)
 class Past:
-    """The last frames' codes and the actions between them, at most `limit` frames."""
+    """The last frames' codes and the actions between them; it never changes, others follow from it.
 
-    def __init__(self, ids: Tensor, action_ids: Tensor | None, limit: int) -> None:
-        self.limit = limit
-        self.ids, self.action_ids = ids, action_ids  # [B, T, P]; [B, T-1] or [B, T]
-        # 1 if an action leads to the first frame, too
-        self._lead = 0 if action_ids is None else action_ids.shape[1] - (ids.shape[1] - 1)
-        self._trim()
+    Attributes:
+        ids: ``[B, T, P]``, at most `limit` frames.
+        action_ids: ``[B, T-1]``, or ``[B, T]`` where an action led to the first frame, too; None where no
+            actions are known.
+        limit: Most frames that are kept.
+    """
 
-    def append(self, ids: Tensor, action_ids: Tensor | None) -> None:
-        """Add frames and the actions that led to them."""
-        self.ids = torch.cat([self.ids, ids], dim=1)
+    ids: Tensor
+    action_ids: Tensor | None
+    limit: int
+
+    @classmethod
+    def of(cls, ids: Tensor, action_ids: Tensor | None, limit: int) -> Past:
+        """The last `limit` of these frames."""
+        surplus = max(ids.shape[1] - limit, 0)
+        return cls(ids[:, surplus:], None if action_ids is None else action_ids[:, surplus:], limit)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether a frame has to go when another comes."""
+        return self.ids.shape[1] == self.limit
+
+    def append(self, ids: Tensor, action_ids: Tensor | None) -> Past:
+        """The past after frames, and the actions that led to them."""
+        actions = None
         if self.action_ids is not None and action_ids is not None:
-            self.action_ids = torch.cat([self.action_ids, action_ids], dim=1)
-        self._trim()
-
-    def _trim(self) -> None:
-        surplus = self.ids.shape[1] - self.limit
-        if surplus <= 0:
-            return
-        self.ids = self.ids[:, surplus:]
-        if self.action_ids is not None:
-            kept = self.limit - 1 + self._lead
-            self.action_ids = self.action_ids[:, self.action_ids.shape[1] - kept :]
+            actions = torch.cat([self.action_ids, action_ids], dim=1)
+        return Past.of(torch.cat([self.ids, ids], dim=1), actions, self.limit)
 
 
 def at(frames: Tensor, places: Tensor) -> Tensor:
@@ -77,7 +91,7 @@ def at(frames: Tensor, places: Tensor) -> Tensor:
 
 
 class Continuation:
-    """A `Guesser` that remembers; made by `DynamicsModel.begin`."""
+    """A `Guesser` that remembers; made by `DynamicsModel.begin`. The past runs when a frame is expected."""
 
     def __init__(
         self, network: DynamicsModel, past_ids: Tensor, action_ids: Tensor | None, limit: int, slides: bool
@@ -86,18 +100,16 @@ class Continuation:
         if slides and not network.transformer.slides:
             raise ConfigError("a memory that slides needs v2 dynamics, this is v1: feed back codes or pixels")
         self.network, self._slides = network, slides
-        self.past = Past(past_ids, action_ids, limit)
+        self.past = Past.of(past_ids, action_ids, limit)
+        self._memory: TimeMemory | None = None  # of the past; None before it has run
         self._accepted: Tensor | None = None  # remembered when the frame after it is expected, if ever
-        self._remember_anew()
-        self.expect(None)
 
     def expect(self, action_ids: Tensor | None, num_new: int = 1) -> None:
         """See `Guesser`."""
-        if self._accepted is not None:
-            self._remember(self._accepted)
-            self._accepted = None
+        self._remember()
         self._action_ids = action_ids
-        places = self.past.ids[:, :1].expand(-1, num_new, -1)  # only their shape counts
+        self._previous = self.past.ids[:, -1:]
+        places = self._previous.expand(-1, num_new, -1)  # only their shape counts
         self._condition = Condition(self.network.conditioning(action_ids, places))
 
     def logits(self, ids: Tensor, places: Tensor) -> Tensor:
@@ -110,30 +122,35 @@ class Continuation:
 
     def accept(self, ids: Tensor) -> None:
         """See `Guesser`."""
-        self._accepted = ids
-
-    def _remember(self, ids: Tensor) -> None:
-        stays = self.past.ids.shape[1] + ids.shape[1] <= self.past.limit
-        if stays or self._slides:
-            with self._memory.growing(ids.shape[1]):
-                self._run(ids)
-            self.past.append(ids, self._action_ids)
+        if self._slides or self.past.ids.shape[1] + ids.shape[1] <= self.past.limit:
+            self._accepted = ids
         else:
-            self.past.append(ids, self._action_ids)
-            self._remember_anew()
+            self._memory = None
+        self.past = self.past.append(ids, self._action_ids)
 
     def _run(self, ids: Tensor) -> Tensor:
-        previous = torch.cat([self.past.ids[:, -1:], ids[:, :-1]], dim=1)
+        assert self._memory is not None, "expect() comes before guessing"
+        previous = torch.cat([self._previous, ids[:, :-1]], dim=1)
         return self.network.transformer(
             self.network.token_input(ids, previous), self._condition, self._memory
         )
 
-    def _remember_anew(self) -> None:
+    def _remember(self) -> None:
+        """Bring the memory up to the past."""
+        if self._memory is None:
+            self._memory = self._remembered()
+        elif self._accepted is not None:  # what led to it still stands as it was expected
+            with self._memory.growing(self._accepted.shape[1]):
+                self._run(self._accepted)
+        self._accepted = None
+
+    def _remembered(self) -> TimeMemory:
         network, ids = self.network, self.past.ids
-        self._memory = TimeMemory(self.past.limit)
+        memory = TimeMemory(self.past.limit)
         x = network.token_input(ids, shift_frames(ids, network.mask_id))
-        with self._memory.growing(ids.shape[1]):
-            network.transformer(x, network.conditioning(self.past.action_ids, ids), self._memory)
+        with memory.growing(ids.shape[1]):
+            network.transformer(x, network.conditioning(self.past.action_ids, ids), memory)
+        return memory
 
 
 class Rerun:
@@ -143,8 +160,7 @@ class Rerun:
         self, network: Any, past_ids: Tensor, action_ids: Tensor | None, limit: int, slides: bool = False
     ) -> None:
         self.network = network
-        self.past = Past(past_ids, action_ids, limit)
-        self.expect(None)
+        self.past = Past.of(past_ids, action_ids, limit)
 
     def expect(self, action_ids: Tensor | None, num_new: int = 1) -> None:
         """See `Guesser`."""
@@ -164,4 +180,4 @@ class Rerun:
 
     def accept(self, ids: Tensor) -> None:
         """See `Guesser`."""
-        self.past.append(ids, self._new)
+        self.past = self.past.append(ids, self._new)

@@ -37,13 +37,13 @@ class DynamicsModel(Network):
         num_actions: Actions are 0..num_actions-1; 0 for a network that knows none.
         num_experts: Feed-forward experts per block; 0 for a dense layer.
         top_k: Experts used per token.
-        context_frames: Frames in a training window. At play a frame is guessed from up to
-            ``context_frames - 1`` earlier ones.
+        context_frames: Frames in a training window, the guessed one among them.
         architecture: "v2", or "v1" for public weights.
 
     Attributes:
         mask_id: The id of a masked token; equals the number of codes.
         num_codes: K.
+        num_past: Most earlier frames that a frame is guessed from; one less than `context_frames`.
         joint_horizon: Whether several future frames are decoded as one (v1) or one after another (v2).
 
     Raises:
@@ -79,6 +79,7 @@ class DynamicsModel(Network):
         self.joint_horizon = joint
         self.num_codes = self.mask_id = quantizer.num_codes
         self.num_patches, self.num_actions, self.context_frames = num_patches, num_actions, context_frames
+        self.num_past = max(context_frames - 1, 1)
 
     def forward(
         self, ids: Tensor, action_ids: Tensor | None = None, previous_ids: Tensor | None = None

@@ -29,7 +29,7 @@ class Dynamics(Protocol):
     """What decoding needs of a dynamics network; `begin` as in `DynamicsModel` is used where there is one."""
 
     mask_id: int
-    context_frames: int
+    num_past: int
     joint_horizon: bool
 
     def logits(self, ids: Tensor, action_ids: Tensor | None = None) -> Tensor:
@@ -204,7 +204,7 @@ def decode(
     """Continue clips by `horizon` frames.
 
     A network with `joint_horizon` fills all new frames together; others fill one after another, each from
-    the last ``context_frames - 1`` frames before it.
+    the last `num_past` frames before it.
 
     Args:
         dynamics: The network, in eval mode.
@@ -233,7 +233,7 @@ def decode(
     lead = _leading_actions(action_ids, total)
     sampling = Sampling(num_steps, temperature, top_k, top_p, schedule)
     joint = dynamics.joint_horizon
-    limit = first if joint else max(dynamics.context_frames - 1, 1)
+    limit = first if joint else dynamics.num_past
     past_actions = None if action_ids is None else action_ids[:, : first - 1 + lead]
     guess = begin(dynamics, ids, past_actions, limit)
     count = horizon if joint else 1  # frames to a fill

@@ -9,9 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from tinyworlds.errors import ConfigError, did_you_mean
+from tinyworlds.world.networks import ActionModel
 
 ACTION_MODES = ("inferred", "random", "none", "ask")
 Prompt = Callable[[str], str]
@@ -49,7 +50,7 @@ def ask_action(num_actions: int, step: int, prompt: Prompt = input) -> int:
         question = f"'{entry}' is no action; a number from 0 to {num_actions - 1}: "
 
 
-def infer_actions(action_model: nn.Module, frames: Tensor, window: int) -> Tensor:
+def infer_actions(action_model: ActionModel, frames: Tensor, window: int) -> Tensor:
     """Latent actions between the frames of clips of any length: [B, T, C, H, W] -> [B, T - 1].
 
     The clip is cut into windows as long as those of training, each sharing one frame with the next, for an
@@ -59,15 +60,15 @@ def infer_actions(action_model: nn.Module, frames: Tensor, window: int) -> Tenso
     window = min(max(window, 2), last + 1)
     starts = [min(start, last + 1 - window) for start in range(0, last, window - 1)]
     stacked = torch.cat([frames[:, start : start + window] for start in starts])  # [N * B, window, C, H, W]
-    found = action_model.encode(stacked).unflatten(0, (len(starts), -1))  # [N, B, window - 1]
+    parts = action_model.encode(stacked).unflatten(0, (len(starts), -1))  # [N, B, window - 1]
     ids = frames.new_zeros(len(frames), last, dtype=torch.int64)
-    for start, part in zip(starts, found, strict=True):
+    for start, part in zip(starts, parts, strict=True):
         ids[:, start : start + window - 1] = part
     return ids
 
 
 def true_actions(
-    action_model: nn.Module | None, frames: Tensor, action_ids: Tensor | None, window: int
+    action_model: ActionModel | None, frames: Tensor, action_ids: Tensor | None, window: int
 ) -> Tensor | None:
     """The actions between the frames of true clips: labels when given, else inferred; [B, T - 1] or None.
 
@@ -85,9 +86,9 @@ class ActionSource:
     """Says which action leads to each generated frame."""
 
     mode: str
-    known: Tensor | None  # [B, T - 1] the true actions of the clip
+    true: Tensor | None  # [B, T - 1] the actions of the clip
     num_actions: int
-    context_frames: int
+    num_given: int  # frames before the first generated one
     prompt: Prompt = input
 
     def __post_init__(self) -> None:
@@ -114,15 +115,15 @@ class ActionSource:
         return torch.full((len(like),), chosen, dtype=torch.int64, device=like.device)
 
     def _inferred(self, step: int) -> Tensor:
-        index = self.context_frames - 1 + step
-        if self.known is None:
+        index = self.num_given - 1 + step
+        if self.true is None:
             raise ConfigError(
                 "actions='inferred' needs a latent-action model, or labels beside the frames; "
                 "there is neither: choose actions='none', 'random' or a list."
             )
-        if index >= self.known.shape[1]:
+        if index >= self.true.shape[1]:
             raise ConfigError(
                 f"actions='inferred' needs clips of {index + 2} frames to generate frame {step + 1}, got "
-                f"{self.known.shape[1] + 1}: raise data.num_frames, lower the horizon, or take 'random'."
+                f"{self.true.shape[1] + 1}: raise data.num_frames, lower the horizon, or take 'random'."
             )
-        return self.known[:, index]
+        return self.true[:, index]

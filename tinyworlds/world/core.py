@@ -19,15 +19,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 import torch
 
+from tinyworlds.data.pixels import frames_to_input, input_to_frames
 from tinyworlds.errors import ConfigError, DataError
-from tinyworlds.media.pixels import as_pictures, frames_to_input
 from tinyworlds.models.maskgit import Sampling
 from tinyworlds.nn.compiling import compile_network, is_compiled
 from tinyworlds.nn.devices import Precision, pick_device, use_bf16
 from tinyworlds.nn.transformer import runs_natively
 from tinyworlds.world.dream import Dream, DreamState, Feedback
-from tinyworlds.world.frozen import frozen
 from tinyworlds.world.info import WorldInfo
+from tinyworlds.world.networks import frozen
 from tinyworlds.world.start_clips import StartClips, check_start
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class WorldCore:
         device: where it runs; ``"auto"`` takes a GPU if there is one.
         compile: compile what runs in every step with torch.compile, see `compile`: about a minute at the
             first steps, then fewer milliseconds a frame.
-        cuda_graphs: on a GPU, record a step as a CUDA graph and replay it; changes nothing that is seen.
+        cuda_graphs: on a GPU, capture a step as a CUDA graph and replay it; changes nothing that is seen.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class WorldCore:
         self.dynamics = frozen(dynamics, self.device)
         self.latent_actions = None if latent_actions is None else frozen(latent_actions, self.device)
         self.start_clips = start_clips or StartClips()
-        self.context_frames = context_frames or max(dynamics.context_frames - 1, 1)
+        self.context_frames = context_frames or dynamics.num_past
         self.feedback = feedback
         sampling = Sampling(num_steps, temperature, top_k, top_p, schedule)
         self._open(sampling, use_bf16(self.device, precision), cuda_graphs)
@@ -228,7 +228,9 @@ class WorldCore:
         frames = torch.from_numpy(np.ascontiguousarray(start[:, -self.context_frames :]))
         pixels = frames_to_input(frames.to(self.device))  # [N, T, C, H, W]
         self._dream.start(pixels, self._past_actions(pixels, action_ids))
-        return self._shown(self._dream.picture(self._dream.ids))
+        past = self._dream.past
+        assert past is not None
+        return self._shown(self._dream.picture(past.ids))
 
     def step(self, action_id: int) -> np.ndarray:
         """Take an action and return the next frame, uint8 [H, W, 3].
@@ -245,10 +247,11 @@ class WorldCore:
         Raises:
             ConfigError: the world has no such action, there are not N of them, or `reset` was not called.
         """
-        if self._dream.ids is None:
+        past = self._dream.past
+        if past is None:
             raise ConfigError("step() was called before reset(): call world.reset() first")
-        if len(action_ids) != len(self._dream.ids):
-            raise ConfigError(f"{len(self._dream.ids)} sessions take as many actions, got {len(action_ids)}")
+        if len(action_ids) != len(past.ids):
+            raise ConfigError(f"{len(past.ids)} sessions take as many actions, got {len(action_ids)}")
         for action_id in action_ids:
             if not 0 <= action_id < self.num_actions:
                 raise ConfigError(
@@ -315,7 +318,7 @@ class WorldCore:
     @property
     def codes(self) -> torch.Tensor | None:
         """What the world remembers: the codes of the last frames, int64 [N, T, P]; None before `reset`."""
-        return self._dream.ids
+        return None if self._dream.past is None else self._dream.past.ids
 
     @property
     def compiled(self) -> bool:
@@ -330,7 +333,7 @@ class WorldCore:
     @bf16.setter
     def bf16(self, bf16: bool) -> None:
         self._dream.bf16 = bf16
-        self._dream.remember_anew()
+        self._dream.forget()
 
     def compile(self) -> bool:
         """Compile what runs in every step; the next steps take about a minute, those after them less time.
@@ -344,18 +347,18 @@ class WorldCore:
         wanted = [p for p, network in parts.items() if self.bf16 or not runs_natively(getattr(network, p))]
         for part in wanted:
             compile_network(parts[part], only=[part], constant=True)
-        if self._dream.recorded is not None:
-            self._dream.recorded.forget()
+        if self._dream.captured is not None:
+            self._dream.captured.forget()
         return bool(wanted)
 
     @property
     def cuda_graphs(self) -> bool:
-        """Whether steps are recorded as CUDA graphs where they can be."""
-        return self._dream.recorded is not None
+        """Whether steps are captured as CUDA graphs where they can be."""
+        return self._dream.captured is not None
 
     def _shown(self, frames: torch.Tensor) -> np.ndarray:
         """Decoded frames [N, C, H, W] as uint8 [N, H, W, 3]."""
-        return as_pictures(frames)
+        return input_to_frames(frames.clamp(-1, 1)).cpu().numpy()
 
     def _past_actions(self, pixels: torch.Tensor, action_ids: np.ndarray | None) -> torch.Tensor | None:
         sessions, wanted = len(pixels), pixels.shape[1] - 1

@@ -1,7 +1,7 @@
-"""Steps recorded once and replayed: on a GPU a CUDA graph, one launch in place of a thousand small ones.
+"""Steps captured once and replayed: on a GPU a CUDA graph, one launch in place of a thousand small ones.
 
 A frame of play is some hundred passes of a block over a few hundred tokens. A GPU is done with each sooner
-than Python asks for the next, so nearly all of the time is asking. Recorded, a step is asked for once.
+than Python asks for the next, so nearly all of the time is asking. Captured, a step is asked for once.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from torch import Tensor
 Inputs = tuple[Tensor | None, ...]
 Step = Callable[..., tuple[Tensor, ...]]
 
-_WARM_UP = 3  # what is made at first use (workspaces, compiled code) must not be made while recording
+_WARM_UP = 3  # what is made at first use (workspaces, compiled code) must not be made while capturing
 _MOST_KEPT = 4
 
 
-class Recording(Protocol):
+class Capture(Protocol):
     """A step on fixed inputs that can be run again."""
 
     outputs: tuple[Tensor, ...]
@@ -30,7 +30,7 @@ class Recording(Protocol):
         """Fill `outputs` from what stands in the inputs now."""
 
 
-Recorder = Callable[[Step, Inputs, torch.Generator | None], Recording]
+Capturer = Callable[[Step, Inputs, torch.Generator | None], Capture]
 
 
 class CudaGraph:
@@ -42,7 +42,7 @@ class CudaGraph:
         generator: Of its random numbers, if any; goes on from replay to replay.
 
     Raises:
-        RuntimeError: The step cannot be recorded.
+        RuntimeError: The step cannot be captured.
     """
 
     def __init__(self, step: Step, inputs: Inputs, generator: torch.Generator | None) -> None:
@@ -58,27 +58,27 @@ class CudaGraph:
         self._graph.replay()
 
 
-class RecordedStep:
-    """A step that is recorded at its first call of each kind, and replayed from then on.
+class CapturedStep:
+    """A step that is captured at its first call of each kind, and replayed from then on.
 
-    The first replay must give what the step gives; otherwise, or where recording fails, the step itself runs
+    The first replay must give what the step gives; otherwise, or where capturing fails, the step itself runs
     for good, and a warning says so.
 
     Args:
         step: A function of tensors alone: what it returns depends on nothing else.
         generator: Of its random numbers, on the device of the inputs; None uses none.
-        record: Makes recordings.
+        capture: Captures it.
     """
 
     def __init__(
-        self, step: Step, generator: torch.Generator | None = None, record: Recorder = CudaGraph
+        self, step: Step, generator: torch.Generator | None = None, capture: Capturer = CudaGraph
     ) -> None:
-        self._step, self._generator, self._record = step, generator, record
-        self._kept: OrderedDict[Hashable, tuple[Inputs, Recording]] = OrderedDict()
+        self._step, self._generator, self._capture = step, generator, capture
+        self._kept: OrderedDict[Hashable, tuple[Inputs, Capture]] = OrderedDict()
         self._works = True
 
     def forget(self) -> None:
-        """Drop all recordings: the step has become another."""
+        """Drop what was captured: the step has become another."""
         self._kept.clear()
 
     @torch.inference_mode()
@@ -98,23 +98,23 @@ class RecordedStep:
         if key not in self._kept:
             return self._first(key, inputs)
         self._kept.move_to_end(key)
-        fixed, recording = self._kept[key]
+        fixed, captured = self._kept[key]
         for into, given in zip(fixed, inputs, strict=True):
             if into is not None and given is not None:
                 into.copy_(given)
-        recording.replay()
-        return tuple(output.clone() for output in recording.outputs)
+        captured.replay()
+        return tuple(output.clone() for output in captured.outputs)
 
     def _first(self, key: Hashable, inputs: Inputs) -> tuple[Tensor, ...]:
-        """Record, and return the outputs of the step itself."""
+        """Capture, and return the outputs of the step itself."""
         random = None if self._generator is None else self._generator.get_state()
         expected = self._warm_up(inputs, random)
         try:
             fixed = tuple(None if each is None else each.clone() for each in inputs)
-            recording = self._record(self._step, fixed, self._generator)
+            captured = self._capture(self._step, fixed, self._generator)
             self._rewind(random)
-            recording.replay()
-            if not all(map(_agree, recording.outputs, expected)):
+            captured.replay()
+            if not all(map(_agree, captured.outputs, expected)):
                 raise RuntimeError("the recorded step gives something else")
         except RuntimeError as failure:
             self._works = False
@@ -122,14 +122,14 @@ class RecordedStep:
             warnings.warn(f"Steps run one by one, recording them failed: {reason}", stacklevel=4)
             self._rewind(random)
             return self._step(*inputs)
-        self._kept[key] = fixed, recording
+        self._kept[key] = fixed, captured
         if len(self._kept) > _MOST_KEPT:
             self._kept.popitem(last=False)
         return expected
 
     def _warm_up(self, inputs: Inputs, random: Tensor | None) -> tuple[Tensor, ...]:
         on_gpu = any(each is not None and each.device.type == "cuda" for each in inputs)
-        side = torch.cuda.Stream() if on_gpu else None  # recording wants it away from the usual one
+        side = torch.cuda.Stream() if on_gpu else None  # capturing wants it away from the usual one
         if side is not None:
             side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-ActionSource = Literal["latent", "labels", "none"]
+ActionKind = Literal["latent", "labels", "none"]
+"""What the dynamics listens to: latent actions, the data's own labels, or nothing."""
+
+ACTION_KINDS: tuple[ActionKind, ...] = get_args(ActionKind)
 
 
 @dataclass(frozen=True)
@@ -18,7 +21,7 @@ class WorldInfo:
         key_map: key name to action id.
         action_names: one per action id; empty for "action 0", "action 1", ...
         idle_action: the action taken while no key is pressed.
-        actions: what the dynamics listens to: latent actions, the data's own labels, or nothing.
+        actions: what the dynamics listens to, see `ActionKind`.
         metrics: figures of the last evaluation.
         provenance: where weights and start clips come from.
     """
@@ -28,6 +31,6 @@ class WorldInfo:
     key_map: dict[str, int] = field(default_factory=dict)
     action_names: tuple[str, ...] = ()
     idle_action: int = 0
-    actions: ActionSource = "latent"
+    actions: ActionKind = "latent"
     metrics: dict[str, Any] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)

@@ -12,25 +12,22 @@ Shapes: B batch, T frames, P patches, C channels, H W pixels.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from tinyworlds.errors import ConfigError
 from tinyworlds.models.maskgit import Sampling
 from tinyworlds.world.action_source import ActionSource, Prompt, listed_actions, true_actions
 from tinyworlds.world.dream import Dream, Feedback, check_feedback
-from tinyworlds.world.rollout_result import RolloutResult, join_results
-
-__all__ = ["RolloutOptions", "RolloutResult", "join_results", "open_loop"]
-
-DEFAULT_SAMPLING = Sampling()
+from tinyworlds.world.networks import ActionModel, Tokenizer, WorldDynamics
 
 
 @dataclass(frozen=True)
 class RolloutOptions:
-    """What ``tinyworlds predict`` generates.
+    """What a rollout generates; ``tinyworlds predict`` takes each as an option.
 
     Args:
         actions: ``inferred`` from the true clip (or its labels, for a world trained on labels), ``random``,
@@ -81,67 +78,83 @@ class RolloutOptions:
         """How frames are decoded."""
         return Sampling(self.num_steps, self.temperature, self.top_k, self.top_p, self.schedule)
 
-    def num_frames(self, dynamics: nn.Module) -> int:
+    def num_frames(self, dynamics: WorldDynamics) -> int:
         """Frames a clip must have for every generated frame to have its truth."""
-        return (self.context_frames or default_context(dynamics)) + self.horizon
+        return self.num_given(dynamics) + self.horizon
 
-    def run(
-        self,
-        tokenizer: nn.Module,
-        action_model: nn.Module | None,
-        dynamics: nn.Module,
-        frames: Tensor,
-        action_ids: Tensor | None = None,
-        generator: torch.Generator | None = None,
-        prompt: Prompt = input,
-    ) -> RolloutResult:
-        """:func:`open_loop` with these options on the first `num_clips` of clips [B, T, C, H, W].
+    def num_given(self, dynamics: WorldDynamics) -> int:
+        """True frames given before the first generated one."""
+        return self.context_frames or dynamics.num_past
 
-        `action_ids` are the true ones of a world trained on labels; `generator` overrides the seed.
-        """
-        frames = frames[: self.num_clips]
-        action_ids = None if action_ids is None else action_ids[: self.num_clips]
-        return open_loop(
-            tokenizer,
-            action_model,
-            dynamics,
-            frames,
-            self.actions,
-            self.horizon,
-            self.context_frames,
-            self.sampling,
-            self.teacher_forced,
-            generator or torch.Generator(frames.device).manual_seed(self.seed),
-            action_ids=action_ids,
-            feedback=self.feedback,
-            prompt=prompt,
+
+@dataclass(frozen=True)
+class RolloutResult:
+    """Generated frames beside the truth; context frames are kept apart and never count in a metric."""
+
+    context: Tensor  # [B, context_frames, C, H, W] in [-1, 1], given
+    prediction: Tensor  # [B, horizon, C, H, W] in [-1, 1], generated and clamped
+    truth: Tensor  # [B, <= horizon, C, H, W]; shorter where the clip ended
+    action_ids: Tensor | None  # [B, horizon] int64: the action that led to each generated frame
+    raw_range: Tensor  # [horizon, 2] smallest and largest value before the clamp
+    clamped_range: Tensor  # [horizon, 2] the same after it
+
+    @property
+    def repeated(self) -> Tensor:
+        """The baseline of every comparison: the last given frame, repeated; shaped like `truth`."""
+        return self.context[:, -1:].expand_as(self.truth)
+
+    @property
+    def counted(self) -> Tensor:
+        """The generated frames that have a truth; shaped like `truth`."""
+        return self.prediction[:, : self.truth.shape[1]]
+
+    def first(self, count: int) -> RolloutResult:
+        """The first `count` clips."""
+        return replace(
+            self,
+            context=self.context[:count],
+            prediction=self.prediction[:count],
+            truth=self.truth[:count],
+            action_ids=None if self.action_ids is None else self.action_ids[:count],
         )
 
+    def to(self, device: torch.device | str) -> RolloutResult:
+        """The same on another device."""
+        actions = None if self.action_ids is None else self.action_ids.to(device)
+        tensors = (self.context, self.prediction, self.truth, self.raw_range, self.clamped_range)
+        context, prediction, truth, raw_range, clamped_range = (each.to(device) for each in tensors)
+        return RolloutResult(context, prediction, truth, actions, raw_range, clamped_range)
 
-def default_context(dynamics: nn.Module) -> int:
-    """Frames given before the first generated one; the windows of training hold the predicted one too."""
-    return max(dynamics.context_frames - 1, 1)
+
+def join_results(results: Sequence[RolloutResult]) -> RolloutResult:
+    """The rollouts of several batches as one."""
+    ranges = torch.stack([result.raw_range for result in results])  # [batches, horizon, 2]
+    raw_range = torch.stack([ranges[..., 0].amin(0), ranges[..., 1].amax(0)], dim=1)
+    actions = [result.action_ids for result in results if result.action_ids is not None]
+    return RolloutResult(
+        context=torch.cat([result.context for result in results]),
+        prediction=torch.cat([result.prediction for result in results]),
+        truth=torch.cat([result.truth for result in results]),
+        action_ids=torch.cat(actions) if actions else None,
+        raw_range=raw_range,
+        clamped_range=raw_range.clamp(-1, 1),
+    )
 
 
 @torch.no_grad()
 def open_loop(
-    tokenizer: nn.Module,
-    action_model: nn.Module | None,
-    dynamics: nn.Module,
+    tokenizer: Tokenizer,
+    action_model: ActionModel | None,
+    dynamics: WorldDynamics,
     frames: Tensor,
-    actions_mode: str = "inferred",
-    horizon: int = 8,
-    context_frames: int | None = None,
-    sampling: Sampling = DEFAULT_SAMPLING,
-    teacher_forced: bool = False,
-    generator: torch.Generator | None = None,
-    *,
+    options: RolloutOptions,
     action_ids: Tensor | None = None,
-    feedback: Feedback = "codes",
+    *,
+    generator: torch.Generator | None = None,
     bf16: bool = False,
     prompt: Prompt = input,
 ) -> RolloutResult:
-    """Generate `horizon` frames after the first `context_frames` of every clip.
+    """Generate `options.horizon` frames after the first `options.context_frames` of every clip.
 
     Args:
         tokenizer: a VideoTokenizer in eval mode.
@@ -149,47 +162,45 @@ def open_loop(
         dynamics: a DynamicsModel in eval mode.
         frames: [B, T, C, H, W] in [-1, 1]; T may be shorter than context and horizon together, unless actions
             are inferred or the rollout is teacher-forced.
-        actions_mode: where actions come from; see :class:`RolloutOptions`, as for the other settings.
-        horizon: frames to generate.
-        context_frames: frames given; default as in the dynamics' training.
-        sampling: how a frame is decoded.
-        teacher_forced: every generated frame follows true frames.
-        generator: of the sampling and of random actions, on the device of `frames`.
+        options: what to generate, of all the clips.
         action_ids: true actions [B, T] or [B, T - 1] of a world trained on labels.
-        feedback: what a generated frame becomes for the next ones, ``codes``, ``pixels``
-            or ``memory``.
+        generator: of the sampling and of random actions, on the device of `frames`; overrides the seed.
         bf16: compute in bfloat16 where rounding does no harm.
         prompt: asks for an action; for tests.
 
     Raises:
-        ConfigError: fewer frames than the settings need, or actions the world does not have.
+        ConfigError: fewer frames than the options need, or actions the world does not have.
     """
-    context = context_frames or default_context(dynamics)
-    needed = context + (horizon if teacher_forced else 0)
+    horizon, num_given = options.horizon, options.num_given(dynamics)
+    needed = num_given + (horizon if options.teacher_forced else 0)
     if frames.shape[1] < needed:
         raise ConfigError(
-            f"A rollout of {context} context frames and {horizon} more, teacher_forced={teacher_forced}, "
+            f"A rollout of {num_given} context frames and {horizon} more, "
+            f"teacher_forced={options.teacher_forced}, "
             f"needs clips of {needed} frames, got {frames.shape[1]}: raise data.num_frames."
         )
-    conditioned = actions_mode != "none"
-    known = true_actions(action_model, frames, action_ids, dynamics.context_frames) if conditioned else None
-    source = ActionSource(actions_mode, known, dynamics.num_actions, context, prompt)
-    dream = Dream(tokenizer, dynamics, sampling, None, feedback, bf16, generator)
+    generator = generator or torch.Generator(frames.device).manual_seed(options.seed)
+    conditioned = options.actions != "none"
+    between = true_actions(action_model, frames, action_ids, dynamics.context_frames) if conditioned else None
+    source = ActionSource(options.actions, between, dynamics.num_actions, num_given, prompt)
+    dream = Dream(tokenizer, dynamics, options.sampling, None, options.feedback, bf16, generator)
     actions, raw = [], []
     for step in range(horizon):
-        if step == 0 or teacher_forced:
-            between = None if known is None else known[:, step : step + context - 1]
-            dream.start(frames[:, step : step + context], between)
-        actions.append(source.to_frame(step, frames, generator) if conditioned else None)
-        raw.append(dream.advance(actions[-1]))
+        if step == 0 or options.teacher_forced:
+            last = step + num_given
+            dream.start(frames[:, step:last], None if between is None else between[:, step : last - 1])
+        action = source.to_frame(step, frames, generator) if conditioned else None
+        if action is not None:
+            actions.append(action)
+        raw.append(dream.advance(action))
     generated = torch.stack(raw, dim=1).float()  # [B, horizon, C, H, W]
     low, high = generated.amin(dim=(0, 2, 3, 4)), generated.amax(dim=(0, 2, 3, 4))
     raw_range = torch.stack([low, high], dim=1).cpu()
     return RolloutResult(
-        context=frames[:, :context],
+        context=frames[:, :num_given],
         prediction=generated.clamp(-1, 1),
-        truth=frames[:, context : context + horizon],
-        action_ids=torch.stack(actions, dim=1) if conditioned else None,
+        truth=frames[:, num_given : num_given + horizon],
+        action_ids=torch.stack(actions, dim=1) if actions else None,
         raw_range=raw_range,
         clamped_range=raw_range.clamp(-1, 1),
     )

@@ -9,19 +9,20 @@ import torch
 from tinyworlds.checkpoints.load import META_KEY, load_network
 from tinyworlds.checkpoints.run_folder import game_of
 from tinyworlds.errors import ConfigError, DataError
-from tinyworlds.models import DynamicsModel
+from tinyworlds.models import DynamicsModel, LatentActionModel, VideoTokenizer
 from tinyworlds.nn.norms import ConditionedNorm
 from tinyworlds.training.settings import TrainingSettings, flat_training
 from tinyworlds.training.stages.base import Batch, Losses, Stage
 from tinyworlds.training.stages.codes.cache import cache_codes
 from tinyworlds.training.stages.partners import (
     Partner,
-    check_action_source,
+    check_action_kind,
     check_fit,
     check_same_partner,
     load_partners,
     sizes_from,
 )
+from tinyworlds.world.rollout import RolloutOptions, RolloutResult, open_loop
 
 
 class DynamicsStage(Stage):
@@ -45,6 +46,7 @@ class DynamicsStage(Stage):
     """
 
     name = "dynamics"
+    network: DynamicsModel
 
     @flat_training(learning_rate=1e-2)
     def __init__(
@@ -62,7 +64,7 @@ class DynamicsStage(Stage):
         training: TrainingSettings,
         **network: Any,
     ) -> None:
-        check_action_source(actions)
+        check_action_kind(actions)
         given = {
             "frame_size": frame_size,
             "patch_size": patch_size,
@@ -90,20 +92,24 @@ class DynamicsStage(Stage):
         self.actions = actions
         self.cache_codes = cache_codes
         self.paths = (tokenizer, latent_actions)
-        self.rollout_options: Any = None
+        self.rollout_options = RolloutOptions()  # of `predict`
         # in a tuple, so that the frozen partners are no submodules: they are neither trained nor saved
         self._partners: tuple[Partner, Partner | None] | None = None
 
     @property
-    def tokenizer(self) -> torch.nn.Module:
+    def tokenizer(self) -> VideoTokenizer:
         """The frozen tokenizer."""
-        return self._loaded()[0].network
+        network = self._loaded()[0].network
+        assert isinstance(network, VideoTokenizer)
+        return network
 
     @property
-    def action_model(self) -> torch.nn.Module | None:
+    def action_model(self) -> LatentActionModel | None:
         """The frozen action model; None unless ``actions`` is "latent"."""
         partner = self._loaded()[1]
-        return partner.network if partner is not None else None
+        network = None if partner is None else partner.network
+        assert network is None or isinstance(network, LatentActionModel)
+        return network
 
     def _loaded(self) -> tuple[Partner, Partner | None]:
         if self._partners is None:
@@ -148,6 +154,7 @@ class DynamicsStage(Stage):
         action_ids = batch.get("action_ids")
         if action_ids is None:
             assert frames is not None
+            assert self.action_model is not None
             with torch.autocast(self.device.type, enabled=False):
                 action_ids = self.action_model.encode(frames.float())
         return ids, action_ids
@@ -165,13 +172,19 @@ class DynamicsStage(Stage):
             )
         return labels
 
-    def predict_step(self, batch: Batch, batch_idx: int) -> Any:
+    def predict_step(self, batch: Batch, batch_idx: int) -> RolloutResult:
         """Roll the world out from the first frames of each clip; see :mod:`tinyworlds.world.rollout`."""
-        from tinyworlds.world.rollout import RolloutOptions
-
-        options = self.rollout_options or RolloutOptions()
+        options, frames = self.rollout_options, batch["frames"]
         labels = self._labels(batch) if self.actions == "labels" else None
-        return options.run(self.tokenizer, self.action_model, self.network, batch["frames"], labels)
+        clips = slice(options.num_clips)
+        return open_loop(
+            self.tokenizer,
+            self.action_model,
+            self.network,
+            frames[clips],
+            options,
+            None if labels is None else labels[clips],
+        )
 
     def checkpoint_meta(self) -> dict[str, Any]:
         """Add the partners and how actions were had."""

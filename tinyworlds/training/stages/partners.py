@@ -14,8 +14,8 @@ from tinyworlds.checkpoints.run_folder import default_run
 from tinyworlds.errors import CheckpointError, ConfigError
 from tinyworlds.models.base import Network
 from tinyworlds.models.registry import STAGES
+from tinyworlds.world.info import ACTION_KINDS
 
-ACTION_SOURCES = ("latent", "labels", "none")
 DEFAULT_SIZES = {"frame_size": 64, "patch_size": 4, "latent_dim": 5, "num_bins": 4}
 """What dynamics assume while no tokenizer is known."""
 
@@ -34,10 +34,10 @@ class Partner:
         return {"path": self.path, "fingerprint": self.fingerprint}
 
 
-def check_action_source(actions: str) -> None:
-    """Raise a ConfigError unless `actions` is one of :data:`ACTION_SOURCES`."""
-    if actions not in ACTION_SOURCES:
-        raise ConfigError(f"actions must be one of {', '.join(ACTION_SOURCES)}, got '{actions}'")
+def check_action_kind(actions: str) -> None:
+    """Raise a ConfigError unless `actions` is one of :data:`ACTION_KINDS`."""
+    if actions not in ACTION_KINDS:
+        raise ConfigError(f"actions must be one of {', '.join(ACTION_KINDS)}, got '{actions}'")
 
 
 def sizes_from(tokenizer: str | None, given: dict[str, int | None]) -> dict[str, int]:

@@ -9,7 +9,7 @@ from torch import nn
 
 from tinyworlds.models import DynamicsModel, LatentActionModel, VideoTokenizer
 from tinyworlds.world.core import WorldCore
-from tinyworlds.world.frozen import frozen
+from tinyworlds.world.networks import frozen
 
 SIZES = {"embed_dim": 16, "num_heads": 2, "hidden_dim": 24, "num_blocks": 1}
 CPU = torch.device("cpu")
@@ -86,7 +86,7 @@ def test_what_is_shared_within_a_network_is_shared_within_its_copy():
             self.other = nn.Linear(3, 3)
             self.other.weight, self.again = self.one.weight, self.one
 
-    own = frozen(Tied(), torch.device("meta"))
+    own = frozen(Tied(), CPU)
     assert own.other.weight is own.one.weight
     assert own.again is own.one
 
