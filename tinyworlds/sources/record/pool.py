@@ -10,11 +10,8 @@ import contextlib
 import multiprocessing
 import signal
 import threading
-import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
 from typing import Any
 
 from tinyworlds.errors import DataError, TinyWorldsError
@@ -22,8 +19,7 @@ from tinyworlds.sources.record.environments import LiveGame
 from tinyworlds.sources.record.share import RecordingSettings, Share, play_share
 from tinyworlds.system.files import storage_error
 from tinyworlds.system.locks import locked
-
-_REPORT_S = 0.2
+from tinyworlds.system.pool import Event, run_jobs
 
 
 def play_here(
@@ -54,98 +50,59 @@ def play_in_processes(
         KeyboardInterrupt: Ctrl-C; what was recorded until then is kept.
         TinyWorldsError: one failed or died; the others are stopped and keep what they have.
     """
-    context = multiprocessing.get_context("spawn")
-    stop = context.Event()
-    running: dict[Connection, tuple[BaseProcess, Share]] = {}
+    stop = multiprocessing.get_context("spawn").Event()
+    jobs = [(share, settings) for share in shares]
     failure: BaseException | None = None
-    with _interrupts() as stopped:
-        try:
-            for share in shares:
-                ours, theirs = context.Pipe()
-                process = context.Process(target=_work, args=(theirs, stop, share, settings), daemon=True)
-                process.start()
-                theirs.close()  # else the end of the process would go unnoticed
-                running[ours] = process, share
-            while running:
-                failure = _listen(running, reached) or failure
-                if stopped():
-                    failure = failure or KeyboardInterrupt()
-                if failure is not None:
-                    stop.set()
-        finally:
-            stop.set()
-            for connection, (process, _) in running.items():
-                connection.close()
-                process.join()
+    with _interrupts() as stopped, contextlib.closing(run_jobs(_record, jobs, len(jobs), stop)) as events:
+        for event in events:
+            if event is not None:
+                share = shares[event.job]
+                failure = _failure(share, event) or failure
+                if event.kind != "died" and isinstance(event.value, int):
+                    reached(share.number, event.value)
+            if stopped():
+                failure = failure or KeyboardInterrupt()
+            if failure is not None:
+                stop.set()
     if failure is not None:
         raise failure
 
 
-def _listen(
-    running: dict[Connection, tuple[BaseProcess, Share]], reached: Callable[[int, int], None]
-) -> TinyWorldsError | None:
-    """Take what the processes have to say in a while; return what went wrong, if anything."""
-    failure = None
-    for connection in wait(list(running), _REPORT_S):
-        process, share = running[connection]
-        try:
-            kind, value = connection.recv()
-        except (EOFError, ConnectionResetError):
-            process.join()
-            kind, value = "failed", _death(share, process.exitcode)
-        if kind == "reached":
-            reached(share.number, value)
-            continue
-        failure = value if kind == "failed" else failure
-        del running[connection]
-        connection.close()
-        process.join()
-    return failure
+def _failure(share: Share, event: Event) -> TinyWorldsError | None:
+    if event.kind == "died":
+        return DataError(
+            f"process {share.number + 1} of the recording died (exit code {event.value}); what it recorded "
+            "is kept, run the command again to go on"
+        )
+    return event.value if isinstance(event.value, TinyWorldsError) else None
 
 
-def _death(share: Share, code: int | None) -> DataError:
-    return DataError(
-        f"process {share.number + 1} of the recording died (exit code {code}); what it recorded is kept, "
-        "run the command again to go on"
-    )
+def _record(job: tuple[Share, RecordingSettings], report: Callable[[int], None], stop: Any) -> int:
+    """What a process does: play its share; return how many frames that has."""
+    share, settings = job
+    done = 0
 
+    def reached(count: int) -> None:
+        nonlocal done
+        done = count
+        report(count)
 
-def _work(connection: Connection, stop: Any, share: Share, settings: RecordingSettings) -> None:
-    """What a process does: its share, then it says how that ended."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the first process stops the others
-    with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the first process is gone
-        try:
-            _record(connection, stop, share, settings)
-            connection.send(("done", None))
-        except TinyWorldsError as error:
-            connection.send(("failed", error))
-        except (BrokenPipeError, ConnectionResetError):
-            raise
-        except OSError as error:
-            connection.send(("failed", storage_error(share.folder, error)))
-        except Exception as error:
-            traceback.print_exc()
-            told = f"process {share.number + 1} of the recording failed: {type(error).__name__}: {error}"
-            connection.send(("failed", DataError(told)))
-
-
-def _record(connection: Connection, stop: Any, share: Share, settings: RecordingSettings) -> None:
-    reported = 0.0
-
-    def reached(done: int) -> None:
-        nonlocal reported
-        now = time.monotonic()
-        if now - reported > _REPORT_S or done == share.num_frames:
-            reported = now
-            connection.send(("reached", done))
-
-    # a process whose parent was killed lives on for a moment, and must not write beside its successor
-    with locked(share.folder.with_suffix(".lock"), "recording the same share"):
-        game = settings.game()
-        try:
+    try:
+        # a process whose parent was killed lives on for a moment, and must not write beside its successor
+        with (
+            locked(share.folder.with_suffix(".lock"), "recording the same share"),
+            contextlib.closing(settings.game()) as game,
+        ):
             play_share(share, settings, game, reached, stop.is_set)
-        finally:
-            game.close()
+    except TinyWorldsError:
+        raise
+    except OSError as error:
+        raise storage_error(share.folder, error) from error
+    except Exception as error:
+        traceback.print_exc()
+        told = f"process {share.number + 1} of the recording failed: {type(error).__name__}: {error}"
+        raise DataError(told) from error
+    return done
 
 
 @contextlib.contextmanager
