@@ -62,7 +62,7 @@ class CodesPart:
         for name, values in rows.items():
             stored = np.ascontiguousarray(values, np.int16)
             self._handle.seek(self._offsets[name] + self.done * stored[0].nbytes)
-            self._handle.write(stored)
+            self._handle.write(stored.data)
         self.done += len(rows["ids"])
         if time.monotonic() - self._marked_at >= MARK_SECONDS:
             self._mark()
@@ -72,7 +72,7 @@ class CodesPart:
         self._handle.flush()
         os.fsync(self._handle.fileno())
         self._handle.seek(self._offsets["done"])
-        self._handle.write(np.array([self.done], np.int64))
+        self._handle.write(np.array([self.done], np.int64).data)
         self._handle.flush()
         self._marked_at = time.monotonic()
 

@@ -10,6 +10,10 @@ from __future__ import annotations
 
 import io
 import struct
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 _SIGNATURE = b"GCOL\x01\0\0\0"  # a global heap, version 1; eight bytes, so pixels hardly ever look like one
 _HEADER_BYTES = 16  # of a heap: signature and size; of an object in it: index, counts and size
@@ -18,7 +22,7 @@ _HEADER_BYTES = 16  # of a heap: signature and size; of an object in it: index, 
 class GuardedFile(io.FileIO):
     """A file opened for reading, to be given to ``h5py.File`` in place of its name."""
 
-    def readinto(self, buffer: bytearray | memoryview) -> int:
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
         """Fill `buffer` from where the file stands; return how many bytes there were.
 
         Raises:

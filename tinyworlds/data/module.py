@@ -203,7 +203,7 @@ class H5DataModule(LightningDataModule):
     def train_dataloader(self) -> DataLoader:
         """Batches of training windows, endless in principle; `steps_per_epoch` of them per epoch."""
         dataset = self.training_dataset()
-        if self.trainer is not None and self.trainer.overfit_batches:
+        if getattr(self.trainer, "overfit_batches", 0):  # which its class does not declare
             return self._fixed_loader(dataset)  # the same few batches again and again
         order = self._order()
         change = order.differs(self._resumed) if self._resumed else None
@@ -302,14 +302,16 @@ class H5DataModule(LightningDataModule):
         """Batches trained on so far; `completed` would lag by one in checkpoints saved after a batch."""
         if self.trainer is None:
             return 0
-        return self.trainer.fit_loop.epoch_loop.batch_progress.total.processed
+        total: Any = self.trainer.fit_loop.epoch_loop.batch_progress.total  # declared as one that counts less
+        return total.processed
 
     def _order(self) -> Order:
         """The order of training batches from here on."""
         windows = self.num_windows("train") if self._collection else 0
         order = Order(self.seed, windows, self.batch_size, self._rank()[1])
-        began_anew = self._resumed is None or self._position() < self._resumed["batches"]
-        return order if began_anew else order.going_on(self._resumed)
+        if self._resumed is None or self._position() < self._resumed["batches"]:  # begun anew
+            return order
+        return order.going_on(self._resumed)
 
 
 def _check_positive(**settings: float | None) -> None:

@@ -152,7 +152,7 @@ def _copy_frames(
 ) -> str:
     digest, held, done = sha256(), np.empty((0, *old.shape[1:]), np.uint8), 0
     for start, block in _blocks(old, info):
-        digest.update(block)
+        digest.update(block.data)
         block = np.concatenate([held, block])  # only whole chunks are written: each is packed once
         last = start + len(block) - len(held) == info.num_frames
         whole = len(block) if last else len(block) // CHUNK_FRAMES * CHUNK_FRAMES
@@ -188,7 +188,7 @@ def _compare(path: Path, target: Path, wanted: str, progress: bool) -> None:
         rows = CHUNK_FRAMES * max(1, _STEP_BYTES // (CHUNK_FRAMES * file.info.frame_bytes))
         for start in range(0, len(file), rows):
             block = file.frames(start, min(rows, len(file) - start))
-            digest.update(block)
+            digest.update(block.data)
             advance(len(block))
     if digest.hexdigest() != wanted:
         raise DataError(

@@ -7,11 +7,12 @@ are opened on first use in each process and never pickled or inherited.
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import h5py
 import numpy as np
@@ -67,10 +68,10 @@ class SpanReader:
         if self._offset is None:
             self._read_chunked(start, span, stride, out)
         elif stride == 1:
-            self._read_raw(start, out)
+            self._read_raw(self._offset, start, out)
         else:
             for i in range(count):
-                self._read_raw(start + i * stride, out[i : i + 1])
+                self._read_raw(self._offset, start + i * stride, out[i : i + 1])
         return out
 
     def _read_chunked(self, start: int, span: int, stride: int, out: np.ndarray) -> None:
@@ -78,11 +79,11 @@ class SpanReader:
             data = self._open(partial(open_h5, self.path))[self.name]
             out[:] = data[start : start + span][::stride]
 
-    def _read_raw(self, start: int, out: np.ndarray) -> None:
-        file: BinaryIO = self._open(partial(open, self.path, "rb", buffering=0))
+    def _read_raw(self, offset: int, start: int, out: np.ndarray) -> None:
+        file: io.FileIO = self._open(partial(open, self.path, "rb", buffering=0))
         row_bytes = int(np.prod(self.shape[1:], dtype=np.int64)) * self.dtype.itemsize
-        file.seek(self._offset + start * row_bytes)
-        view = memoryview(out.reshape(-1).view(np.uint8))
+        file.seek(offset + start * row_bytes)
+        view = out.reshape(-1).view(np.uint8).data
         while view:
             count = file.readinto(view)
             if not count:

@@ -8,9 +8,10 @@ from __future__ import annotations
 import io
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 import h5py
 import numpy as np
@@ -18,6 +19,10 @@ import numpy as np
 from tinyworlds.data.schema import SCHEMA_VERSION
 from tinyworlds.errors import DataError
 from tinyworlds.system.files import move_into_place, storage_error
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+    from typing_extensions import Self
 
 CHUNK_FRAMES = 16  # a window of a few frames then touches one or two chunks
 _BUFFER_FRAMES = 4 * CHUNK_FRAMES
@@ -113,7 +118,7 @@ class FrameWriter:
         self._target.close()
         self.partial.unlink(missing_ok=True)
 
-    def __enter__(self) -> FrameWriter:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -134,7 +139,7 @@ class FrameWriter:
             compression="gzip",
             compression_opts=4,
         )
-        columns = {"episode_ends": np.dtype(bool)}
+        columns: dict[str, np.dtype] = {"episode_ends": np.dtype(bool)}
         if self._has_actions:
             columns |= {"actions": np.dtype(np.int64), "rewards": np.dtype(np.float32)}
         for name, dtype in columns.items():
@@ -148,7 +153,7 @@ class FrameWriter:
         if not self._frames:
             return
         actions, rewards, ends = zip(*self._labels, strict=True)
-        columns = {
+        columns: dict[str, Sized] = {
             "frames": np.stack(self._frames),
             "actions": actions,
             "rewards": rewards,
@@ -186,7 +191,7 @@ class Target(io.FileIO):
         super().__init__(path, "w+")
         self.error: OSError | None = None
 
-    def write(self, data: bytes | memoryview) -> int:
+    def write(self, data: ReadableBuffer, /) -> int:
         """Write all of `data`, or remember why not."""
         view = memoryview(data).cast("B")
         total = len(view)
@@ -197,7 +202,7 @@ class Target(io.FileIO):
             self.error = error
         return total
 
-    def truncate(self, size: int | None = None) -> int:
+    def truncate(self, size: int | None = None, /) -> int:
         """Change the file's length, or remember why not."""
         try:
             return super().truncate(size)

@@ -83,9 +83,9 @@ class _Extraction:
                     self._advance(shown, picture.time)
                 shown = picture
                 report(picture.position)
-            self._check(shown)
-            self._store(shown, max(self._clock.due(self._end_of(shown)), int(self._total() == 0)))
-            self._finish(shown)
+            last = self._checked(shown)
+            self._store(last, max(self._clock.due(self._end_of(last)), int(self._total() == 0)))
+            self._finish(last)
         finally:
             if self._writer is not None:
                 self._writer.discard()
@@ -162,7 +162,7 @@ class _Extraction:
         self._state.num_damaged = self._video.num_damaged
         self._complete(shown)
 
-    def _check(self, last: Picture | None) -> None:
+    def _checked(self, last: Picture | None) -> Picture:
         path, promised, start = self._job.path, self._video.duration_s, self._settings.start_s
         if last is None:
             raise DataError(f"{path}: not one picture of it can be decoded; copy it again")
@@ -176,6 +176,7 @@ class _Extraction:
             raise DataError(
                 f"{path}: --start {format_time(start)} lies behind its end at {format_time(readable)}"
             )
+        return last
 
 
 def _check_length(path: Path, readable: float, promised: float) -> None:

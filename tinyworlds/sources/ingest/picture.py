@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable
+from typing import Any
 
 import av
 import numpy as np
@@ -73,7 +75,8 @@ def _kind(frame: av.VideoFrame) -> tuple[int, int, str]:
 
 def _orientation(frame: av.VideoFrame) -> tuple[int, int, int, int]:
     """Signs of a, b, c, d of the display matrix, with which (x, y) is shown at (ax + cy, bx + dy)."""
-    for entry in frame.side_data:
+    entries: Iterable[Any] = frame.side_data  # PyAV's types take it for a mapping of names
+    for entry in entries:
         if entry.type.name == "DISPLAYMATRIX":
             a, b, _, c, d, *_ = struct.unpack("=9i", bytes(entry))
             # phones write whole right angles; the nearest one is taken for anything else

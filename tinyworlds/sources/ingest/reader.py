@@ -7,6 +7,7 @@ import os
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +21,7 @@ _RUN_UP_S = (
     2.0  # decoding begins this much before a wanted picture: the first ones after a jump may be faulty
 )
 _ASSUMED_RATE = 30.0  # of files that say neither rate nor times
+_ASSUMED_TICK = Fraction(1, 1_000_000)  # seconds, of files that do not say what they count time in
 _COVER_PICTURE = 1024  # disposition of a still picture that comes with music
 
 
@@ -152,6 +154,7 @@ class VideoReader:
         self._stream.thread_type = "AUTO"
         self._stream.codec_context.thread_count = self._threads
         self._first = self._stream.start_time or 0
+        self._tick = self._stream.time_base or _ASSUMED_TICK
 
     def _rewind(self) -> None:
         self._container.close()
@@ -161,7 +164,7 @@ class VideoReader:
         if self._has_no_times():
             return False
         try:
-            ticks = round(seconds / float(self._stream.time_base)) + self._first
+            ticks = round(seconds / float(self._tick)) + self._first
             self._container.seek(ticks, stream=self._stream, backward=True)
         except (av.FFmpegError, OSError):
             return False
@@ -190,14 +193,14 @@ class VideoReader:
     def _time(self, frame: av.VideoFrame, ordinal: int) -> float:
         if frame.pts is None:
             return ordinal / self.rate
-        return (frame.pts - self._first) * float(frame.time_base)
+        return (frame.pts - self._first) * float(frame.time_base or self._tick)
 
     def _has_no_times(self) -> bool:
         return self._stream.start_time is None and self._stream.duration is None
 
     def _promised_duration(self) -> float | None:
         if self._stream.duration is not None:
-            return float(self._stream.duration * self._stream.time_base)
+            return float(self._stream.duration * self._tick)
         written = self._stream.metadata.get("DURATION", "")  # Matroska; sound may go on for longer
         with contextlib.suppress(ValueError):
             hours, minutes, seconds = written.split(":")

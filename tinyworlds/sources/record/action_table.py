@@ -55,7 +55,7 @@ def select_actions(actions: list[Action], wanted: Sequence[str] | None) -> list[
     return [by_name[name.lower()] for name in wanted]
 
 
-def _given_names(env: gym.Env) -> list[str]:
+def _given_names(env: Any) -> list[str]:
     """Names from ALE (`get_action_meanings`) or ViZDoom (`button_map` over the game's buttons)."""
     if hasattr(env, "get_action_meanings"):
         return [name.lower() for name in env.get_action_meanings()]

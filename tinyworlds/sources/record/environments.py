@@ -100,9 +100,9 @@ class LiveGame:
             self._scratch.cleanup()
 
     def _picture(self, observation: Any) -> np.ndarray:
-        image = _image_in(observation)
+        image: Any = _image_in(observation)
         if image is None:
-            image = self._env.render()
+            image = self._env.render()  # an array: all are made with rgb_array
         if image.ndim == 2:
             image = image[..., None]
         if image.shape[-1] == 1:
@@ -144,7 +144,7 @@ def _make(env_id: str, frame_skip: int, size: int) -> gym.Env:
         # by default it repeats the last action at random; the recorded one would not be the executed one
         return gym.make(env_id, frameskip=frame_skip, repeat_action_probability=0.0, disable_env_checker=True)
     if _is_doom(env_id):
-        resolution = {"screen_resolution": "RES_160X120"} if size <= 120 else {}
+        resolution: dict[str, Any] = {"screen_resolution": "RES_160X120"} if size <= 120 else {}
         quiet = {"sound_enabled": False, "audio_buffer_enabled": False}  # hangs where there is no sound card
         return gym.make(env_id, frame_skip=frame_skip, disable_env_checker=True, **resolution, **quiet)
     if is_procgen(env_id):

@@ -113,8 +113,10 @@ class ScriptedPolicy:
 
 def script_actions(script: str, names: Sequence[str]) -> list[int]:
     """Return the action id of every frame of a script, see `ScriptedPolicy`."""
-    keys, actions = action_keys(names), []
+    keys = action_keys(names)
+    actions: list[int] = []
     for word, count in _words(script):
+        action: int | None
         if word in names:
             action = names.index(word)
         else:

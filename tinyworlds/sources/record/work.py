@@ -7,7 +7,7 @@ import json
 import shutil
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -219,7 +219,7 @@ def _plan(settings: RecordingSettings, num_frames: int, processes: int, append: 
     policy = settings.policy
     told = getattr(policy, "__qualname__", type(policy).__qualname__)
     values = {field: getattr(settings, field) for field in settings.__dataclass_fields__ if field != "policy"}
-    values["policy"] = asdict(policy) if hasattr(policy, "__dataclass_fields__") else told  # type: ignore[call-overload]
+    values["policy"] = asdict(policy) if is_dataclass(policy) and not isinstance(policy, type) else told
     values |= {"frames": num_frames, "processes": processes, "append": append}
     return json.loads(json.dumps(values))
 
