@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tinyworlds.errors import ConfigError, StorageError, TinyWorldsError, did_you_mean
+from tinyworlds.errors import ConfigError, MissingFileError, StorageError, TinyWorldsError, did_you_mean
 from tinyworlds.sources.hub.fetch import Item, check_space, fetch, format_bytes, plan
 from tinyworlds.sources.hub.kinds import DATASETS, MODELS, WORLDS, Kind
 from tinyworlds.sources.hub.listing import Listing, Source, select
-from tinyworlds.sources.hub.remembered import RememberedSource, remember
+from tinyworlds.sources.hub.remembered import recall, remember
 from tinyworlds.system.files import storage_error
 from tinyworlds.system.locks import locked
 from tinyworlds.system.options import call
@@ -146,11 +146,12 @@ def worlds(
 
 
 def _run(request: Request) -> int:
-    source = _source(request)
-    listing = source.listing()
+    source, folder = _source(request), request.folder
+    listing = source.listing() if source else recall(folder, request.repo)
     files = select(listing, request.kind.suffixes, request.pattern, request.suite)
-    folder, rename = request.folder, request.kind.name_here
-    items = plan(source, files, folder, rename, request.overwrite)
+    if source:
+        files = [source.with_checksum(file) for file in files]
+    items = plan(files, folder, request.kind.name_here, request.overwrite)
     missing = [item for item in items if not item.here]
     _show(listing, items)
     if missing:
@@ -169,13 +170,14 @@ def _run(request: Request) -> int:
     return 0
 
 
-def _source(request: Request) -> Source:
+def _source(request: Request) -> Source | None:
+    """Where to read from; nowhere when offline."""
     if request.source is not None:
         from tinyworlds.sources.hub.folder_source import FolderSource
 
         return FolderSource(request.source)
     if request.offline:
-        return RememberedSource(request.folder, request.repo)
+        return None
     from tinyworlds.sources.hub.hub_source import HubSource
 
     return HubSource(request.repo, request.kind.repo_type, request.revision)
@@ -192,8 +194,13 @@ def _show(listing: Listing, items: Sequence[Item]) -> None:
         print(f"  {item.file.name:<{width}}  {format_bytes(item.file.size):>10}  {state}")
 
 
-def _fetch_all(source: Source, missing: Sequence[Item], folder: Path) -> None:
+def _fetch_all(source: Source | None, missing: Sequence[Item], folder: Path) -> None:
     """Fetch one file after the other; a second process that wants the same folder waits."""
+    if source is None:
+        raise MissingFileError(
+            f"{missing[0].file.name} is not in {folder} (or not whole) and --offline fetches nothing: run "
+            "this without --offline, or give a copy of the repository with --source FOLDER"
+        )
     try:
         with locked(folder / ".cache" / "hub.lock", f"fetching into {folder}"):
             for item in missing:

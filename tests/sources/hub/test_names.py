@@ -13,18 +13,11 @@ from tinyworlds.sources.hub.fetch import plan
 from tinyworlds.sources.hub.listing import PublishedFile
 
 
-class Empty:
-    """A source whose files are empty."""
-
-    def with_checksum(self, file):
-        return file
-
-
 @pytest.mark.parametrize("names", [("a.h5", "A.h5"), ("ü.h5", "u\u0308.h5"), ("x/straße.h5", "x/STRASSE.h5")])
 def test_names_that_are_one_file_elsewhere_are_refused(names, tmp_path):
     files = [PublishedFile(name, 0, "sha256:" + "0" * 64) for name in names]
     with pytest.raises(DataError, match="would be one file"):
-        plan(Empty(), files, tmp_path)
+        plan(files, tmp_path)
 
 
 @pytest.fixture

@@ -162,7 +162,7 @@ def test_a_broken_connection_is_taken_up_again(hub):
 
 
 def test_a_network_that_stays_away_keeps_the_part(hub, capsys):
-    hub.break_after = [1_500_000] + [0] * 10
+    hub.break_after = [1_500_000] + [0] * 40
     assert main(["download", "datasets"]) != 0
     error = capsys.readouterr().err
     assert "could not be read from 127.0.0.1" in error

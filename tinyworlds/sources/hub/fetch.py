@@ -56,7 +56,6 @@ class Item:
 
 
 def plan(
-    source: Source,
     files: Sequence[PublishedFile],
     folder: Path,
     rename: Callable[[str], str] = str,
@@ -65,8 +64,7 @@ def plan(
     """Find out what is to be done; files that are here are read and verified.
 
     Args:
-        source: where the files come from.
-        files: the files that were asked for.
+        files: the files that were asked for, with their checksums.
         folder: where they go.
         rename: from a file's name in the source to its name in `folder`.
         overwrite: replace files that differ from the published ones.
@@ -78,7 +76,7 @@ def plan(
     targets = [_target(folder, file.name, rename(file.name)) for file in files]
     _check_distinct(files, targets)
     items = []
-    for file, target in zip(map(source.with_checksum, files), targets, strict=True):
+    for file, target in zip(files, targets, strict=True):
         with _explained(target):
             here = _verified(target, file)
         if target.exists() and not here and not (overwrite and target.is_file()):

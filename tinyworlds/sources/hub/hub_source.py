@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 TIMEOUT_S = 10.0  # to connect for a listing, and for each piece of it
-_WAITS_S = (1.0, 2.0, 4.0)  # after a server's error that brought nothing
+_WAITS_S = (1.0, 2.0, 4.0)  # between attempts that bring nothing; the library makes several of each
 
 
 class HubError(TinyWorldsError, ConnectionError):
@@ -128,9 +128,9 @@ def _published(sibling: RepoSibling) -> PublishedFile:
 
 
 def _may_pass(error: Exception) -> bool:
-    """Whether to try again: after a server's error, or a break that the library did not wait out itself."""
+    """Whether to try again: not after an answer such as "not found", but after trouble on the way."""
     response = getattr(error, "response", None)
-    return response.status_code >= 500 if response is not None else type(error).__name__ == "ReadError"
+    return response is None or response.status_code >= 500
 
 
 def _reason(error: Exception) -> str:

@@ -43,7 +43,7 @@ class Listing:
 
 
 class Source(Protocol):
-    """Where files come from: the hub, a folder, or a listing that was remembered.
+    """Where files come from: the hub or a folder.
 
     What goes wrong is a MissingFileError (not there, or may not be read), a DataError (not to be trusted) or
     a HubError (not reached, though it may be there).

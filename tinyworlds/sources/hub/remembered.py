@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from tinyworlds.errors import MissingFileError
 from tinyworlds.sources.hub.checksum import is_checksum
@@ -19,39 +19,21 @@ def remember(folder: Path, listing: Listing) -> None:
     write_text(_path(folder), json.dumps(listings, indent=1))
 
 
-class RememberedSource:
-    """Knows what a repository holds and has none of it: for ``--offline``.
+def recall(folder: Path, repo: str) -> Listing:
+    """Return what was remembered of a repository in `folder`.
 
-    Args:
-        folder: where files were fetched to before.
-        repo: the repository they came from.
+    Raises:
+        MissingFileError: nothing was.
     """
-
-    def __init__(self, folder: Path, repo: str) -> None:
-        self._folder, self._repo = folder, repo
-
-    def listing(self) -> Listing:
-        """Return what was remembered."""
-        try:
-            entry = _read(self._folder)[self._repo]
-            files = [PublishedFile(**file) for file in entry["files"]]
-            return Listing(self._repo, str(entry["revision"]), tuple(filter(_is_sound, files)))
-        except (KeyError, TypeError):
-            raise MissingFileError(
-                f"nothing is known of {self._repo} in {self._folder} yet: run this once without --offline, "
-                "or give a copy of the repository with --source FOLDER"
-            ) from None
-
-    def with_checksum(self, file: PublishedFile) -> PublishedFile:
-        """Return `file`; only files with a checksum are remembered."""
-        return file
-
-    def append_rest(self, file: PublishedFile, part: BinaryIO) -> None:
-        """Refuse: there is nothing to read from."""
+    try:
+        entry = _read(folder)[repo]
+        files = [PublishedFile(**file) for file in entry["files"]]
+        return Listing(repo, str(entry["revision"]), tuple(filter(_is_sound, files)))
+    except (KeyError, TypeError):
         raise MissingFileError(
-            f"{file.name} is not in {self._folder} (or not whole) and --offline fetches nothing: run this "
-            "without --offline, or give a copy of the repository with --source FOLDER"
-        )
+            f"nothing is known of {repo} in {folder} yet: run this once without --offline, "
+            "or give a copy of the repository with --source FOLDER"
+        ) from None
 
 
 def _is_sound(file: PublishedFile) -> bool:
