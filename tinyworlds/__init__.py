@@ -23,7 +23,7 @@ _HOMES = {
     "VideoTokenizerStage": "tinyworlds.training.stages",
     "LatentActionsStage": "tinyworlds.training.stages",
     "DynamicsStage": "tinyworlds.training.stages",
-    "load_network": "tinyworlds.checkpoints.load",
+    "load_network": "tinyworlds.checkpoints.search",
     "compare": "tinyworlds.api",
 }
 

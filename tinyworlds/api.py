@@ -17,8 +17,8 @@ from tinyworlds.play.clip import Clip, compare, play_keys
 from tinyworlds.world.core import AnyWorld, WorldCore
 
 if TYPE_CHECKING:
+    from tinyworlds.checkpoints.search import PathLike
     from tinyworlds.envs.world_env import WorldEnv
-    from tinyworlds.export.sources import PathLike
 
 __all__ = ["World", "compare"]
 

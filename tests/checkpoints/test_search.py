@@ -9,10 +9,11 @@ import torch
 from made_runs import SIZES, make_run, save_stage
 
 from tinyworlds.api import World
-from tinyworlds.checkpoints.load import find_checkpoint, fingerprint, load_network
-from tinyworlds.checkpoints.search import find_stages
+from tinyworlds.checkpoints.load import fingerprint
+from tinyworlds.checkpoints.search import find_newest, load_network, locate
 from tinyworlds.checkpoints.v1_keys import original_config
 from tinyworlds.checkpoints.v1_writing import write_v1_file, write_v1_folder
+from tinyworlds.checkpoints.world_search import locate_world
 from tinyworlds.commands.cli import main
 from tinyworlds.errors import CheckpointError, ConfigError
 from tinyworlds.models import DynamicsModel, LatentActionModel, VideoTokenizer
@@ -53,6 +54,10 @@ def truncate(folder: Path):
     path.write_bytes(path.read_bytes()[:1000])
 
 
+def paths_of(folder, said):
+    return {stage: found.path for stage, found in locate_world(folder, said.append).items()}
+
+
 @pytest.fixture
 def said():
     return []
@@ -61,7 +66,7 @@ def said():
 def test_newest_run_then_highest_step(tmp_path, said):
     save_run(tmp_path, "2025_09_17_06_20_26", 900)
     newest = save_run(tmp_path, "2025_10_01_06_20_26", 5, 40, 200)
-    found = find_stages(tmp_path, said.append)
+    found = paths_of(tmp_path, said)
     assert [*found] == [*STAGES]
     for stage in STAGES:
         assert found[stage] == newest / stage / "checkpoints" / f"{stage}_step_200"
@@ -72,7 +77,7 @@ def test_runs_without_a_time_in_their_name_go_by_when_they_were_written(tmp_path
     newer, older = save_run(tmp_path, "a", 1), save_run(tmp_path, "b", 9)
     for path in older.rglob("*"):
         os.utime(path, (1_000_000_000, 1_000_000_000))
-    assert all(path.is_relative_to(newer) for path in find_stages(tmp_path, said.append).values())
+    assert all(path.is_relative_to(newer) for path in paths_of(tmp_path, said).values())
 
 
 def test_what_is_broken_is_skipped_and_named(tmp_path, said):
@@ -85,7 +90,7 @@ def test_what_is_broken_is_skipped_and_named(tmp_path, said):
     save(steps[2], "video_tokenizer")
     (run / "dynamics" / "checkpoints" / "dynamics_step_5").mkdir()
     (run / "dynamics" / "checkpoints" / "dynamics_step_5" / "state.pt").write_bytes(b"")
-    assert find_stages(tmp_path, said.append)["dynamics"] == steps[1]
+    assert paths_of(tmp_path, said)["dynamics"] == steps[1]
     assert len(said) == 4
     for line, part in zip(
         said, ("step_5/model_state_dict.pt is missing", "truncated", "NaN", "wanted dynamics"), strict=True
@@ -100,7 +105,7 @@ def test_downloaded_files_in_one_folder(tmp_path, said):
         save(tmp_path / f"sonic_{name}_step_9_2025_09_18_06_20_26.pth", stage, 9)
     (tmp_path / "notes.txt").write_text("hello")
     (tmp_path / ".hidden.pth").write_bytes(b"half")
-    found = find_stages(tmp_path, said.append)
+    found = paths_of(tmp_path, said)
     assert {path.name.split("step_")[1] for path in found.values()} == {"20_2025_09_18_06_20_26.pth"}
     assert said == []
 
@@ -108,7 +113,7 @@ def test_downloaded_files_in_one_folder(tmp_path, said):
 def test_files_whose_names_tell_nothing(tmp_path, said):
     for stage, name in zip(STAGES, "abc", strict=True):
         save(tmp_path / f"{name}.pth", stage)
-    assert [path.name for path in find_stages(tmp_path, said.append).values()] == ["a.pth", "b.pth", "c.pth"]
+    assert [path.name for path in paths_of(tmp_path, said).values()] == ["a.pth", "b.pth", "c.pth"]
     assert World.load(tmp_path).num_actions == 4
 
 
@@ -116,7 +121,7 @@ def test_stages_of_different_runs_are_merged_when_they_fit(tmp_path, said):
     save_run(tmp_path, "2025_01_01_00_00_00", 7)
     save_run(tmp_path, "2025_02_02_00_00_00", 3, frame_size=32, stages=STAGES[:2])
     save_run(tmp_path, "2025_03_03_00_00_00", 5, stages=("dynamics",))
-    found = find_stages(tmp_path, said.append)
+    found = paths_of(tmp_path, said)
     assert [path.relative_to(tmp_path).parts[0][5:10] for path in found.values()] == [
         "01_01",
         "01_01",
@@ -139,10 +144,10 @@ def test_a_misfit_is_named_with_its_files_and_sizes(tmp_path, capsys):
 
 def test_nothing_there(tmp_path):
     with pytest.raises(CheckpointError, match="no valid checkpoint of dynamics"):
-        find_stages(tmp_path)
+        locate_world(tmp_path)
     save(tmp_path / "dynamics_step_1", "dynamics")
     with pytest.raises(CheckpointError, match="no valid checkpoint of video_tokenizer"):
-        find_stages(tmp_path)
+        locate_world(tmp_path)
 
 
 def test_of_several_runs_of_ours_one_must_be_named(tmp_path):
@@ -163,10 +168,27 @@ def test_runs_of_ours_newest_version_first(tmp_path, said):
         target = tmp_path / "dynamics" / f"version_{version}" / "checkpoints" / f"{name}.ckpt"
         target.parent.mkdir(parents=True, exist_ok=True)
         path.rename(target)
-    found = find_checkpoint(tmp_path, "dynamics", said.append)
-    assert found.parts[-3:] == ("version_1", "checkpoints", "step_10.ckpt")
+    found = find_newest(tmp_path, "dynamics", said.append)
+    assert (found.run, found.version) == (tmp_path, tmp_path / "dynamics" / "version_1")
+    assert found.path.parts[-3:] == ("version_1", "checkpoints", "step_10.ckpt")
     assert "NaN or infinity" in said[0]
     assert "version_10" in said[0]
+
+
+def test_versions_of_a_run_count_and_not_when_files_were_written(tmp_path):
+    """One notion of newest: the same whether a stage of a run is asked for, or the folder around runs is."""
+    old = save_stage(tmp_path / "run", "dynamics", network("dynamics", seed=1))
+    new = tmp_path / "run" / "dynamics" / "version_10" / "checkpoints" / "last.ckpt"
+    new.parent.mkdir(parents=True)
+    shutil.copy(save_stage(tmp_path, "dynamics", network("dynamics", seed=2)), new)
+    shutil.rmtree(tmp_path / "dynamics")
+    os.utime(new, (1_000_000_000, 1_000_000_000))
+    for folder in (tmp_path, tmp_path / "run"):
+        found = locate(folder, "dynamics")
+        assert found.path == new
+        assert (found.run, found.stage) == (tmp_path / "run", "dynamics")
+        assert fingerprint(load_network(folder, stage="dynamics")) == fingerprint(found.network)
+    assert fingerprint(load_network(old)) != fingerprint(found.network)
 
 
 def test_a_network_out_of_a_folder(tmp_path):

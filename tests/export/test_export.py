@@ -10,10 +10,11 @@ from small_worlds import random_world
 
 from tinyworlds.actions.naming import name_actions
 from tinyworlds.api import World
+from tinyworlds.checkpoints.world_search import locate_run
 from tinyworlds.commands.cli import main
 from tinyworlds.data.gameplay import Gameplay
 from tinyworlds.errors import CheckpointError, ConfigError, MissingFileError
-from tinyworlds.export.build import export_world, newest_checkpoints
+from tinyworlds.export.build import export_world
 from tinyworlds.models import VideoTokenizer
 from tinyworlds.world.file import read_header, save_world
 
@@ -65,12 +66,12 @@ def test_the_partners_of_the_dynamics_are_taken(run):
     torch.manual_seed(9)
     newer = VideoTokenizer(frame_size=16, patch_size=4, latent_dim=2, num_bins=4, **SIZES)
     save_stage(run, "video_tokenizer", newer, name="newer")
-    assert newest_checkpoints(run)["video_tokenizer"].name == "last.ckpt"
+    assert locate_run(run)["video_tokenizer"].path.name == "last.ckpt"
 
 
 def test_a_moved_run_is_found(run, tmp_path):
     moved = run.rename(tmp_path / "moved")
-    assert newest_checkpoints(moved)["video_tokenizer"].is_relative_to(moved)
+    assert locate_run(moved)["video_tokenizer"].path.is_relative_to(moved)
 
 
 def test_overwritten_partners_are_refused(run):
@@ -78,7 +79,7 @@ def test_overwritten_partners_are_refused(run):
     other = VideoTokenizer(frame_size=16, patch_size=4, latent_dim=2, num_bins=4, **SIZES)
     save_stage(run, "video_tokenizer", other)
     with pytest.raises(CheckpointError, match="gone or changed"):
-        newest_checkpoints(run)
+        locate_run(run)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such permissions there")
@@ -89,7 +90,7 @@ def test_a_world_may_be_read_by_whom_any_new_file_may(tmp_path):
 
 
 def test_world_of_three_checkpoints(run):
-    world = World.load(newest_checkpoints(run))
+    world = World.load({stage: found.path for stage, found in locate_run(run).items()})
     assert world.num_actions == 4
     with pytest.raises(ConfigError, match="video_tokenizer"):
         World.load({"dynamics": run / "dynamics/version_0/checkpoints/last.ckpt"})

@@ -9,7 +9,8 @@ import torch
 from tiny_runs import train, words
 
 from tinyworlds.checkpoints import lightning_io as checkpoint_io
-from tinyworlds.checkpoints.load import find_checkpoint, read_checkpoint
+from tinyworlds.checkpoints.load import read_checkpoint
+from tinyworlds.checkpoints.search import find_newest
 from tinyworlds.training.stages import VideoTokenizerStage
 
 Fail = Callable[..., str]
@@ -111,7 +112,7 @@ def test_finding_skips_what_is_broken(tiny_h5: Path, tmp_path: Path) -> None:
     (folder / "step_4.ckpt").write_bytes((folder / "step_4.ckpt").read_bytes()[:1000])
     (folder / "best.ckpt").unlink()
     said: list[str] = []
-    assert find_checkpoint(tmp_path, "video_tokenizer", said.append) == folder / "step_2.ckpt"
+    assert find_newest(tmp_path, "video_tokenizer", said.append).path == folder / "step_2.ckpt"
     assert "step_4.ckpt" in said[0]
     assert "truncated" in said[0]
 

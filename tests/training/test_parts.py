@@ -12,7 +12,8 @@ from torch import nn
 from callbacks.progress_bar import format_seconds
 from tinyworlds import VideoTokenizer, load_network
 from tinyworlds.checkpoints.lightning_io import atomic_save
-from tinyworlds.checkpoints.load import find_checkpoint, fingerprint
+from tinyworlds.checkpoints.load import fingerprint
+from tinyworlds.checkpoints.search import find_newest
 from tinyworlds.errors import CheckpointError, ConfigError, MissingFileError
 from tinyworlds.nn import compiling
 from tinyworlds.nn.compiling import compile_network
@@ -174,4 +175,4 @@ def test_public_files_that_are_broken(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"no model_state_dict\.pt in it"):
         load_network(folder)
     with pytest.raises(CheckpointError, match="no stage"):
-        find_checkpoint(tmp_path, "tokenizer")
+        find_newest(tmp_path, "tokenizer")

@@ -6,7 +6,6 @@ What is in a file is read by :mod:`tinyworlds.checkpoints.formats`; here it beco
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,8 @@ import torch
 from torch import nn
 
 from tinyworlds.checkpoints.formats import META_KEY, SCHEMA_VERSION, network_weights, read_checkpoint
-from tinyworlds.checkpoints.run_folder import version_of, versions
-from tinyworlds.checkpoints.v1_files import holds_several
-from tinyworlds.errors import CheckpointError, TinyWorldsError
+from tinyworlds.errors import CheckpointError
+from tinyworlds.models.base import Network
 from tinyworlds.models.registry import STAGES, network_class
 
 _LARGEST = 1 << 20
@@ -69,37 +67,26 @@ def info_of(checkpoint: dict[str, Any], path: str | Path) -> CheckpointInfo:
     )
 
 
-def load_network(path: str | Path, device: str | torch.device = "cpu", stage: str | None = None) -> nn.Module:
-    """Return the network in a checkpoint of any format, in eval mode on `device`.
+def read_stage(path: str | Path, stage: str | None = None) -> tuple[CheckpointInfo, dict[str, torch.Tensor]]:
+    """Return what a checkpoint of any format says about itself, and its weights.
 
     Args:
-        path: a ``.ckpt`` of ours, a ``.pth`` file or a folder of the original program, a ``.safetensors``
-            file; or, with `stage`, a ``.world`` file or a folder that is searched for the newest.
-        device: where the network goes.
-        stage: the stage it must be of; None takes any.
+        path: the file, or a folder of the original program.
+        stage: the stage it must be of, or to take from a ``.world`` file; None takes any.
 
     Raises:
         MissingFileError: no such file.
-        CheckpointError: unreadable, of another stage, with NaN weights, or not fitting its own configuration.
+        CheckpointError: unreadable, or of another stage.
     """
-    return load_stage(path, stage)[1].to(device)
-
-
-def load_stage(path: str | Path, stage: str | None = None) -> tuple[CheckpointInfo, Any]:
-    """Return what a checkpoint says about itself, and its network on the CPU; see :func:`load_network`."""
-    if stage is not None and holds_several(path):
-        from tinyworlds.checkpoints.search import find_newest  # which itself loads stages
-
-        path = find_newest(path, stage)
     checkpoint = read_checkpoint(path, stage=stage)
     info = info_of(checkpoint, path)
     check_stage(path, info.stage, stage)
-    return info, build_network(path, info.stage, info.config, network_weights(checkpoint))
+    return info, network_weights(checkpoint)
 
 
 def build_network(
     path: str | Path, stage: str, config: dict[str, Any], weights: dict[str, torch.Tensor]
-) -> nn.Module:
+) -> Network:
     """Return the network of `stage` with constructor arguments `config` and these weights, in eval mode.
 
     Nothing is allocated before sizes and weights are known to fit: settings of a damaged file may ask for
@@ -180,56 +167,6 @@ def fingerprint(network: nn.Module) -> str:
         digest.update(name.encode())
         digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()[:16]
-
-
-def find_checkpoint(
-    run: str | Path,
-    stage: str,
-    say: Callable[[str], None] = print,
-    wanted_fingerprint: str | None = None,
-    name: str | None = None,
-) -> Path | None:
-    """Return the newest valid checkpoint of `stage` in a run folder, or None.
-
-    Damaged files, files with NaN weights and files of another stage are skipped; `say` is told which and why.
-
-    Args:
-        run: folder that holds one folder per stage.
-        stage: one of the three stages.
-        say: called with one line per skipped file.
-        wanted_fingerprint: take only the network with this :func:`fingerprint`.
-        name: take only files of this name, such as "best".
-    """
-    if stage not in STAGES:
-        raise CheckpointError(f"'{stage}' is no stage; use one of {', '.join(STAGES)}")
-    for path in _candidates(run, stage):
-        if name is not None and path.stem != name:
-            continue
-        try:
-            network = load_network(path, stage=stage)
-        except TinyWorldsError as failure:
-            say(f"skipped: {failure}")
-            continue
-        if wanted_fingerprint in (None, fingerprint(network)):
-            return path
-    return None
-
-
-def _candidates(run: str | Path, stage: str) -> list[Path]:
-    """Return all checkpoints, newest first: by version, then ``last``, ``step_N`` downwards, others.
-
-    Not by file times, which copying a run elsewhere does not keep.
-    """
-    found = [path for folder in versions(run, stage) for path in (folder / "checkpoints").glob("*.ckpt")]
-    return sorted(found, key=_age)
-
-
-def _age(path: Path) -> tuple[int, int, int]:
-    version = version_of(path.parent.parent) or 0
-    if path.stem == "last":
-        return (-version, 0, 0)
-    step = path.stem.removeprefix("step_")
-    return (-version, 1, -int(step)) if step.isdigit() else (-version, 2, 0)
 
 
 def first_nonfinite(state_dict: dict[str, Any]) -> str | None:

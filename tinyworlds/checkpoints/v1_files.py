@@ -41,11 +41,6 @@ def is_v1_folder(path: Path) -> bool:
     return (path / WEIGHTS_FILE).is_file() or (path / STATE_FILE).is_file()
 
 
-def holds_several(path: str | Path) -> bool:
-    """Whether a path is a folder that may hold checkpoints, rather than being one."""
-    return Path(path).is_dir() and not is_v1_folder(Path(path))
-
-
 def read_v1_folder(path: Path) -> dict[str, Any]:
     """Return a checkpoint folder as :func:`translate_v1` does; without ``state.pt``, from the weights alone.
 

@@ -17,6 +17,7 @@ from tinyworlds.models.registry import STAGES
 from tinyworlds.system.options import OptionParser, positive
 
 if TYPE_CHECKING:
+    from tinyworlds.checkpoints.search import Located
     from tinyworlds.world.core import WorldCore
 
 _STAGE_ENDINGS = (".safetensors", ".pth", ".ckpt")
@@ -77,42 +78,43 @@ def convert(
         CheckpointError: a file is unreadable, or cannot be expressed in the format asked for.
         StorageError: `out` cannot be written.
     """
-    from tinyworlds.export.sources import checkpoints_of
+    from tinyworlds.checkpoints.world_search import locate_world
 
     if out.suffix != ".world" and data:
         raise ConfigError(f"--data goes with a .world file to write, not with {out}")
-    paths = checkpoints_of(sources, lambda line: print(line, file=sys.stderr))
-    if out.exists() and any(out.resolve() == path.resolve() for path in (*sources, *paths.values())):
+    found = locate_world(sources, lambda line: print(line, file=sys.stderr))
+    paths = [each.path for each in found.values()]
+    if out.exists() and any(out.resolve() == path.resolve() for path in (*sources, *paths)):
         raise ConfigError(f"{out} is read and written at once; write to another file")
     if stage is not None:
-        if stage not in paths:
-            raise ConfigError(f"--stage {stage}: there are {', '.join(paths)} only; name another")
-        paths = {stage: paths[stage]}
-    read = [f"{name}: {path}" for name, path in paths.items()]
+        if stage not in found:
+            raise ConfigError(f"--stage {stage}: there are {', '.join(found)} only; name another")
+        found = {stage: found[stage]}
+    read = [f"{name}: {each.path}" for name, each in found.items()]
     if out.suffix == ".world":
-        return [*read, _to_world(paths, out, data, num_clips)]
+        return [*read, _to_world(found, out, data, num_clips)]
     if out.suffix in _STAGE_ENDINGS:
-        return [*read, _to_file(paths, out)]
+        return [*read, _to_file(found, out)]
     if out.suffix and not out.is_dir():
         raise ConfigError(
             f"'{out.suffix}' is no format to write; use .world, {', '.join(_STAGE_ENDINGS)} or a folder"
         )
-    return [*read, *_to_folders(paths, out)]
+    return [*read, *_to_folders(found, out)]
 
 
-def _to_world(paths: dict[str, Path], out: Path, data: Sequence[str], num_clips: int) -> str:
+def _to_world(stages: dict[str, Located], out: Path, data: Sequence[str], num_clips: int) -> str:
     from tinyworlds.checkpoints.formats import holds_world
     from tinyworlds.export.build import build_world
     from tinyworlds.export.loading import world_from_checkpoints
     from tinyworlds.world.file import load_world, save_world
 
-    first, *others = {*paths.values()}
+    first, *others = {found.path for found in stages.values()}
     if data:
-        world = build_world(paths, data, num_clips)
+        world = build_world(stages, data, num_clips)
     elif not others and holds_world(first):
         world = load_world(first)  # with its keys, names and clips
     else:
-        world = world_from_checkpoints(paths, num_clips=num_clips)
+        world = world_from_checkpoints(stages, num_clips=num_clips)
     save_world(out, world)
     return written(out, world)
 
@@ -125,19 +127,18 @@ def written(out: Path, world: WorldCore) -> str:
     return f"{size}; play it with: tinyworlds play {out}"
 
 
-def _to_file(paths: dict[str, Path], out: Path) -> str:
+def _to_file(stages: dict[str, Located], out: Path) -> str:
     from tinyworlds.checkpoints.formats import read_checkpoint, write_stage
     from tinyworlds.checkpoints.lightning_io import atomic_save
-    from tinyworlds.checkpoints.load import load_network
 
-    if len(paths) != 1:
+    if len(stages) != 1:
         raise ConfigError(
-            f"{out.suffix} holds one stage, found {', '.join(paths)}; choose one with --stage, "
+            f"{out.suffix} holds one stage, found {', '.join(stages)}; choose one with --stage, "
             "or write a .world"
         )
-    stage, path = next(iter(paths.items()))
-    load_network(path, stage=stage)  # nothing that cannot be loaded is passed on
-    checkpoint = read_checkpoint(path, stage=stage)
+    stage, found = next(iter(stages.items()))
+    found.network.eval()  # builds it: nothing that cannot be loaded is passed on
+    checkpoint = read_checkpoint(found.path, stage=stage)
     if out.suffix == ".safetensors":
         write_stage(out, checkpoint)
     elif out.suffix == ".ckpt":
@@ -149,16 +150,15 @@ def _to_file(paths: dict[str, Path], out: Path) -> str:
     return f"wrote {out} ({out.stat().st_size / 2**20:.1f} MB)"
 
 
-def _to_folders(paths: dict[str, Path], out: Path) -> list[str]:
+def _to_folders(stages: dict[str, Located], out: Path) -> list[str]:
     from tinyworlds.checkpoints.formats import META_KEY, read_checkpoint
-    from tinyworlds.checkpoints.load import load_network
     from tinyworlds.checkpoints.v1_writing import write_v1_folder
 
     if out.is_file():
         raise ConfigError(f"{out} is a file; name a folder to write to")
-    for stage, path in paths.items():
-        load_network(path, stage=stage)
-    read = {stage: read_checkpoint(path, stage=stage) for stage, path in paths.items()}
+    for found in stages.values():
+        found.network.eval()  # builds it, as above
+    read = {stage: read_checkpoint(found.path, stage=stage) for stage, found in stages.items()}
     tokenizer = read["video_tokenizer"][META_KEY]["network"] if "video_tokenizer" in read else {}
     contents = [_original(stage, checkpoint, tokenizer) for stage, checkpoint in read.items()]
     folders = [

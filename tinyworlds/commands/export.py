@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from tinyworlds.errors import CheckpointError, ConfigError
+from tinyworlds.errors import ConfigError
 from tinyworlds.models.registry import STAGES
 from tinyworlds.system.options import OptionParser, positive
 
@@ -25,19 +25,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     run, out = _run_and_out(args.paths, given)
     settings = {name: getattr(args, name) for name in ("num_steps", "temperature")}
     settings = {name: value for name, value in settings.items() if value is not None}
+    from tinyworlds.checkpoints.search import locate
+    from tinyworlds.checkpoints.world_search import locate_run
     from tinyworlds.commands.convert import written
     from tinyworlds.export.build import build_world, evaluated_figures
     from tinyworlds.export.loading import world_from_checkpoints
-    from tinyworlds.export.sources import newest_checkpoints
     from tinyworlds.world.file import save_world
 
-    chosen = {stage: _checkpoint(Path(path), stage) for stage, path in given.items()}
-    paths = {**(newest_checkpoints(run) if run and len(chosen) < len(_OPTIONS) else {}), **chosen}
+    chosen = {stage: locate(path, stage) for stage, path in given.items()}
+    stages = {**(locate_run(run) if run and len(chosen) < len(_OPTIONS) else {}), **chosen}
     if run is not None or args.data:
         metrics = evaluated_figures(run) if run is not None and not chosen else {}
-        world = build_world(paths, args.data or (), args.num_clips, metrics, **settings)
+        world = build_world(stages, args.data or (), args.num_clips, metrics, **settings)
     else:
-        world = world_from_checkpoints(paths, num_clips=args.num_clips, **settings)
+        world = world_from_checkpoints(stages, num_clips=args.num_clips, **settings)
     save_world(out, world)
     print(written(out, world))
     return 0
@@ -80,20 +81,3 @@ def _run_and_out(paths: Sequence[str], given: dict[str, str]) -> tuple[Path | No
         "tinyworlds export: name RUN and OUT.world, or OUT.world with --tokenizer, --actions and --dynamics; "
         f"got {' '.join(paths) or 'none'}"
     )
-
-
-def _checkpoint(path: Path, stage: str) -> Path:
-    """A checkpoint as it is; of a run or any other folder, the newest valid one of the stage."""
-    from tinyworlds.checkpoints.load import find_checkpoint
-    from tinyworlds.checkpoints.run_folder import versions
-    from tinyworlds.checkpoints.search import find_newest
-    from tinyworlds.checkpoints.v1_files import holds_several
-
-    if not holds_several(path):
-        return path
-    if not versions(path, stage):
-        return find_newest(path, stage)
-    found = find_checkpoint(path, stage)
-    if found is None:
-        raise CheckpointError(f"{path} holds no valid checkpoint of {stage}; name one")
-    return found

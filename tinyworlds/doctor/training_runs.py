@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tinyworlds.checkpoints.run_folder import versions
@@ -33,27 +33,26 @@ def is_run(path: Path) -> bool:
 
 def judge_run(run: Path) -> Iterator[Finding]:
     """One line for each damaged checkpoint, and one for the run."""
-    from tinyworlds.checkpoints.load import find_checkpoint
+    from tinyworlds.checkpoints.search import find_newest
 
-    found: dict[str, Path] = {}
+    trained = []
     for stage in STAGES:
         skipped: list[str] = []
-        checkpoint = find_checkpoint(run, stage, skipped.append)
+        checkpoint = find_newest(run, stage, skipped.append)
         if checkpoint is not None:
-            found[stage] = checkpoint
+            trained.append(stage)
         finding = failure if checkpoint is None else warning  # an older one stands in for the damaged
         yield from (finding(line.removeprefix("skipped: ")) for line in skipped)
     yield from _judge_state(run)
-    yield judge_playable(run, found)
+    yield judge_playable(run, trained)
 
 
-def judge_playable(run: Path, found: dict[str, Path]) -> Finding:
-    """Say whether the newest valid checkpoints, by stage, make a world; if not, what is missing."""
-    from tinyworlds.checkpoints.load import load_network
-    from tinyworlds.export.build import newest_checkpoints
+def judge_playable(run: Path, trained: Sequence[str]) -> Finding:
+    """Say whether the stages that have a valid checkpoint make a world; if not, what is missing."""
+    from tinyworlds.checkpoints.world_search import locate_run, networks_of
     from tinyworlds.models.fit import check_fit
 
-    missing = [stage for stage in STAGES if stage not in found]
+    missing = [stage for stage in STAGES if stage not in trained]
     if not all(STAGES[stage].optional for stage in missing):
         names = ", ".join(missing)
         started = ", ".join(stage for stage in STAGES if versions(run, stage)) or "nothing"
@@ -63,12 +62,11 @@ def judge_playable(run: Path, found: dict[str, Path]) -> Finding:
             f"go on training: tinyworlds train {run.name}",
         )
     try:
-        paths = newest_checkpoints(run)
-        networks = {STAGES[stage].part: load_network(path, stage=stage) for stage, path in paths.items()}
-        check_fit(**networks)
+        world = locate_run(run)
+        check_fit(**networks_of(world.values()))
     except TinyWorldsError as error:
         return failure(f"{run}: not playable: {' '.join(str(error).split())}", f"tinyworlds train {run.name}")
-    parts = ", ".join(str(_within(path, run)) for path in paths.values())
+    parts = ", ".join(str(_within(found.path, run)) for found in world.values())
     return ok(f"{run}: playable ({parts})", f"tinyworlds play {run}")
 
 

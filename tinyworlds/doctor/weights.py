@@ -21,16 +21,16 @@ def check_weights(models: str, runs: str) -> Iterator[Finding]:
 
 def judge_weights(folder: Path) -> Iterator[Finding]:
     """One line for each checkpoint that is skipped, and one for the folder."""
-    from tinyworlds.checkpoints.search import find_stages
+    from tinyworlds.checkpoints.world_search import locate_world
 
     skipped: list[str] = []
     try:
-        found = find_stages(folder, skipped.append)
+        world = locate_world(folder, skipped.append)
     except TinyWorldsError as error:
         finding = failure if skipped else warning  # a stage may just not be there
         verdict = finding(str(error), "download or copy that stage again to play these")
     else:
-        names = ", ".join(str(path.relative_to(folder)) for path in found.values())
+        names = ", ".join(str(found.path.relative_to(folder)) for found in world.values())
         verdict = ok(
             f"{folder}: makes a world ({names})", f"tinyworlds convert {folder} OUT.world --data FILE.h5"
         )
@@ -40,7 +40,7 @@ def judge_weights(folder: Path) -> Iterator[Finding]:
 
 def _folders(root: Path) -> list[Path]:
     """Return `root` if it holds checkpoints itself, else the folders in it that hold some and are no runs."""
-    from tinyworlds.checkpoints.search import list_candidates
+    from tinyworlds.checkpoints.candidates import list_candidates
 
     if not root.is_dir():
         return []

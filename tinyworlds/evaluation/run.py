@@ -124,11 +124,11 @@ def write_report(folder: Path, found: Evaluation, world: Any, bars: dict[str, Ba
 def settings_of(path: Path, provenance: dict[str, Any]) -> dict[str, Any]:
     """The data settings a world was trained with: from its run folder, or from what its file tells."""
     if path.is_dir():
-        from tinyworlds.checkpoints.run_folder import versions
+        from tinyworlds.checkpoints.search import locate
         from tinyworlds.data.gameplay import data_settings
 
-        trained = versions(path, "dynamics")
-        return data_settings(trained[-1]) if trained else {}
+        version = locate(path, "dynamics", say=lambda skipped: None).version  # told when the world was loaded
+        return data_settings(version) if version else {}
     return dict(provenance.get("data_settings") or {})
 
 

@@ -16,14 +16,14 @@ import torch
 from tinyworlds import __version__
 from tinyworlds.actions.naming import name_actions
 from tinyworlds.actions.proposal import measured_naming
-from tinyworlds.checkpoints.load import CheckpointInfo, fingerprint, load_stage
-from tinyworlds.checkpoints.run_folder import version_dir_of_checkpoint
+from tinyworlds.checkpoints.load import fingerprint
+from tinyworlds.checkpoints.search import Located
+from tinyworlds.checkpoints.world_search import check_complete, locate_run, networks_of
 from tinyworlds.data.gameplay import Gameplay, data_settings, read_gameplay
 from tinyworlds.data.pixels import frames_to_input
 from tinyworlds.errors import ConfigError, MissingFileError
-from tinyworlds.export.sources import newest_checkpoints
 from tinyworlds.models.fit import check_fit
-from tinyworlds.models.registry import STAGE_OF_PART, STAGES
+from tinyworlds.models.registry import STAGE_OF_PART
 from tinyworlds.world.action_source import infer_actions
 from tinyworlds.world.core import WorldCore
 from tinyworlds.world.file import save_world
@@ -56,9 +56,9 @@ def export_world(
         CheckpointError: a stage has no valid checkpoint, or the stages do not fit each other.
         StorageError: the file cannot be written.
     """
-    paths = newest_checkpoints(run)
+    stages = locate_run(run)
     metrics = evaluated_figures(Path(run)) if metrics is None else metrics
-    return save_world(out, build_world(paths, data, num_clips, metrics, **settings))
+    return save_world(out, build_world(stages, data, num_clips, metrics, **settings))
 
 
 def evaluated_figures(run: Path) -> dict[str, float]:
@@ -71,7 +71,7 @@ def evaluated_figures(run: Path) -> dict[str, float]:
 
 
 def build_world(
-    paths: Mapping[str, Path],
+    stages: Mapping[str, Located],
     data: Sequence[str] = (),
     num_clips: int = 16,
     metrics: Mapping[str, Any] | None = None,
@@ -83,7 +83,7 @@ def build_world(
     """Build a world from checkpoints and the gameplay they were trained on.
 
     Args:
-        paths: stage to checkpoint.
+        stages: the checkpoints, by stage.
         data: gameplay files; default those noted beside the dynamics' checkpoint.
         num_clips: how many clips to start from, at most; 0 leaves the gameplay alone.
         metrics: figures of an evaluation.
@@ -93,23 +93,22 @@ def build_world(
 
     Raises:
         ConfigError: a stage that is needed is missing, or no gameplay is named anywhere.
-        MissingFileError: a file is not there.
-        CheckpointError: a checkpoint is unreadable or of another stage, or they do not fit each other.
+        MissingFileError: the gameplay is not there.
+        CheckpointError: a network cannot be built, or they do not fit each other.
         DataError: the gameplay is malformed or unlike the networks.
     """
-    _check_stages(paths)
-    loaded = {stage: load_stage(path, stage) for stage, path in paths.items()}
-    infos = {stage: info for stage, (info, _) in loaded.items()}
-    networks = {STAGES[stage].part: network for stage, (_, network) in loaded.items()}
+    check_complete(stages)
+    networks = networks_of(stages.values())
     check_fit(**networks)
-    meta = infos["dynamics"].meta
+    dynamics = stages["dynamics"]
+    meta = dynamics.info.meta
     actions = meta.get("actions") or "latent"
     if actions == "latent" and "latent_actions" not in networks:
         raise ConfigError(
-            f"{paths['dynamics']} was trained with latent actions: name a checkpoint of latent_actions, too"
+            f"{dynamics.path} was trained with latent actions: name a checkpoint of latent_actions, too"
         )
-    _tell_strangers(infos, networks)
-    gameplay = _gameplay(infos["dynamics"], data, networks, num_clips) if num_clips else None
+    _tell_strangers(stages)
+    gameplay = _gameplay(dynamics, data, networks, num_clips) if num_clips else None
     naming = name_actions(meta.get("game") or "", actions, networks.get("latent_actions"), gameplay)
     info = WorldInfo(
         game=meta.get("game") or "",
@@ -120,8 +119,8 @@ def build_world(
         actions=actions,
         metrics=dict(metrics or {}),
         provenance={
-            **_provenance(infos, networks, gameplay),
-            "data_settings": _shareable_settings(infos["dynamics"], data),
+            **_provenance(stages, gameplay),
+            "data_settings": _shareable_settings(dynamics, data),
         },
     )
     compiled = settings.pop("compile", False)
@@ -137,36 +136,28 @@ def build_world(
     return world
 
 
-def _check_stages(paths: Mapping[str, Path]) -> None:
-    needed = {name for name, stage in STAGES.items() if not stage.optional}
-    if not needed <= {*paths} <= {*STAGES}:
-        raise ConfigError(
-            f"a world needs checkpoints of {', '.join(STAGES)}; got {', '.join(paths) or 'none'}"
-        )
-
-
-def _tell_strangers(infos: Mapping[str, CheckpointInfo], networks: Mapping[str, torch.nn.Module]) -> None:
+def _tell_strangers(stages: Mapping[str, Located]) -> None:
     """Warn when dynamics meet networks of the right size that they were not trained with."""
-    partners = infos["dynamics"].meta.get("partners") or {}
+    partners = stages["dynamics"].info.meta.get("partners") or {}
     for part, noted in partners.items():
-        if part in networks and fingerprint(networks[part]) != noted["fingerprint"]:
-            stage = STAGE_OF_PART[part]
+        found = stages.get(STAGE_OF_PART.get(part, ""))
+        if found is not None and fingerprint(found.network) != noted["fingerprint"]:
             log.warning(
                 "%s fits in size, but the dynamics were trained with another %s (%s): its codes may mean "
-                "other things to them", infos[stage].path, stage, noted["path"],
+                "other things to them", found.path, found.stage, noted["path"],
             )  # fmt: skip
 
 
-def _data_settings(dynamics: CheckpointInfo, data: Sequence[str]) -> dict[str, Any]:
+def _data_settings(dynamics: Located, data: Sequence[str]) -> dict[str, Any]:
     """Settings of the gameplay: `data`, else of the `config.yaml` beside the checkpoint, else the game's."""
-    version = version_dir_of_checkpoint(dynamics.path)
+    meta, version = dynamics.info.meta, dynamics.version
     settings = data_settings(version) if version else {}
     if data:
         settings["files"] = list(data)
-    if not settings and _has_spec(dynamics.meta.get("game")):
-        settings = {"game": dynamics.meta["game"]}
-    if not version and dynamics.meta.get("fps"):
-        settings["fps"] = float(dynamics.meta["fps"])
+    if not settings and _has_spec(meta.get("game")):
+        settings = {"game": meta["game"]}
+    if not version and meta.get("fps"):
+        settings["fps"] = float(meta["fps"])
     return settings
 
 
@@ -177,7 +168,7 @@ def _has_spec(game: Any) -> bool:
 
 
 def _gameplay(
-    dynamics: CheckpointInfo, data: Sequence[str], networks: Mapping[str, torch.nn.Module], num_clips: int
+    dynamics: Located, data: Sequence[str], networks: Mapping[str, Any], num_clips: int
 ) -> Gameplay:
     """Read clips from the gameplay that the dynamics were trained on, or from `data`."""
     settings = _data_settings(dynamics, data)
@@ -193,7 +184,7 @@ def _gameplay(
         ) from None
 
 
-def _shareable_settings(dynamics: CheckpointInfo, data: Sequence[str]) -> dict[str, Any]:
+def _shareable_settings(dynamics: Located, data: Sequence[str]) -> dict[str, Any]:
     """The data and their split, so that a world file can be measured again; no paths of this machine."""
     settings = _data_settings(dynamics, data)
     files = settings.pop("files", None)
@@ -203,23 +194,21 @@ def _shareable_settings(dynamics: CheckpointInfo, data: Sequence[str]) -> dict[s
     return settings
 
 
-def _provenance(
-    infos: Mapping[str, CheckpointInfo], networks: Mapping[str, torch.nn.Module], gameplay: Gameplay | None
-) -> dict[str, Any]:
+def _provenance(stages: Mapping[str, Located], gameplay: Gameplay | None) -> dict[str, Any]:
     """Where everything comes from: names and fingerprints, no paths of this machine."""
-    stages = {
+    origins = {
         stage: {
-            "checkpoint": info.path.name,
-            "step": info.step,
-            "fingerprint": fingerprint(networks[STAGES[stage].part]),
+            "checkpoint": found.path.name,
+            "step": found.info.step,
+            "fingerprint": fingerprint(found.network),
         }
-        for stage, info in infos.items()
+        for stage, found in stages.items()
     }
     return {
         "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "tinyworlds": __version__,
         "torch": torch.__version__,
-        "stages": stages,
+        "stages": origins,
         "data": list(gameplay.files) if gameplay else [],
     }
 

@@ -11,9 +11,10 @@ from typing import Any
 import torch
 
 from tinyworlds.checkpoints.formats import holds_world
+from tinyworlds.checkpoints.search import Located, PathLike
+from tinyworlds.checkpoints.world_search import locate_world
 from tinyworlds.errors import ConfigError, DataError, MissingFileError
 from tinyworlds.export.build import build_world
-from tinyworlds.export.sources import PathLike, checkpoints_of
 from tinyworlds.world.core import WorldCore
 from tinyworlds.world.file import load_world
 
@@ -38,11 +39,11 @@ def open_world(
         path = Path(source)
         if path.suffix == ".world" or holds_world(path):
             return load_world(path, device, world_class=world_class, **settings)
-    return world_from_checkpoints(checkpoints_of(source), device, world_class=world_class, **settings)
+    return world_from_checkpoints(locate_world(source), device, world_class=world_class, **settings)
 
 
 def world_from_checkpoints(
-    paths: Mapping[str, Path],
+    stages: Mapping[str, Located],
     device: str | torch.device = "cpu",
     num_clips: int = 16,
     **settings: Any,
@@ -54,12 +55,11 @@ def world_from_checkpoints(
 
     Raises:
         ConfigError: a stage is missing or unknown.
-        MissingFileError: a checkpoint is not there.
-        CheckpointError: a checkpoint is unreadable, of another stage, or the three do not fit.
+        CheckpointError: a network cannot be built, or the three do not fit.
     """
     try:
-        return build_world(paths, num_clips=num_clips, device=device, **settings)
+        return build_world(stages, num_clips=num_clips, device=device, **settings)
     except (MissingFileError, ConfigError, DataError) as failure:
-        world = build_world(paths, num_clips=0, device=device, **settings)  # raises again if that was not it
+        world = build_world(stages, num_clips=0, device=device, **settings)  # raises again if that was not it
         log.warning("no clips to start from: %s", failure)
         return world

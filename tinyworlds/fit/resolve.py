@@ -14,15 +14,15 @@ from typing import Any
 
 from jsonargparse import Namespace
 
+from tinyworlds.checkpoints.candidates import holds_several
 from tinyworlds.checkpoints.formats import holds_world
-from tinyworlds.checkpoints.load import find_checkpoint, info_of, read_checkpoint
+from tinyworlds.checkpoints.load import info_of, read_checkpoint
 from tinyworlds.checkpoints.run_folder import default_run, game_of, version_dir_of_checkpoint
-from tinyworlds.checkpoints.search import find_newest
-from tinyworlds.checkpoints.v1_files import holds_several
+from tinyworlds.checkpoints.search import find_newest, locate
+from tinyworlds.checkpoints.world_search import locate_world
 from tinyworlds.data.schema import read_info
 from tinyworlds.data.sources import find_files, game_defaults
 from tinyworlds.errors import CheckpointError, ConfigError
-from tinyworlds.export.sources import checkpoints_of
 from tinyworlds.models.registry import STAGES
 from tinyworlds.training.stages import DynamicsStage, Stage
 from tinyworlds.training.stages.partners import (
@@ -89,7 +89,7 @@ def resolve(config: Namespace, subcommand: str, say: Callable[[str], None] = pri
         inside = version is not None and version.parent.parent == run.resolve()
         version = version if inside else None
     if subcommand == "fit" and config.ckpt_path is not None:
-        step = info_of(read_checkpoint(config.ckpt_path, stage=stage.name), config.ckpt_path).step
+        step = locate(config.ckpt_path, stage.name).info.step
         say(f"going on from {config.ckpt_path} (step {step:,})")
     return RunSettings(run, game, stage.name, version, step)
 
@@ -122,11 +122,11 @@ def _checkpoint(
         return str(asked)
     if asked is None and subcommand == "fit":
         return None
-    found = find_checkpoint(run, stage, say, name=asked if asked == "best" else None)
+    found = find_newest(run, stage, say, name=asked if asked == "best" else None)
     if found is not None:
         if subcommand != "fit":
-            say(f"{stage}: using {found}")
-        return str(found)
+            say(f"{stage}: using {found.path}")
+        return str(found.path)
     if asked is None:
         say(f"{stage}: no checkpoint in {run}, so an untrained network is measured")
         return None
@@ -139,10 +139,10 @@ def _stages_in(asked: str, stage: str, say: Callable[[str], None]) -> dict[str, 
     """Return the checkpoints by stage of a `.world` file or a folder of several; {} for anything else."""
     path = Path(asked)
     if holds_several(path) and stage != DynamicsStage.name:
-        return {stage: find_newest(path, stage, say)}
+        return {stage: locate(path, stage, say).path}
     if not holds_several(path) and not holds_world(path):
         return {}
-    found = checkpoints_of(path, say)
+    found = {name: each.path for name, each in locate_world(path, say).items()}
     if stage not in found:
         raise CheckpointError(f"--ckpt_path {asked} holds {', '.join(found)}, this is {stage}; name another")
     return found
@@ -153,7 +153,7 @@ def _measure_as_it_is(model: Namespace, path: str, stage: type[Stage], say: Call
 
     Other sizes could not be measured, and nobody knows those of a file from elsewhere.
     """
-    info = info_of(read_checkpoint(path, stage=stage.name), path)
+    info = locate(path, stage.name).info
     settings = {
         key: value for key, value in info.config.items() if key != "num_patches"
     }  # follows from sizes
@@ -197,9 +197,9 @@ def _choose_partners(
         noted = partner_of_checkpoint(ckpt_path, option) if ckpt_path is not None else None
         fingerprint = noted[1] if noted is not None else None
         if model.get(option) is None:
-            model[option] = find_partner(run, stage, say, fingerprint)
+            model[option] = str(find_partner(run, stage, say, fingerprint).path)
         elif noted is not None:
-            check_same_partner(load_partner(model[option], stage, "cpu"), option, *noted)
+            check_same_partner(load_partner(locate(model[option], stage), "cpu"), option, *noted)
 
 
 def _num_labels(data: Namespace) -> int | None:

@@ -6,6 +6,7 @@ Classes are named as text, so that the command line can ask without importing to
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -77,6 +78,6 @@ STAGE_OF_PART = {spec.part: spec.name for spec in _SPECS}
 """Name of a network in a world to its stage."""
 
 
-def network_class(stage: str) -> type[Network]:
+def network_class(stage: str) -> Callable[..., Network]:
     """Return the class of a stage's network."""
     return getattr(importlib.import_module("tinyworlds.models"), STAGES[stage].network)

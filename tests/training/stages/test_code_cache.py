@@ -170,7 +170,7 @@ SLOW_BUILD = """
     sys.path[:0] = sys.argv[2:]
     from code_caches import cached, partners_of
     from tinyworlds.data import codes_part
-    from tinyworlds.training.stages import code_encoders
+    from tinyworlds.training.stages.codes import encoders as code_encoders
 
     codes_part.MARK_SECONDS = 0
     code_encoders._BATCH_PIXELS = 8 * 16 * 16

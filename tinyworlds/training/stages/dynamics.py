@@ -6,8 +6,9 @@ from typing import Any
 
 import torch
 
-from tinyworlds.checkpoints.load import META_KEY, load_network
+from tinyworlds.checkpoints.load import META_KEY
 from tinyworlds.checkpoints.run_folder import game_of
+from tinyworlds.checkpoints.search import locate
 from tinyworlds.errors import ConfigError, DataError
 from tinyworlds.models import DynamicsModel, LatentActionModel, VideoTokenizer
 from tinyworlds.nn.norms import ConditionedNorm
@@ -73,7 +74,7 @@ class DynamicsStage(Stage):
         }
         sizes = sizes_from(tokenizer, given)
         if num_actions is None and latent_actions is not None and actions == "latent":
-            num_actions = load_network(latent_actions, stage="latent_actions").config["num_actions"]
+            num_actions = locate(latent_actions, "latent_actions").info.config["num_actions"]
         super().__init__(
             DynamicsModel(
                 num_patches=_num_patches(sizes["frame_size"], sizes["patch_size"]),

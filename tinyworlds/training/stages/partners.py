@@ -9,8 +9,9 @@ from typing import Any
 
 import torch
 
-from tinyworlds.checkpoints.load import find_checkpoint, fingerprint, info_of, load_network, read_checkpoint
+from tinyworlds.checkpoints.load import fingerprint
 from tinyworlds.checkpoints.run_folder import default_run
+from tinyworlds.checkpoints.search import Located, find_newest, locate
 from tinyworlds.errors import CheckpointError, ConfigError
 from tinyworlds.models.base import Network
 from tinyworlds.models.registry import STAGES
@@ -46,12 +47,12 @@ def sizes_from(tokenizer: str | None, given: dict[str, int | None]) -> dict[str,
     Raises:
         CheckpointError: a given size is not the tokenizer's.
     """
-    found = dict(DEFAULT_SIZES)
+    sizes = dict(DEFAULT_SIZES)
     if tokenizer is not None:
-        config = load_network(tokenizer, stage="video_tokenizer").config
-        found = {key: config[key] for key in DEFAULT_SIZES}
-        check_fit(f"the tokenizer {tokenizer}", found, {k: v for k, v in given.items() if v is not None})
-    return {key: value if value is not None else found[key] for key, value in given.items()}
+        config = locate(tokenizer, "video_tokenizer").info.config
+        sizes = {key: config[key] for key in DEFAULT_SIZES}
+        check_fit(f"the tokenizer {tokenizer}", sizes, {k: v for k, v in given.items() if v is not None})
+    return {key: value if value is not None else sizes[key] for key, value in given.items()}
 
 
 def check_fit(what: str, found: dict[str, Any], wanted: dict[str, Any]) -> None:
@@ -73,27 +74,26 @@ def find_partner(
     stage: str,
     say: Callable[[str], None] = print,
     wanted_fingerprint: str | None = None,
-) -> str:
+) -> Located:
     """Return the newest valid checkpoint of `stage` in the run folder and say which it is.
 
     Raises:
         CheckpointError: there is none.
     """
-    path = find_checkpoint(run, stage, say, wanted_fingerprint)
-    if path is None:
+    found = find_newest(run, stage, say, weights=wanted_fingerprint)
+    if found is None:
         which = f" with fingerprint {wanted_fingerprint}" if wanted_fingerprint else ""
         raise CheckpointError(
             f"dynamics need a checkpoint of {stage}{which} and {Path(run) / stage} holds no valid one; "
             f"train that stage first or name one with --model.{STAGES[stage].part} FILE"
         )
-    say(f"{stage}: using {path}")
-    return str(path)
+    say(f"{stage}: using {found.path}")
+    return found
 
 
 def partner_of_checkpoint(ckpt_path: str | Path, option: str) -> tuple[str, str] | None:
     """Return (path, fingerprint) of the partner a dynamics checkpoint was trained with, if it names one."""
-    info = info_of(read_checkpoint(ckpt_path, stage="dynamics"), ckpt_path)
-    partner = info.meta.get("partners", {}).get(option)
+    partner = locate(ckpt_path, "dynamics").info.meta.get("partners", {}).get(option)
     return (partner["path"], partner["fingerprint"]) if partner else None
 
 
@@ -106,10 +106,10 @@ def check_same_partner(partner: Partner, option: str, noted_path: str, noted_fin
         )
 
 
-def load_partner(path: str, stage: str, device: torch.device | str) -> Partner:
+def load_partner(found: Located, device: torch.device | str) -> Partner:
     """Load a partner, frozen, onto `device`."""
-    network = load_network(path, device, stage=stage)
-    return Partner(network, path, fingerprint(network))
+    network = found.network.to(device)
+    return Partner(network, str(found.path), fingerprint(network))
 
 
 def load_partners(
@@ -120,11 +120,15 @@ def load_partners(
     Raises:
         CheckpointError: one is missing or the two do not fit each other.
     """
-    run = default_run(game)
-    first = load_partner(tokenizer or find_partner(run, "video_tokenizer"), "video_tokenizer", device)
+
+    def load(path: str | None, stage: str) -> Partner:
+        found = locate(path, stage) if path is not None else find_partner(default_run(game), stage)
+        return load_partner(found, device)
+
+    first = load(tokenizer, "video_tokenizer")
     if actions != "latent":
         return first, None
-    second = load_partner(latent_actions or find_partner(run, "latent_actions"), "latent_actions", device)
+    second = load(latent_actions, "latent_actions")
     frame_size = {"frame_size": first.network.config["frame_size"]}
     check_fit(
         f"the action model {second.path} beside the tokenizer {first.path}", second.network.config, frame_size
