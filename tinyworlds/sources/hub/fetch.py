@@ -77,7 +77,7 @@ def plan(
     _check_distinct(files, targets)
     items = []
     for file, target in zip(files, targets, strict=True):
-        with _explained(target):
+        with storing(target):
             here = _verified(target, file)
         if target.exists() and not here and not (overwrite and target.is_file()):
             raise ConfigError(
@@ -113,7 +113,7 @@ def fetch(source: Source, item: Item) -> None:
         DataError: what came is not what was published.
         HubError: the network failed; what came so far is kept.
     """
-    with _explained(item.target):
+    with storing(item.target):
         if _verified(item.target, item.file):  # another process brought it meanwhile
             return
         item.target.parent.mkdir(parents=True, exist_ok=True)
@@ -189,8 +189,8 @@ def _bar(title: str, size: int, done: int = 0) -> contextlib.AbstractContextMana
 
 
 @contextlib.contextmanager
-def _explained(target: Path) -> Iterator[None]:
-    """Turn what the system says about a file into one line; errors of ours pass."""
+def storing(target: Path) -> Iterator[None]:
+    """Turn what the system says about a file or folder into one line; errors of ours pass."""
     try:
         yield
     except TinyWorldsError:
