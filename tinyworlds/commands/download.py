@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Literal
 
 from tinyworlds.errors import ConfigError, MissingFileError, StorageError
-from tinyworlds.sources.hub.fetch import Item, check_space, fetch, format_bytes, plan, storing
+from tinyworlds.sources.hub.fetch import GOES_ON, Item, check_space, fetch, format_bytes, plan
 from tinyworlds.sources.hub.kinds import DATASETS, KINDS, MODELS, WORLDS, Kind
 from tinyworlds.sources.hub.listing import Listing, Source, select
 from tinyworlds.sources.hub.remembered import recall, remember
+from tinyworlds.system.files import storing
 from tinyworlds.system.locks import locked
 from tinyworlds.system.options import call
 
@@ -114,7 +115,7 @@ def _fetch_all(source: Source | None, missing: Sequence[Item], folder: Path) -> 
             "this without --offline, or give a copy of the repository with --source FOLDER"
         )
     try:
-        with storing(folder), locked(folder / ".cache" / "hub.lock", f"fetching into {folder}"):
+        with storing(folder, GOES_ON), locked(folder / ".cache" / "hub.lock", f"fetching into {folder}"):
             for item in missing:
                 fetch(source, item)
                 print(f"{item.target.as_posix()}: fetched and verified", flush=True)
