@@ -102,7 +102,7 @@ def build_world(
     check_fit(**networks)
     dynamics = stages["dynamics"]
     meta = dynamics.info.meta
-    actions = meta.get("actions") or "latent"
+    actions: Any = meta.get("actions") or "latent"
     if actions == "latent" and "latent_actions" not in networks:
         raise ConfigError(
             f"{dynamics.path} was trained with latent actions: name a checkpoint of latent_actions, too"
