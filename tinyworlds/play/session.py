@@ -20,8 +20,6 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from tinyworlds.keys import (
     COMMANDS,
     KeyBinding,
@@ -32,9 +30,9 @@ from tinyworlds.keys import (
     key_hints,
     normalise_key,
 )
-from tinyworlds.play.history import History, Moment
 from tinyworlds.play.pace import Pace
 from tinyworlds.play.recorder import Recorder, Recordings
+from tinyworlds.play.timeline import Timeline
 from tinyworlds.play.view import Event, PlayableWorld, PlayFrame, View
 
 __all__ = ["Event", "PlayFrame", "PlayableWorld", "Session", "View"]
@@ -72,19 +70,15 @@ class Session:
         self.key_map = complete_key_map(world.key_map, world.num_actions)
         self.rebound: dict[str, int] = {}  # keys that the player gave another action
         self.pace = Pace(clock)
-        self._clock, self._seed, self._on_events = clock, seed, on_events
+        self._clock, self._on_events = clock, on_events
         self._recordings = Recordings(new_recorder, self.say)
         self._waiting: deque[tuple[float, Event]] = deque()  # events for the next tick, and when they came
         self._held: dict[str, None] = {}  # ordered: the key pressed last comes last
         self._tapped: dict[str, None] = {}
         self._message, self._message_until = "", 0.0
         self._ticks = 0
-        self._now: Moment | None = None
-        self._moved = False  # the world stands elsewhere than at `_now`
         self._rewinding = self._single = self._wants_real = self._shows_truth = self._shows_help = False
-        self._true_since = 0  # number of the last frame that was real
-        self._history = History(round(REWIND_S * self.fps))
-        self._fork: Moment | None = None
+        self._timeline = Timeline(world, seed, round(REWIND_S * self.fps), self.say, self._recordings.add)
 
     @property
     def hints(self) -> list[KeyHint]:
@@ -117,14 +111,14 @@ class Session:
     def tick(self) -> PlayFrame:
         """Advance by one frame (a paused world stays where it is) and return what to show."""
         pressed_at = self._take_events()
-        if self._now is None:
-            self._reset()
+        if self._timeline.now is None:
+            self._timeline.start()
         elif self._rewinding:
-            self._back()
+            self._timeline.back()
         elif self._wants_real:
-            self._real()
+            self._timeline.real()
         elif not self.paused or self._single:
-            self._forward()
+            self._timeline.forward(self._next_action())
         self._wants_real = self._single = False
         self._tapped.clear()
         self._ticks += 1
@@ -177,7 +171,7 @@ class Session:
 
     def _command(self, command: str, down: bool) -> None:
         if command == "rewind":
-            self._rewinding = down and self._can("state", "going back")
+            self._rewinding = down and self._timeline.can("state", "going back")
         elif not down or command == "quit":
             return
         elif command == "pause":
@@ -185,95 +179,22 @@ class Session:
         elif command == "step":
             self._single, self.paused = self.paused, True
         elif command == "reset":
-            self._now = None  # the next tick shows the start frame
+            self._timeline.now = None  # the next tick shows the start frame
         elif command == "fork":
-            self._fork_here()
+            self._timeline.fork()
         elif command == "real":
-            self._wants_real = self._can("reset_near", "going back to a real frame")
+            self._wants_real = self._timeline.can("reset_near", "going back to a real frame")
         elif command == "truth":
             self._shows_truth = not self._shows_truth
-            if self._shows_truth and self._now is not None:
-                self._explain_truth(self._now)
+            if self._shows_truth:
+                self._timeline.explain_truth()
         elif command == "help":
             self._shows_help = not self._shows_help
         elif command == "record":
-            self._recordings.toggle(None if self._now is None else self._now.image)
-
-    def _explain_truth(self, now: Moment) -> None:
-        """Say why no true frame appears; at a start frame, which is true itself, one will with the next."""
-        truth = getattr(self.world, "truth", None)
-        if truth is None or not len(truth):
-            self.say("no true frames are known in this world")
-        elif now.truth is None and now.action is not None:
-            self.say("no true frame is known here: the start clip has ended")
-
-    def _can(self, ability: str, what: str) -> bool:
-        if hasattr(self.world, ability):
-            return True
-        self.say(f"{what} is not possible in this world")
-        return False
+            now = self._timeline.now
+            self._recordings.toggle(None if now is None else now.image)
 
     # Frames.
-
-    def _reset(self) -> None:
-        # Only the first reset is seeded: every press of `r` then starts elsewhere, and yet repeatably.
-        image = self.world.reset(seed=self._seed)
-        self._seed, self._fork = None, None
-        self._history.clear()
-        self._true_since = 0
-        self._arrive(image, 0, None)
-
-    def _forward(self) -> None:
-        self._restore_if_moved()
-        self._history.push(self._now)
-        action = self._next_action()
-        self._arrive(self.world.step(action), self._now.number + 1, action)
-
-    def _back(self) -> None:
-        moment = self._history.pop()
-        if moment is None:
-            self.say("this is as far back as is remembered")
-        else:
-            self._jump(moment)
-
-    def _fork_here(self) -> None:
-        if self._now is None or not self._can("state", "a fork"):
-            return
-        if self._fork is None:
-            self._fork = self._now
-            self.say(f"fork at frame {self._now.number}: F comes back here")
-        elif self._fork is self._now:
-            self._fork = None
-            self.say("fork taken away")
-        else:
-            self._history.push(self._now)
-            self._jump(self._fork)
-            self.say(f"back at the fork, frame {self._now.number}; F again takes it away")
-
-    def _real(self) -> None:
-        self._restore_if_moved()
-        self._history.push(self._now)
-        self._true_since = self._now.number + 1
-        self._arrive(self.world.reset_near(self._now.image), self._true_since, None)
-        self.say("back to a real frame")
-
-    def _arrive(self, image: np.ndarray, number: int, action: int | None) -> None:
-        state = (self.world.state(), self._true_since) if hasattr(self.world, "state") else None
-        truth = getattr(self.world, "truth", None)
-        place = number - self._true_since - 1  # in the frames that followed the last real one
-        known = truth[place] if truth is not None and 0 <= place < len(truth) else None
-        self._now, self._moved = Moment(image, number, action, state, known), False
-        self._recordings.add(image, action)
-
-    def _jump(self, moment: Moment) -> None:
-        self._now, self._moved = moment, True
-
-    def _restore_if_moved(self) -> None:
-        if self._moved:
-            state, self._true_since = self._now.state
-            self.world.restore(state)
-            self._moved = False
-            self._recordings.add(self._now.image, None)  # what follows is another episode
 
     def _next_action(self) -> int:
         released = [key for key in self._tapped if key not in self._held]
@@ -281,7 +202,7 @@ class Session:
         return self.world.idle_action if action is None else action
 
     def _frame(self, pressed_at: float | None) -> PlayFrame:
-        now = self._now
+        now = self._timeline.present
         sampling: Any = getattr(self.world, "sampling", None)
         self._recordings.collect()
         return PlayFrame(
