@@ -10,7 +10,7 @@ import scripted_world as script
 import torch
 from scripted_world import ScriptedWorld
 
-from tinyworlds.actions.discovery import SHOWN_STEPS, as_json, discover, work
+from tinyworlds.actions.discovery import SHOWN_FRAMES, as_json, discover, work
 from tinyworlds.actions.occurrence import Occurrence, count_in_gameplay, sample_gameplay
 from tinyworlds.actions.text import findings
 from tinyworlds.data.gameplay import Gameplay
@@ -92,7 +92,7 @@ def test_what_is_told_and_shown():
     drawn = world()
     found = discover(drawn, None, "auto", done.append)
     assert sum(done) == work(drawn)
-    assert found.dreams.shape == (4, 3, SHOWN_STEPS + 1, 48, 48, 3)
+    assert found.dreams.shape == (4, 3, SHOWN_FRAMES + 1, 48, 48, 3)
     told = json.loads(json.dumps(as_json(found)))
     assert told["actions"][2]["name"] == "right"
     assert told["actions"][2]["flow_px"][0] > 1

@@ -14,8 +14,8 @@ from tinyworlds.errors import ConfigError, DataError
 from tinyworlds.world.start_clips import StartClips
 
 
-def dreamt(world, num_steps=4):
-    return hold_each_action(world, world.start_clips, num_steps)
+def dreamt(world, num_frames=4):
+    return hold_each_action(world, world.start_clips, num_frames)
 
 
 def names_of(*actions, **settings):

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 NamedBy = Literal["auto", "truth", "flow"]
 Origin = Literal["true actions", "names in the file", "optical flow"]
-NUM_STARTS, NUM_STEPS = 16, 4  # measured
-NUM_SHOWN, SHOWN_STEPS = 3, 12  # drawn
+NUM_STARTS, NUM_FRAMES = 16, 4  # measured
+NUM_SHOWN, SHOWN_FRAMES = 3, 12  # drawn
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Discovery:
         occurrence: counts in the data; None where there were none to count in.
         dreams: clips to show, uint8 [A, n, T + 1, H, W, 3].
         num_starts: how many starts were measured.
-        num_steps: how many frames each action was held.
+        num_frames: how long each action was held.
     """
 
     actions: list[ActionReport]
@@ -81,7 +81,7 @@ class Discovery:
     occurrence: Occurrence | None
     dreams: np.ndarray
     num_starts: int
-    num_steps: int
+    num_frames: int
 
     @property
     def told(self) -> float | None:
@@ -122,7 +122,7 @@ def discover(
     starts = _starts(world, gameplay)
     occurrence = count_in_gameplay(world, gameplay) if gameplay else count_in_start_clips(world)
     dead = occurrence.dead if occurrence else []
-    dreams = hold_each_action(world, starts, NUM_STEPS, advance)
+    dreams = hold_each_action(world, starts, NUM_FRAMES, advance)
     effects, calmest = measure_effects(dreams, dead, advance)
     does = effect_names(effects)
     shares = None if occurrence is None else occurrence.shares.tolist()
@@ -137,9 +137,9 @@ def discover(
         origin=origin,
         calmest=calmest,
         occurrence=occurrence,
-        dreams=hold_each_action(world, starts[_telling(dreams)], SHOWN_STEPS, advance),
+        dreams=hold_each_action(world, starts[_telling(dreams)], SHOWN_FRAMES, advance),
         num_starts=len(starts),
-        num_steps=NUM_STEPS,
+        num_frames=NUM_FRAMES,
     )
 
 
@@ -168,7 +168,7 @@ def _reports(
 def work(world: WorldCore, gameplay: Gameplay | None = None) -> int:
     """How many frames `discover` dreams and measures."""
     starts = len(_starts(world, gameplay))
-    return world.num_actions * (2 * starts * NUM_STEPS + min(starts, NUM_SHOWN) * SHOWN_STEPS)
+    return world.num_actions * (2 * starts * NUM_FRAMES + min(starts, NUM_SHOWN) * SHOWN_FRAMES)
 
 
 def _starts(world: WorldCore, gameplay: Gameplay | None) -> StartClips:
@@ -177,8 +177,9 @@ def _starts(world: WorldCore, gameplay: Gameplay | None) -> StartClips:
         return world.start_clips.spread(NUM_STARTS)
     if gameplay is None:
         raise DataError("this world stores no clips to start from: name gameplay with --data FILE")
-    labels = world.info.actions == "labels" and gameplay.clip_actions is not None
-    return StartClips(gameplay.clips, gameplay.clip_actions[:, :-1] if labels else None).spread(NUM_STARTS)
+    labels = gameplay.clip_actions if world.info.actions == "labels" else None
+    between = None if labels is None else labels[:, :-1]
+    return StartClips(gameplay.clips, between).spread(NUM_STARTS)
 
 
 def _origin(world: WorldCore, gameplay: Gameplay | None, named_by: NamedBy) -> Origin:
@@ -235,7 +236,7 @@ def as_json(found: Discovery) -> dict[str, Any]:
         },
         "calmest": found.calmest,
         "num_starts": found.num_starts,
-        "num_steps": found.num_steps,
+        "num_steps": found.num_frames,
         "transitions": counted.num_transitions if counted else 0,
         "counted_in": counted.source if counted else None,
         "true_names": list(counted.true_names) if counted else [],

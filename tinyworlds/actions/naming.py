@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from tinyworlds.actions.matching import idle_from_names, keys_from_names, match_actions, through_match
-from tinyworlds.media.pixels import frames_to_input
+from tinyworlds.data.pixels import frames_to_input
 
 if TYPE_CHECKING:
     from tinyworlds.data.gameplay import Gameplay
@@ -54,14 +54,14 @@ def name_actions(
     if actions == "none":
         return Naming()
     spec_keys, spec_names = _of_game(game)
-    known = gameplay is not None and gameplay.clip_actions is not None
-    names = _true_names(gameplay, spec_names) if known else spec_names
+    told = gameplay if gameplay is not None and gameplay.clip_actions is not None else None
+    names = spec_names if told is None else _true_names(told, spec_names)
     keys = _by_name(spec_keys, spec_names, names) or keys_from_names(names)
     if actions == "labels":
         return Naming(keys, names, idle_from_names(names) or 0)
     assert latent_actions is not None
-    if known and gameplay.samples is not None:
-        return _matched(latent_actions, gameplay, names, keys)
+    if told is not None and told.samples is not None:
+        return _matched(latent_actions, told, names, keys)
     idle = _still_action(latent_actions, gameplay.clips) if gameplay is not None else 0
     return Naming(dict(spec_keys), (), idle, guessed=True)
 
@@ -96,6 +96,8 @@ def _by_name(keys: Mapping[str, int], spec_names: Sequence[str], names: Sequence
 def _matched(
     model: LatentActionModel, gameplay: Gameplay, names: tuple[str, ...], keys: Mapping[str, int]
 ) -> Naming:
+    assert gameplay.samples is not None
+    assert gameplay.sample_actions is not None
     latent = infer_actions(model, gameplay.samples)  # [m, T-1]
     true = gameplay.sample_actions[:, :-1]
     match = match_actions(true.ravel(), latent.ravel(), names, model.num_actions)

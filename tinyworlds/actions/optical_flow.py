@@ -16,15 +16,8 @@ import numpy as np
 WORK_PX = 64
 """Longer side of the picture that is measured; larger ones are shrunk to it."""
 
-_FARNEBACK = {
-    "pyr_scale": 0.5,
-    "levels": 4,
-    "winsize": 7,
-    "iterations": 10,
-    "poly_n": 7,
-    "poly_sigma": 1.5,
-    "flags": 0,
-}
+_PYRAMID_SCALE, _LEVELS, _WINDOW_PX, _ITERATIONS = 0.5, 4, 7, 10
+_POLYNOMIAL_PX, _POLYNOMIAL_SIGMA = 7, 1.5
 _THERE_AND_BACK = (1.0, 0.1)  # pixels, and share of the way, by which the two may miss
 
 
@@ -54,8 +47,7 @@ def measured_picture(frame: np.ndarray) -> np.ndarray:
 
 def flow_between(before: np.ndarray, after: np.ndarray) -> Flow:
     """Measure the motion from one grey picture, uint8 [h, w], to the next."""
-    there = cv2.calcOpticalFlowFarneback(before, after, None, **_FARNEBACK)
-    back = cv2.calcOpticalFlowFarneback(after, before, None, **_FARNEBACK)
+    there, back = _farneback(before, after), _farneback(after, before)
     height, width = before.shape
     rows, columns = np.mgrid[:height, :width].astype(np.float32)
     right, down = columns + there[..., 0], rows + there[..., 1]
@@ -64,3 +56,20 @@ def flow_between(before: np.ndarray, after: np.ndarray) -> Flow:
     fixed, share = _THERE_AND_BACK
     miss, way = np.linalg.norm(there + returned, axis=-1), np.linalg.norm(there, axis=-1)
     return Flow(there, inside & (miss < fixed + share * way))
+
+
+def _farneback(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    flow = np.empty((*before.shape, 2), np.float32)  # written to
+    cv2.calcOpticalFlowFarneback(
+        before,
+        after,
+        flow,
+        _PYRAMID_SCALE,
+        _LEVELS,
+        _WINDOW_PX,
+        _ITERATIONS,
+        _POLYNOMIAL_PX,
+        _POLYNOMIAL_SIGMA,
+        flags=0,
+    )
+    return flow

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tinyworlds.actions.discovery import ActionReport, Discovery
@@ -11,34 +10,18 @@ from tinyworlds.actions.optical_flow import WORK_PX
 
 if TYPE_CHECKING:
     from tinyworlds.world.core import WorldCore
-    from tinyworlds.world.keys import Keys
 
 
 def findings(found: Discovery, world: WorldCore) -> str:
     """Return all tables: what each action does, how it goes with the true ones, the keys proposed."""
     counted = found.occurrence
-    held = f"{world.num_actions} actions, held for {found.num_steps} frames from {found.num_starts} starts"
+    held = f"{world.num_actions} actions, held for {found.num_frames} frames from {found.num_starts} starts"
     where = f"; counted in {counted.num_transitions:,} transitions of {counted.source}" if counted else ""
     parts = [held + where, _actions(found, world)]
     if counted is not None and counted.table is not None:
         parts.append(_confusion(found))
     parts.append(_proposal(found))
     return "\n\n".join(parts)
-
-
-def outcome(path: Path, world: WorldCore, keys: Keys, written: bool) -> str:
-    """Say what was stored, or how to store it."""
-    if written:
-        return f"Stored in {path}."
-    if (keys.key_map, keys.names, keys.idle) == (world.key_map, world.action_names, world.idle_action):
-        return f"{path} has these keys and names already."
-    here = ", ".join(f"{key}={action}" for key, action in world.key_map.items()) or "none"
-    if path.is_dir():
-        return f"The run's own keys: {here}. Export it to store others."
-    return (
-        f"Nothing was stored; {path} has the keys {here}. To store the proposal: "
-        f"tinyworlds actions {path} --write; to change single keys: --bind left=2"
-    )
 
 
 def _actions(found: Discovery, world: WorldCore) -> str:

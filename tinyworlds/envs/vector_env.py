@@ -122,17 +122,17 @@ class WorldVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
             raise ConfigError("the episodes are over: call reset(), autoreset_mode is 'Disabled'")
         infos: dict[str, Any] = {}
         if self._over:
-            self._start()
+            frames = self._start()
         else:
-            self._frames = self.world.step_many(actions)
+            frames = self._frames = self.world.step_many(actions)
             self._steps += 1
             self._over = self._steps == self.max_steps
         truncated = np.full(self.num_envs, self._over)
         if self._over and self.autoreset_mode is AutoresetMode.SAME_STEP:
-            for session, frame in enumerate(self._frames):
+            for session, frame in enumerate(frames):
                 infos = self._add_info(infos, {"final_obs": frame, "final_info": {}}, session)
-            self._start()
-        return self._frames.copy(), np.zeros(self.num_envs), np.zeros(self.num_envs, bool), truncated, infos
+            frames = self._start()
+        return frames.copy(), np.zeros(self.num_envs), np.zeros(self.num_envs, bool), truncated, infos
 
     def render(self) -> tuple[np.ndarray, ...] | None:
         """Return each session's current frame, uint8 [H, W, 3]; None without a render mode."""
@@ -152,7 +152,8 @@ class WorldVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         if frames is None:
             starts = [drawn_start(self.world, chance) for chance in self._chances]
             frames = np.stack([clip for clip, _ in starts])
-            actions = None if starts[0][1] is None else np.stack([taken for _, taken in starts])
+            taken = [between for _, between in starts if between is not None]  # known of all clips or of none
+            actions = np.stack(taken) if taken else None
         else:
             frames = self._for_each(np.asarray(frames), 4)
             actions = None if actions is None else self._for_each(np.asarray(actions), 1)

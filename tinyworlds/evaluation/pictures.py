@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -15,13 +15,15 @@ from torch import Tensor
 
 from tinyworlds.errors import VideoError
 from tinyworlds.evaluation.report import Report
-from tinyworlds.media.pictures import error_picture, save_strip, strip
-from tinyworlds.media.pixels import as_pictures
+from tinyworlds.media.pictures import error_picture, save_strip, strip, to_uint8
 from tinyworlds.media.video import save_video
 from tinyworlds.system.files import replacing
 from tinyworlds.world.action_source import true_actions
 from tinyworlds.world.dream import Dream
 from tinyworlds.world.rollout import RolloutResult
+
+if TYPE_CHECKING:
+    from tinyworlds.world.core import WorldCore
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +45,7 @@ def typical(frames: Tensor, count: int) -> list[int]:
 
 def tokenizer_picture(path: Path, truth: Tensor, reconstruction: Tensor, title: str = "") -> Path:
     """Truth, reconstruction and error of frames [N, C, H, W], one a column."""
-    rows = [as_pictures(truth), as_pictures(reconstruction), error_picture(reconstruction, truth)]
+    rows = [to_uint8(truth), to_uint8(reconstruction), error_picture(reconstruction, truth)]
     return save_strip(
         path, [list(row) for row in rows], ["truth", "reconstruction", ERROR_LABEL], title=title
     )
@@ -52,16 +54,16 @@ def tokenizer_picture(path: Path, truth: Tensor, reconstruction: Tensor, title: 
 def open_loop_picture(path: Path, result: RolloutResult, clips: list[int], title: str = "") -> Path:
     """Truth, prediction and error of some clips of a rollout, three rows each; given frames come first."""
     rows, labels = [], []
-    num_given, num_steps = result.context.shape[1], result.prediction.shape[1]
-    blank = np.full_like(as_pictures(result.context[0, 0]), BLANK)
+    num_given, num_generated = result.context.shape[1], result.prediction.shape[1]
+    blank = np.full_like(to_uint8(result.context[0, 0]), BLANK)
     for number, clip in enumerate(clips, start=1):
-        given = list(as_pictures(result.context[clip]))
+        given = list(to_uint8(result.context[clip]))
         truth, predicted = result.truth[clip], result.prediction[clip]
-        rows.append([*given, *as_pictures(truth)])
-        rows.append([*[blank] * num_given, *as_pictures(predicted)])
+        rows.append([*given, *to_uint8(truth)])
+        rows.append([*[blank] * num_given, *to_uint8(predicted)])
         rows.append([*[blank] * num_given, *error_picture(predicted[: len(truth)], truth)])
         labels += [f"{number} truth", f"{number} prediction", f"{number} {ERROR_LABEL}"]
-    columns = ["given"] * num_given + [f"+{step + 1}" for step in range(num_steps)]
+    columns = ["given"] * num_given + [f"+{number + 1}" for number in range(num_generated)]
     return save_strip(path, rows, labels, columns, title)
 
 
@@ -72,7 +74,7 @@ def open_loop_video(path: Path, result: RolloutResult, clips: list[int], fps: fl
     """
     played = []
     for number, clip in enumerate(clips, start=1):
-        given = as_pictures(result.context[clip])
+        given = to_uint8(result.context[clip])
         truth, predicted = result.truth[clip], result.prediction[clip]
         error = error_picture(predicted[: len(truth)], truth)
         scale = max(1, round(256 / given.shape[1]))
@@ -83,7 +85,7 @@ def open_loop_video(path: Path, result: RolloutResult, clips: list[int], fps: fl
             )
         length = len(predicted)
         panels = zip(
-            _padded(as_pictures(truth), length), as_pictures(predicted), _padded(error, length), strict=True
+            _padded(to_uint8(truth), length), to_uint8(predicted), _padded(error, length), strict=True
         )
         for step, frames in enumerate(panels, start=1):
             captions = [f"{name}: truth", f"prediction +{step}", ERROR_LABEL]
@@ -102,8 +104,8 @@ def _padded(frames: np.ndarray, length: int) -> np.ndarray:
 
 
 @torch.no_grad()
-def dream_actions(world: Any, frames: Tensor, actions: Tensor | None, num_steps: int) -> Tensor:
-    """Hold each action from one start: frames [T, C, H, W] -> dreamt [num_actions, num_steps, C, H, W]."""
+def dream_actions(world: WorldCore, frames: Tensor, actions: Tensor | None, num_frames: int) -> Tensor:
+    """Hold each action from one start: frames [T, C, H, W] -> dreamt [num_actions, num_frames, C, H, W]."""
     count = world.num_actions
     start = frames[None].expand(count, *frames.shape)
     generator = torch.Generator(frames.device).manual_seed(0)
@@ -113,28 +115,28 @@ def dream_actions(world: Any, frames: Tensor, actions: Tensor | None, num_steps:
     between = None if actions is None else actions[None].expand(count, -1)
     dream.start(start, between)
     held = None if world.info.actions == "none" else torch.arange(count, device=frames.device)
-    return torch.stack([dream.advance(held).clamp(-1, 1) for _ in range(num_steps)], dim=1)
+    return torch.stack([dream.advance(held).clamp(-1, 1) for _ in range(num_frames)], dim=1)
 
 
-def action_sheet(path: Path, world: Any, frames: Tensor, names: list[str], num_steps: int = 8) -> Path:
-    """What each action does: one row an action, held for `num_steps` frames from the same start.
+def action_sheet(path: Path, world: WorldCore, frames: Tensor, names: list[str], num_frames: int = 8) -> Path:
+    """What each action does: one row an action, held for `num_frames` frames from the same start.
 
     Args:
         path: PNG to write.
-        world: a :class:`tinyworlds.world.core.World`.
+        world: a :class:`tinyworlds.world.core.WorldCore`.
         frames: a true clip [T, C, H, W] in [-1, 1] of at least the world's context.
         names: one a row, beside the action's number.
-        num_steps: frames to dream.
+        num_frames: frames to dream.
     """
     start = frames[: world.context_frames].to(world.device)
     actions = None
     if world.info.actions == "latent":
         actions = true_actions(world.latent_actions, start[None], None, world.dynamics.context_frames)
-    dreamt = as_pictures(dream_actions(world, start, None if actions is None else actions[0], num_steps))
-    first = as_pictures(start[-1])
+    dreamt = to_uint8(dream_actions(world, start, None if actions is None else actions[0], num_frames))
+    first = to_uint8(start[-1])
     rows = [[first, *row] for row in dreamt]
     labels = [f"{i}: {names[i]}" if i < len(names) else str(i) for i in range(len(rows))]
-    columns = ["start"] + [f"+{step + 1}" for step in range(num_steps)]
+    columns = ["start"] + [f"+{number + 1}" for number in range(num_frames)]
     title = "What each action does: held for several frames from the same start"
     return save_strip(path, rows, labels, columns, title)
 

@@ -7,12 +7,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tinyworlds.checkpoints.search import data_settings_of
 from tinyworlds.errors import MissingFileError
 
 if TYPE_CHECKING:
     from tinyworlds.evaluation.evaluate import Evaluation
     from tinyworlds.evaluation.report import Bar, Report
+    from tinyworlds.world.core import WorldCore
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ def evaluate(
 
     path = Path(path)
     world = open_world(path, device, precision=precision)
-    settings = dict(data_settings or data_settings_of(path, world.info.provenance))
+    settings = dict(data_settings or settings_of(path, world.info.provenance))
     if data is not None:
         if not settings:
             log.warning("%s does not say how its data were split: clips may be among those trained on.", path)
@@ -95,7 +95,9 @@ def evaluate(
     return found.report
 
 
-def write_report(folder: Path, found: Evaluation, world: Any, bars: dict[str, Bar] | None = None) -> None:
+def write_report(
+    folder: Path, found: Evaluation, world: WorldCore, bars: dict[str, Bar] | None = None
+) -> None:
     """Draw every picture of an evaluation, then write ``metrics.json`` and ``report.md`` beside them."""
     from tinyworlds.evaluation import pictures as draw
 
@@ -120,6 +122,17 @@ def write_report(folder: Path, found: Evaluation, world: Any, bars: dict[str, Ba
         draw.actions_plot(folder / "actions.png", report)
     written = {name: caption for name, caption in PICTURES.items() if (folder / name).exists()}
     report.write(folder, bars, written)
+
+
+def settings_of(path: Path, provenance: dict[str, Any]) -> dict[str, Any]:
+    """The data settings a world was trained with: from its run folder, or from what its file tells."""
+    if path.is_dir():
+        from tinyworlds.checkpoints.search import locate
+        from tinyworlds.data.gameplay import data_settings
+
+        version = locate(path, "dynamics", say=lambda skipped: None).version  # told when the world was loaded
+        return data_settings(version) if version else {}
+    return dict(provenance.get("data_settings") or {})
 
 
 def default_folder(path: Path) -> Path:

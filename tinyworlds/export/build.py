@@ -20,14 +20,15 @@ from tinyworlds.checkpoints.load import fingerprint
 from tinyworlds.checkpoints.search import Located
 from tinyworlds.checkpoints.world_search import check_complete, locate_run, networks_of
 from tinyworlds.data.gameplay import Gameplay, data_settings, read_gameplay
+from tinyworlds.data.pixels import frames_to_input
 from tinyworlds.errors import ConfigError, MissingFileError
-from tinyworlds.media.pixels import frames_to_input
 from tinyworlds.models.fit import check_fit
 from tinyworlds.models.registry import STAGE_OF_PART
 from tinyworlds.world.action_source import infer_actions
 from tinyworlds.world.core import WorldCore
 from tinyworlds.world.file import save_world
-from tinyworlds.world.info import WorldInfo
+from tinyworlds.world.info import ActionKind, WorldInfo
+from tinyworlds.world.networks import Trio
 from tinyworlds.world.start_clips import StartClips
 
 log = logging.getLogger(__name__)
@@ -98,18 +99,18 @@ def build_world(
         DataError: the gameplay is malformed or unlike the networks.
     """
     check_complete(stages)
-    networks = networks_of(stages.values())
-    check_fit(**networks)
+    networks = Trio.of(networks_of(stages.values()))
+    check_fit(*networks)
     dynamics = stages["dynamics"]
     meta = dynamics.info.meta
-    actions: Any = meta.get("actions") or "latent"
-    if actions == "latent" and "latent_actions" not in networks:
+    actions: ActionKind = meta.get("actions") or "latent"
+    if actions == "latent" and networks.latent_actions is None:
         raise ConfigError(
             f"{dynamics.path} was trained with latent actions: name a checkpoint of latent_actions, too"
         )
     _tell_strangers(stages)
     gameplay = _gameplay(dynamics, data, networks, num_clips) if num_clips else None
-    naming = name_actions(meta.get("game") or "", actions, networks.get("latent_actions"), gameplay)
+    naming = name_actions(meta.get("game") or "", actions, networks.latent_actions, gameplay)
     info = WorldInfo(
         game=meta.get("game") or "",
         fps=float((gameplay.fps if gameplay else meta.get("fps")) or WorldInfo.fps),
@@ -124,7 +125,7 @@ def build_world(
         },
     )
     compiled = settings.pop("compile", False)
-    world = world_class(**networks, info=info, device=device, **settings)
+    world = world_class(*networks, info=info, device=device, **settings)
     if gameplay:
         _add_start_clips(world, gameplay)
         naming = measured_naming(world, naming)
@@ -167,16 +168,14 @@ def _has_spec(game: Any) -> bool:
     return game in titles()
 
 
-def _gameplay(
-    dynamics: Located, data: Sequence[str], networks: Mapping[str, Any], num_clips: int
-) -> Gameplay:
+def _gameplay(dynamics: Located, data: Sequence[str], networks: Trio, num_clips: int) -> Gameplay:
     """Read clips from the gameplay that the dynamics were trained on, or from `data`."""
     settings = _data_settings(dynamics, data)
     if not settings.get("files") and not settings.get("game"):
         raise ConfigError(f"{dynamics.path} does not say what it was trained on: name it with --data FILE")
-    settings["frame_size"] = networks["tokenizer"].config["frame_size"]
+    settings["frame_size"] = networks.tokenizer.config["frame_size"]
     try:
-        return read_gameplay(settings, networks["dynamics"].context_frames, num_clips)
+        return read_gameplay(settings, networks.dynamics.context_frames, num_clips)
     except MissingFileError:
         named = settings.get("files") or f"of {settings['game']}"
         raise MissingFileError(
@@ -219,6 +218,6 @@ def _add_start_clips(world: WorldCore, gameplay: Gameplay) -> None:
     if world.info.actions == "labels" and gameplay.clip_actions is not None:
         actions = gameplay.clip_actions[:, :-1]
     elif world.latent_actions is not None:
-        frames = frames_to_input(torch.from_numpy(gameplay.clips))
-        actions = infer_actions(world.latent_actions, frames, world.dynamics.context_frames).numpy()
+        frames = frames_to_input(torch.from_numpy(gameplay.clips).to(world.device))
+        actions = infer_actions(world.latent_actions, frames, world.dynamics.context_frames).cpu().numpy()
     world.start_clips = StartClips(gameplay.clips, actions)

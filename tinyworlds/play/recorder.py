@@ -7,10 +7,14 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tinyworlds.errors import TinyWorldsError
+
+if TYPE_CHECKING:
+    from tinyworlds.data.writer import FrameWriter
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +46,7 @@ class Recorder:
     ) -> None:
         self.path, self.fps, self.scale = Path(path), fps, scale
         self._names, self._idle, self._source = tuple(action_names), idle_action, source
-        self._writer = None
+        self._writer: FrameWriter | None = None
         self._last: np.ndarray | None = None
         self._thread: threading.Thread | None = None
         self.written: list[Path] = []
@@ -59,7 +63,7 @@ class Recorder:
             StorageError: the disk is full or the folder cannot be written.
         """
         if self._last is not None:
-            self._store(self._idle if action is None else action, episode_end=action is None)
+            self._store(self._last, self._idle if action is None else action, episode_end=action is None)
         self._last = frame
 
     def finish(self) -> None:
@@ -90,23 +94,24 @@ class Recorder:
         if self._error is not None:
             raise self._error
 
-    def _store(self, action: int, episode_end: bool) -> None:
+    def _store(self, frame: np.ndarray, action: int, episode_end: bool) -> FrameWriter:
         from tinyworlds.data.writer import FrameWriter
 
         if self._writer is None:
-            height, width = self._last.shape[:2]
+            height, width = frame.shape[:2]
             path = self.path.with_suffix(".h5")
             self._writer = FrameWriter(path, height, width, self.fps, self._source, self._names)
-        self._writer.append(self._last, action, episode_end=episode_end)
+        self._writer.append(frame, action, episode_end=episode_end)
+        return self._writer
 
     def _finish(self) -> None:
         try:
             if self._last is None:
                 return
-            self._store(self._idle, episode_end=True)
-            self._writer.close()
-            self.written.append(self._writer.path)
-            self._write_clips(self._writer.path)
+            writer = self._store(self._last, self._idle, episode_end=True)
+            writer.close()
+            self.written.append(writer.path)
+            self._write_clips(writer.path)
         except Exception as error:  # handed to the thread that asks for the result
             self._error = error
 

@@ -49,11 +49,11 @@ class SideBySide:
         self.worlds, self.names = (left, right), names
         self.game = "_and_".join(dict.fromkeys(world.game or "world" for world in self.worlds))
         self.fps, self.device = min(left.fps, right.fps), left.device
-        self._clips_of = next((world for world in self.worlds if world.start_clips), None)
+        self._clips_of = left if left.start_clips else right
         titles = {world.game for world in self.worlds if world.game}
         self.shares_start = left.frame_shape == right.frame_shape and len(titles) < 2
         for world, name in zip(self.worlds, names, strict=True):
-            if not world.start_clips and not (self.shares_start and self._clips_of):
+            if not world.start_clips and not (self.shares_start and self._clips_of.start_clips):
                 raise DataError(f"{name} stores no clips to start from: export it with its gameplay at hand")
         self.key_map, self._pairs = _paired(left, right)
         self.num_actions = len(self._pairs)
@@ -133,21 +133,22 @@ def _paired(left: WorldCore, right: WorldCore) -> tuple[dict[str, int], list[Pai
     maps = [complete_key_map(world.key_map, world.num_actions) for world in (left, right)]
     idle = (left.idle_action, right.idle_action)
     most = max(left.num_actions, right.num_actions)
-    pairs = [
-        tuple(i if i < world.num_actions else world.idle_action for world in (left, right))
-        for i in range(most)
-    ]
+    pairs = [(_or_idle(left, i), _or_idle(right, i)) for i in range(most)]
     entries = list(dict.fromkeys([*maps[0], *maps[1], *"0123456789", *_independent(*maps)]))
-    key_map = {}
+    key_map: dict[str, int] = {}
     for entry in entries:
-        found = [held_action(entry.split("+"), known) for known in maps]
-        pair = tuple(own if action is None else action for action, own in zip(found, idle, strict=True))
+        taken = [held_action(entry.split("+"), own) for own in maps]
+        pair = (idle[0] if taken[0] is None else taken[0], idle[1] if taken[1] is None else taken[1])
         if pair not in pairs:
             pairs.append(pair)
         key_map[entry] = pairs.index(pair)
     if idle not in pairs:
         pairs.append(idle)
     return key_map, pairs
+
+
+def _or_idle(world: WorldCore, action: int) -> int:
+    return action if action < world.num_actions else world.idle_action
 
 
 def _independent(left: Mapping[str, int], right: Mapping[str, int]) -> list[str]:

@@ -22,11 +22,12 @@ from tinyworlds.errors import CheckpointError, DataError, MissingFileError, Tiny
 from tinyworlds.models.fit import check_fit
 from tinyworlds.models.registry import STAGE_OF_PART
 from tinyworlds.world.core import WorldCore
-from tinyworlds.world.info import WorldInfo
+from tinyworlds.world.info import ACTION_KINDS, WorldInfo
+from tinyworlds.world.networks import Trio
 from tinyworlds.world.start_clips import StartClips
 
 SCHEMA_VERSION = 1
-_PLAY = {
+_PLAY: dict[str, type | tuple[type, ...]] = {
     "context_frames": int,
     "num_steps": int,
     "temperature": (int, float),
@@ -46,7 +47,7 @@ def save_world(path: str | os.PathLike[str], world: WorldCore) -> Path:
     path = Path(path)
     networks = {name: getattr(world, name) for name in STAGE_OF_PART if getattr(world, name) is not None}
     check_fit(**networks)
-    tensors = {}
+    tensors: dict[str, torch.Tensor] = {}
     for name, network in networks.items():
         weights = network.state_dict()
         _check_finite(path, name, weights)
@@ -89,21 +90,22 @@ def load_world(
     """
     path = Path(path)
     header, tensors = _read(path)
-    networks = {
+    parts = {
         name: _build(path, name, header["configs"][name], _part(tensors, name))
         for name in STAGE_OF_PART
         if name in header["configs"]
     }
-    if not {"tokenizer", "dynamics"} <= {*networks}:
+    if not {"tokenizer", "dynamics"} <= {*parts}:
         raise CheckpointError(f"{path} lacks the tokenizer or the dynamics: export it again")
+    networks = Trio.of(parts)
     try:
-        check_fit(**networks)
+        check_fit(*networks)
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from None
     try:
         stored, info = _play_settings(header), _info(header)
-        clips = _start_clips(tensors, networks["dynamics"].num_actions)
-        return world_class(**networks, info=info, start_clips=clips, device=device, **{**stored, **settings})
+        clips = _start_clips(tensors, networks.dynamics.num_actions)
+        return world_class(*networks, info=info, start_clips=clips, device=device, **{**stored, **settings})
     except DataError as error:
         raise CheckpointError(f"{path}: {error}: export it again") from None
     except (TypeError, ValueError, AttributeError) as error:
@@ -142,7 +144,7 @@ def _info(header: dict[str, Any]) -> WorldInfo:
     known |= {"fps": float(known.get("fps", WorldInfo.fps)), "game": str(known.get("game", ""))}
     if not 0 < known["fps"] < float("inf") or not isinstance(known.get("idle_action", 0), int):
         raise ValueError(f"fps {known['fps']}, idle_action {known.get('idle_action')}")
-    if known.get("actions", "latent") not in ("latent", "labels", "none"):
+    if known.get("actions", "latent") not in ACTION_KINDS:
         raise ValueError(f"actions {known['actions']}")
     return WorldInfo(**known)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Protocol, TypeVar
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from tinyworlds.models import DynamicsModel, LatentActionModel, VideoTokenizer
 from tinyworlds.models.maskgit import Dynamics
 
 Module = TypeVar("Module", bound=nn.Module)
@@ -40,6 +41,24 @@ class WorldDynamics(Dynamics, Protocol):
 
     def parameters(self) -> Iterator[nn.Parameter]:
         """The weights, which say where it runs."""
+
+
+class Trio(NamedTuple):
+    """The networks of a world."""
+
+    tokenizer: VideoTokenizer
+    dynamics: DynamicsModel
+    latent_actions: LatentActionModel | None = None
+
+    @classmethod
+    def of(cls, parts: Mapping[str, nn.Module]) -> Trio:
+        """The networks by the names that they have in a world."""
+        tokenizer, dynamics = parts["tokenizer"], parts["dynamics"]
+        latent_actions = parts.get("latent_actions")
+        assert isinstance(tokenizer, VideoTokenizer)
+        assert isinstance(dynamics, DynamicsModel)
+        assert latent_actions is None or isinstance(latent_actions, LatentActionModel)
+        return cls(tokenizer, dynamics, latent_actions)
 
 
 def frozen(network: Module, device: torch.device) -> Module:

@@ -40,4 +40,3 @@ MODELS = Kind(
     flat=False,
 )
 WORLDS = Kind("worlds", "AlmondGod/tinyworlds-models", "model", (".world",), "worlds", flat=True)
-KINDS = {kind.word: kind for kind in (DATASETS, MODELS, WORLDS)}
