@@ -24,16 +24,19 @@ class OpenLoopWriter(Callback):
     Only as many batches run as `options.num_clips` needs.
 
     Args:
-        options: What to generate, and the folder to write to (default: ``predict`` in the version folder).
+        options: What to generate, and the folder to write to (default: ``predict`` in the version folder);
+            None takes those of the stage.
     """
 
     def __init__(self, options: RolloutOptions | None = None) -> None:
+        self._given = options
         self.options = options or RolloutOptions()
         self.folder: Path | None = None
         self._results: list[RolloutResult] = []
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Run no more batches than there are clips to show."""
+        self.options = self._given or getattr(pl_module, "rollout_options", None) or self.options
         if stage == "predict" and trainer.limit_predict_batches == 1.0:
             batch_size = getattr(trainer.datamodule, "batch_size", 1)
             trainer.limit_predict_batches = math.ceil(self.options.num_clips / batch_size)

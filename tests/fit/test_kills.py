@@ -29,7 +29,7 @@ MOTHER = """
 import json, os, signal, sys, time
 import torch
 torch.set_num_threads(1)
-import tinyworlds.commands.export, tinyworlds.fit.cli
+import tinyworlds.commands.export, tinyworlds.fit.run
 from tinyworlds.commands.cli import main
 for line in sys.stdin:
     argv, seconds = json.loads(line)

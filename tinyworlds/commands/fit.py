@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tinyworlds.fit.cli import run
+from tinyworlds.fit.run import run
 
 
 def main(argv: list[str]) -> int:

@@ -5,7 +5,7 @@ Of a tokenizer or latent actions, their codes are shown instead.
 
 from __future__ import annotations
 
-from tinyworlds.fit.cli import run
+from tinyworlds.fit.run import run
 
 
 def main(argv: list[str]) -> int:

@@ -6,15 +6,16 @@ from collections.abc import Sequence
 
 from jsonargparse import Namespace
 
-from tinyworlds.data import H5DataModule
-from tinyworlds.fit.cli import TRAINER_DEFAULTS, StageCLI, hush_parser
-from tinyworlds.fit.parser import OneLineParser
-from tinyworlds.fit.resolve import share_frame_size, stage_class
-from tinyworlds.fit.words import config_files_in, with_shipped_configs
+from tinyworlds.fit.cli import StageCLI
+from tinyworlds.fit.resolve import network_frame_size, stage_class
+from tinyworlds.fit.words import with_shipped_configs
 from tinyworlds.training.stages import Stage
 
 
 class _ParsingOnly(StageCLI):
+    def _set_seed(self) -> None:
+        """Leave random numbers alone."""
+
     def before_instantiate_classes(self) -> None:
         """Look at no data, run or checkpoint."""
 
@@ -31,21 +32,7 @@ def read_settings(words: Sequence[str]) -> Namespace:
     Raises:
         ConfigError: a setting is unknown or of another type.
     """
-    hush_parser()
-    argv = with_shipped_configs(list(words))
-    _ParsingOnly.config_files = config_files_in(argv)
-    cli = _ParsingOnly(
-        Stage,
-        H5DataModule,
-        subclass_mode_model=True,
-        parser_class=OneLineParser,
-        auto_configure_optimizers=False,
-        save_config_callback=None,
-        seed_everything_default=False,
-        trainer_defaults=dict(TRAINER_DEFAULTS),
-        args=["fit", *argv],
-    )
-    return cli.config["fit"]
+    return _ParsingOnly("fit", with_shipped_configs(list(words))).config["fit"]
 
 
 def build_stage(settings: Namespace) -> Stage:
@@ -54,6 +41,7 @@ def build_stage(settings: Namespace) -> Stage:
     Raises:
         ConfigError: settings contradict each other.
     """
+    model = settings.model.init_args.as_dict()
     if settings.data.frame_size is not None:
-        share_frame_size(settings, settings.model.init_args)
-    return stage_class(settings.model)(**settings.model.init_args.as_dict())
+        model |= network_frame_size(model, settings.data.frame_size)
+    return stage_class(settings.model)(**model)

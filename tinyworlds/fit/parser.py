@@ -16,6 +16,7 @@ class OneLineParser(OptionParser, LightningArgumentParser):
     """Knows the settings of all stages, and what Lightning's parser says of a wrong one."""
 
     config_files: tuple[str, ...] = ()
+    stage_parsers: tuple[LightningArgumentParser, ...] = ()
 
     def explain(self, message: str) -> str:
         """Say what is wrong in one line."""
@@ -23,7 +24,7 @@ class OneLineParser(OptionParser, LightningArgumentParser):
 
     def known_keys(self) -> list[str]:
         """Return the dotted names of all settings, those of the stages and networks included."""
-        parsers = [self, *getattr(self, "stage_parsers", ())]
+        parsers = [self, *self.stage_parsers]
         keys = [option[2:] for p in parsers for action in p._actions for option in action.option_strings]
         return [key for key in keys if len(key) > 1] + [f"model.{name}" for name in model_keys()]
 

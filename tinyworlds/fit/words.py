@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 from tinyworlds.checkpoints.run_folder import version_dir_of_checkpoint
 from tinyworlds.fit.config_files import resolve_config
 
 
-def config_files_in(argv: list[str]) -> tuple[str, ...]:
+def config_files_in(argv: Sequence[str]) -> tuple[str, ...]:
     """Return the YAML files named in `argv`."""
     found = [b for a, b in pairwise(argv) if a in ("-c", "--config")]
     return tuple(found + [a.split("=", 1)[1] for a in argv if a.startswith("--config=")])

@@ -200,7 +200,7 @@ def _wandb_offline() -> bool:
         return True
 
 
-def tensorboard_logger(run: str | Path, stage: str, version: int) -> Logger:
+def tensorboard_logger(run: str | Path, stage: str, version: int | str) -> Logger:
     """Return a TensorBoard logger that writes into the same version folder.
 
     Raises:

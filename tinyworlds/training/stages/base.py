@@ -41,6 +41,10 @@ class Stage(LightningModule):
 
     name: ClassVar[str]
     """Folder of the stage in a run, and its name in messages."""
+    picture_callbacks: ClassVar[tuple[str, ...]] = ()
+    """Names in `callbacks` of those that show how it learns; cheap ones."""
+    predict_callbacks: ClassVar[tuple[str, ...]] = ()
+    """Names in `callbacks` of those that write what it predicts; without one, it stays in memory."""
 
     def __init__(self, network: Network, training: TrainingSettings) -> None:
         super().__init__()
@@ -115,6 +119,10 @@ class Stage(LightningModule):
             seed * 0x9E3779B97F4A7C15 + number * 0xBF58476D1CE4E5B9 + self.global_rank * 0x94D049BB133111EB
         )
         torch.manual_seed(mixed % 2**63)
+
+    def prepare_predict(self, rollout: dict[str, Any]) -> int:
+        """Take the settings of rollouts; return how many frames of a clip they need (0: any number does)."""
+        return 0
 
     # ---- optimizer
 

@@ -47,6 +47,8 @@ class DynamicsStage(Stage):
     """
 
     name = "dynamics"
+    picture_callbacks = ("OpenLoopClip",)
+    predict_callbacks = ("OpenLoopWriter",)
     network: DynamicsModel
 
     @flat_training(learning_rate=1e-2)
@@ -172,6 +174,11 @@ class DynamicsStage(Stage):
                 f"set --model.num_actions {1 << int(labels.max()).bit_length()}"
             )
         return labels
+
+    def prepare_predict(self, rollout: dict[str, Any]) -> int:
+        """Take the settings of rollouts; return the frames of a clip with the truth of each dreamt one."""
+        self.rollout_options = RolloutOptions(**rollout)
+        return self.rollout_options.num_frames(self.network)
 
     def predict_step(self, batch: Batch, batch_idx: int) -> RolloutResult:
         """Roll the world out from the first frames of each clip; see :mod:`tinyworlds.world.rollout`."""

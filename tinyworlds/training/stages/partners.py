@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from tinyworlds.checkpoints.load import fingerprint
+from tinyworlds.checkpoints.load import CheckpointInfo, fingerprint
 from tinyworlds.checkpoints.run_folder import default_run
 from tinyworlds.checkpoints.search import Located, find_newest, locate
 from tinyworlds.errors import CheckpointError, ConfigError
@@ -91,9 +91,9 @@ def find_partner(
     return found
 
 
-def partner_of_checkpoint(ckpt_path: str | Path, option: str) -> tuple[str, str] | None:
-    """Return (path, fingerprint) of the partner a dynamics checkpoint was trained with, if it names one."""
-    partner = locate(ckpt_path, "dynamics").info.meta.get("partners", {}).get(option)
+def noted_partner(info: CheckpointInfo, option: str) -> tuple[str, str] | None:
+    """Return (path, fingerprint) of the partner that a checkpoint of dynamics names, if it does."""
+    partner = info.meta.get("partners", {}).get(option)
     return (partner["path"], partner["fingerprint"]) if partner else None
 
 

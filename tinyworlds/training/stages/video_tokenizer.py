@@ -20,6 +20,7 @@ class VideoTokenizerStage(Stage):
     """
 
     name = "video_tokenizer"
+    picture_callbacks = ("ReconstructionAB",)
 
     @flat_training(learning_rate=1e-3)
     def __init__(self, training: TrainingSettings, **network: Any) -> None:

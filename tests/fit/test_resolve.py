@@ -1,0 +1,51 @@
+"""What a command decides by itself, without running it."""
+
+from dataclasses import FrozenInstanceError
+from pathlib import Path
+
+import pytest
+from tiny_runs import words
+
+import callbacks
+from tinyworlds.errors import ConfigError
+from tinyworlds.fit.config_reading import read_settings
+from tinyworlds.fit.resolve import resolve
+from tinyworlds.fit.subcommands import SUBCOMMANDS
+from tinyworlds.training.stages import STAGE_CLASSES
+
+
+def test_settings_are_filled_in_and_what_was_asked_stays(tiny_h5: Path, tmp_path: Path) -> None:
+    asked = read_settings(words("video_tokenizer", tiny_h5, tmp_path, "--trainer.max_steps=7", "--compile"))
+    before = asked.clone()
+    resolved = resolve(asked, "fit")
+    assert asked == before
+    settings = resolved.config
+    assert settings.data.frame_size == settings.model.init_args.frame_size == 16
+    assert settings.model.init_args.compile
+    assert settings.trainer.val_check_interval == 7
+    assert settings.ckpt_path is None
+    assert (resolved.run, resolved.stage.name, resolved.version_dir) == (tmp_path, "video_tokenizer", None)
+    with pytest.raises(FrozenInstanceError):
+        resolved.run = Path()  # type: ignore[misc]
+
+
+def test_two_frame_sizes_contradict_each_other(tiny_h5: Path, tmp_path: Path) -> None:
+    asked = read_settings(words("video_tokenizer", tiny_h5, tmp_path, "--model.frame_size=32"))
+    with pytest.raises(ConfigError, match=r"model\.frame_size 32 contradicts data\.frame_size 16"):
+        resolve(asked, "fit")
+
+
+def test_predicting_codes_stops_after_a_batch(
+    tiny_h5: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = read_settings(words("video_tokenizer", tiny_h5, tmp_path))
+    assert resolve(asked, "predict").config.trainer.limit_predict_batches == 1
+    assert "an untrained network is measured" in capsys.readouterr().out
+    assert resolve(asked, "test").config.trainer.limit_predict_batches is None
+
+
+def test_callbacks_in_tables_exist() -> None:
+    names = [name for command in SUBCOMMANDS.values() for name in command.measures]
+    for stage in STAGE_CLASSES.values():
+        names += [*stage.picture_callbacks, *stage.predict_callbacks]
+    assert set(names) == set(callbacks.__all__)

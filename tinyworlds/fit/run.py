@@ -1,0 +1,82 @@
+"""Running ``tinyworlds fit|validate|test|predict``, and saying in one line how it ended."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+
+import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.utilities.exceptions import SIGTERMException
+
+from callbacks.saving import TrainingInterrupted, quiet_lightning
+from tinyworlds.errors import ConfigError
+from tinyworlds.fit.cli import StageCLI
+from tinyworlds.fit.words import with_saved_config, with_shipped_configs, without_ckpt_path
+from tinyworlds.system.exits import INTERRUPTED, TERMINATED
+from tinyworlds.system.processes import end_with_parent
+from tinyworlds.training.strategies import prepare_windows
+
+OTHER_SETUPS = (
+    ".*does not have many workers.*",
+    ".*isinstance.treespec, LeafSpec.*",
+    ".*Checkpoint directory .* exists and is not empty.*",
+    ".*You defined a `validation_step` but have no `val_dataloader`.*",
+    ".*The number of training batches .* is smaller than the logging interval.*",
+    ".*`max_epochs` was not set.*",
+    ".*GPU available but not used.*",
+    ".*Starting from v1.9.0, `tensorboardX`.*",
+    ".*Cannot dispatch to fused.*",
+    ".*callbacks used to create the checkpoint need to be provided.*",
+    ".*WeightAveraging callback with a model that overrides the configure_model.*",  # refused in Stage
+)
+"""Advice that does not apply: a CPU has few workers to offer, and step-counted runs have no epochs."""
+
+
+def run(subcommand: str, argv: list[str]) -> int:
+    """Run one of Lightning's subcommands and return the exit code.
+
+    Raises:
+        TinyWorldsError: for the dispatcher to print.
+    """
+    end_with_parent()
+    quiet_lightning()
+    prepare_windows()
+    argv = with_shipped_configs(with_saved_config(argv))
+    try:
+        with warnings.catch_warnings():
+            for message in OTHER_SETUPS:
+                warnings.filterwarnings("ignore", message=message)
+            StageCLI(subcommand, argv)
+    except TrainingInterrupted as stop:
+        return _interrupted(stop, subcommand, argv)
+    except MisconfigurationException as error:
+        raise ConfigError(" ".join(str(error).split())) from error
+    except torch.OutOfMemoryError as error:
+        raise ConfigError(
+            "the GPU's memory is full; lower --data.batch_size and raise --trainer.accumulate_grad_batches, "
+            "or find the largest batch with --find_batch_size true"
+        ) from error
+    except SIGTERMException:  # a SystemExit without a code, which would read as success
+        return _terminated(subcommand, argv)
+    except SystemExit as stop:
+        if isinstance(stop.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from None
+        return int(stop.code or 0)
+    return 0
+
+
+def _interrupted(stop: TrainingInterrupted, subcommand: str, argv: list[str]) -> int:
+    words = without_ckpt_path(argv)
+    where = (
+        f"saved {stop.checkpoint}; go on" if stop.checkpoint is not None else "nothing was saved; start again"
+    )
+    go_on = " --ckpt_path last" if stop.checkpoint is not None else ""
+    print(f"interrupted, {where} with: tinyworlds {subcommand} {' '.join(words)}{go_on}", file=sys.stderr)
+    return INTERRUPTED
+
+
+def _terminated(subcommand: str, argv: list[str]) -> int:
+    words = " ".join(without_ckpt_path(argv))
+    print(f"ended by SIGTERM; go on with: tinyworlds {subcommand} {words} --ckpt_path last", file=sys.stderr)
+    return TERMINATED

@@ -1,0 +1,86 @@
+"""What each of ``fit``, ``validate``, ``test`` and ``predict`` does of its own: its loggers and callbacks.
+
+What a stage adds, it names itself, see :class:`~tinyworlds.training.stages.Stage`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from lightning.pytorch import Callback
+from lightning.pytorch.loggers import Logger
+
+import callbacks
+from callbacks.find_batch_size import FindBatchSize
+from callbacks.progress_bar import StepProgressBar
+from callbacks.saving import GracefulInterrupt, StepCheckpoint, best_checkpoint
+from tinyworlds.checkpoints.run_folder import version_of
+from tinyworlds.fit.resolve import Resolved
+from tinyworlds.training.loggers import CSVRunLogger, tensorboard_logger, wandb_logger
+from tinyworlds.training.strategies import FullySharded
+
+
+@dataclass(frozen=True)
+class Subcommand:
+    """One of Lightning's four.
+
+    Attributes:
+        name: the word on the command line.
+        log: name of its CSV file in the version folder.
+        trains: whether it changes the network, and so saves it, and can be stopped and go on.
+        predicts: whether it writes what the network makes, rather than how good it is.
+        measures: names in `callbacks` of those that every stage has, unless ``--pictures false``.
+    """
+
+    name: str
+    log: str
+    trains: bool = False
+    predicts: bool = False
+    measures: tuple[str, ...] = ()
+
+    def loggers(self, resolved: Resolved) -> list[Logger]:
+        """Return the CSV file of a run, and what else was asked for."""
+        config, run, stage = resolved.config, resolved.run, resolved.stage.name
+        version = version_of(resolved.version_dir) if resolved.version_dir is not None else None
+        csv = CSVRunLogger(run, stage, version, self.log)
+        if self.trains and version is not None:
+            csv.resume_at(resolved.resumed_step)
+        loggers: list[Logger] = [csv]
+        if config.tensorboard:
+            loggers.append(tensorboard_logger(run, stage, csv.version))
+        if config.wandb and (wandb := wandb_logger(run, stage, resolved.game)) is not None:
+            loggers.append(wandb)
+        return loggers
+
+    def added_callbacks(self, resolved: Resolved, trainer: dict[str, Any]) -> Iterator[Callback]:
+        """Yield what a run has besides the callbacks that were asked for; `trainer` are its arguments."""
+        config, stage = resolved.config, resolved.stage
+        if trainer.get("enable_progress_bar") is not False:
+            yield StepProgressBar()
+        if self.trains:
+            yield GracefulInterrupt()
+            if config.find_batch_size:
+                yield FindBatchSize()
+            if trainer.get("enable_checkpointing") is not False:
+                yield best_checkpoint()
+                yield StepCheckpoint(**config.checkpoint.as_dict())
+        names: tuple[str, ...] = ()
+        if self.predicts:
+            names = stage.predict_callbacks
+        elif config.pictures and not isinstance(trainer.get("strategy"), FullySharded):
+            # with sharded weights every process would have to draw along
+            names = (*self.measures, *stage.picture_callbacks)
+        yield from (getattr(callbacks, name)() for name in names)
+
+
+SUBCOMMANDS = {
+    command.name: command
+    for command in (
+        Subcommand("fit", "metrics.csv", trains=True, measures=("CodeUsage", "Throughput")),
+        Subcommand("validate", "validate.csv", measures=("CodeUsage",)),
+        Subcommand("test", "test.csv", measures=("CodeUsage",)),
+        Subcommand("predict", "predict.csv", predicts=True),
+    )
+}
