@@ -18,10 +18,10 @@ from torch import Tensor
 from tinyworlds.api import World
 from tinyworlds.bench.command import run
 from tinyworlds.bench.report import Table
+from tinyworlds.checkpoints.search import data_settings_of
 from tinyworlds.data import H5DataModule
 from tinyworlds.data.held_out import Clips, held_out_clips
 from tinyworlds.errors import DataError
-from tinyworlds.evaluation.run import settings_of
 from tinyworlds.metrics.frames import psnr
 from tinyworlds.models.maskgit import SCHEDULES
 from tinyworlds.world.action_source import true_actions
@@ -127,7 +127,7 @@ def compare(
         plot: a PNG of the drift to write.
     """
     played = World.load(world, "auto")
-    settings = settings_of(Path(world), played.info.provenance) | ({"files": data} if data else {})
+    settings = data_settings_of(Path(world), played.info.provenance) | ({"files": data} if data else {})
     if not settings.get("files") and not settings.get("game"):
         raise DataError(f"{world} does not say which data it was trained on; name them with --data FILE.")
     module = H5DataModule(

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from tinyworlds.evaluation.pictures import open_loop_picture, open_loop_video
 from tinyworlds.metrics import frames as metrics
+from tinyworlds.nn.motion import motion_mask
 from tinyworlds.system.files import write_text
 from tinyworlds.world.rollout import RolloutOptions, RolloutResult, join_results
 
@@ -97,7 +98,7 @@ def rollout_figures(result: RolloutResult, options: RolloutOptions) -> dict[str,
         return figures
     prediction, truth = result.counted, result.truth
     error = metrics.mse(prediction, truth).mean(0)
-    mask = metrics.motion_mask(torch.cat([result.context, truth], dim=1))[:, -truth.shape[1] :]
+    mask = motion_mask(torch.cat([result.context, truth], dim=1))[:, -truth.shape[1] :]
     by_step = {
         "psnr_by_step": metrics.psnr(prediction, truth).mean(0),
         "repeat_psnr_by_step": metrics.psnr(result.repeated, truth).mean(0),

@@ -12,7 +12,8 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
 from callbacks.publishing import harmless, pictures_folder, publish
-from tinyworlds.media.pictures import error_picture, save_strip, to_uint8
+from tinyworlds.media.pictures import error_picture, save_strip
+from tinyworlds.media.pixels import as_pictures
 from tinyworlds.system.files import write_text
 
 
@@ -113,6 +114,6 @@ def _picture(path: Path, frames: Tensor, output: Tensor, title: str, count: int)
         frames[:count, -1],
         output[:count, -1],
     )  # one frame a clip shows more than one clip
-    rows = [to_uint8(last_truth), to_uint8(last_output), error_picture(last_output, last_truth)]
+    rows = [as_pictures(last_truth), as_pictures(last_output), error_picture(last_output, last_truth)]
     labels = ["truth", "reconstruction", "error x2"]
     save_strip(path, [list(row) for row in rows], labels, title=title)

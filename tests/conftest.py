@@ -42,3 +42,12 @@ def display() -> Iterator[str]:
     """An X display that stays up, whoever comes and goes."""
     with x_server("-noreset") as name:
         yield name
+
+
+@pytest.fixture
+def as_mac(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let torch see Apple's GPU and no other."""
+    import torch
+
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)

@@ -173,7 +173,7 @@ def test_throughput_counts_samples(make_trainer):
 
 @pytest.fixture
 def held_out(monkeypatch):
-    from tinyworlds.data.pixels import input_to_frames
+    from tinyworlds.media.pixels import input_to_frames
 
     def clips(module, num_frames, num_clips, split):
         assert split == "val"

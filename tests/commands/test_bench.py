@@ -11,7 +11,6 @@ import torch
 from small_worlds import random_world
 
 from benchmarks import held_keys, layouts, plots
-from tinyworlds.api import World
 from tinyworlds.bench import data, growth, memory, play, report, startup, training, worlds
 from tinyworlds.bench.pairing import Pairing
 from tinyworlds.bench.pattern import moving_frames
@@ -20,6 +19,7 @@ from tinyworlds.commands import bench
 from tinyworlds.commands.cli import main
 from tinyworlds.errors import ConfigError, DataError
 from tinyworlds.models.registry import STAGES
+from tinyworlds.world.core import WorldCore
 from tinyworlds.world.file import save_world
 
 CPU = torch.device("cpu")
@@ -84,15 +84,15 @@ def test_steps():
 
 
 def test_a_compiler_that_fails_is_noted(monkeypatch):
-    class Uncompilable(World):
+    class Uncompilable(WorldCore):
         def __init__(self, *args, compile=False, **settings):
             if compile:
                 raise RuntimeError("no compiler\nhere")
             super().__init__(*args, **settings)
 
     monkeypatch.setattr(play, "runs_natively", lambda network: False)
-    monkeypatch.setattr(play, "World", Uncompilable)
-    monkeypatch.setattr(worlds, "World", Uncompilable)
+    monkeypatch.setattr(play, "WorldCore", Uncompilable)
+    monkeypatch.setattr(worlds, "WorldCore", Uncompilable)
     figures = play.measure_step(TINY, CPU, rounds=1, seconds=0, num_compared=1)
     assert "ours, compiled" not in figures.times.seconds
     assert "ours, compiled failed: RuntimeError: no compiler here" in figures.notes

@@ -15,6 +15,7 @@ from tinyworlds.api import World
 from tinyworlds.commands import play as cli
 from tinyworlds.errors import ConfigError, DataError, DisplayError, MissingFileError, StorageError
 from tinyworlds.keys import KeyBinding, KeyEvent
+from tinyworlds.play import launch
 from tinyworlds.world.file import save_world
 
 PONG = types.SimpleNamespace(name="pong", title="Pong", public_file="")
@@ -31,7 +32,7 @@ def here(tmp_path, monkeypatch):
 @pytest.fixture
 def world(monkeypatch):
     world = FakeWorld(fps=15)
-    monkeypatch.setattr(cli, "_load", lambda *_: world)
+    monkeypatch.setattr(launch, "_load", lambda *_: world)
     return world
 
 
@@ -135,7 +136,7 @@ def test_a_display_that_does_not_answer_is_one_clear_line(world, monkeypatch):
 
 @pytest.mark.skipif("sys.platform != 'linux'")
 def test_without_a_display_the_browser_takes_the_windows_place(world, monkeypatch, capsys):
-    monkeypatch.setattr(cli, "_browser", lambda args, world, session: Leaving())
+    monkeypatch.setattr(launch, "_browser", lambda args, world, session: Leaving())
     assert cli.main(["fake.world"]) == 0
     assert "playing in the browser instead" in capsys.readouterr().err
 
@@ -184,14 +185,14 @@ class Rebinding(Leaving):
 def test_changed_keys_are_kept_in_the_file(here, monkeypatch, capsys):
     path = save_world(here / "tiny.world", tiny_world())
 
-    monkeypatch.setattr(cli, "_browser", lambda args, world, session: Rebinding())
+    monkeypatch.setattr(launch, "_browser", lambda args, world, session: Rebinding())
     assert cli.main([str(path), "--browser"]) == 0
     assert "saved the changed keys" in capsys.readouterr().out
     assert World.load(path).key_map == {"left": 1, "x": 3}
 
 
 def test_changed_keys_of_two_worlds_are_not_kept(world, monkeypatch, capsys):
-    monkeypatch.setattr(cli, "_browser", lambda args, world, session: Rebinding())
+    monkeypatch.setattr(launch, "_browser", lambda args, world, session: Rebinding())
     assert cli.main(["a.world", "b.world", "--browser"]) == 0
     assert "are not kept" in capsys.readouterr().out
 
@@ -255,7 +256,7 @@ def test_a_game_without_a_world_says_what_to_run(capsys):
 
 def test_a_game_finds_its_newest_world(world, here, monkeypatch, capsys):
     asked = []
-    monkeypatch.setattr(cli, "_load", lambda paths, *_: asked.extend(paths) or world)
+    monkeypatch.setattr(launch, "_load", lambda paths, *_: asked.extend(paths) or world)
     (here / "lightning_logs" / "pong").mkdir(parents=True)
     newest = here / "lightning_logs" / "pong" / "pong.world"
     newest.touch()

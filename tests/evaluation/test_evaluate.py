@@ -8,12 +8,12 @@ from fake_networks import FakeActions, FakeDynamics, FakeTokenizer, walk
 from tinyworlds.api import World
 from tinyworlds.commands.evaluate import main
 from tinyworlds.data.held_out import Clips, held_out_clips
-from tinyworlds.data.pixels import input_to_frames
 from tinyworlds.errors import ConfigError, DataError, VideoError
 from tinyworlds.evaluation.evaluate import evaluate_world
 from tinyworlds.evaluation.pictures import typical
 from tinyworlds.evaluation.report import Bar
 from tinyworlds.evaluation.run import write_report
+from tinyworlds.media.pixels import input_to_frames
 from tinyworlds.metrics.estimate import Estimate
 from tinyworlds.world.info import WorldInfo
 

@@ -3,7 +3,7 @@ import torch
 
 from tinyworlds.errors import ConfigError, DataError
 from tinyworlds.models import VideoTokenizer
-from tinyworlds.nn.losses import motion_loss, moving_pixels
+from tinyworlds.nn.losses import motion_loss
 
 SMALL = {
     "frame_size": 16,
@@ -89,14 +89,6 @@ def test_bf16_autocast_gives_whole_codes(tokenizer):
         assert torch.equal(tokenizer.ids(tokenizer.latents(ids)), ids)
         assert tokenizer.latents(ids).dtype == torch.float32
         assert tokenizer.loss(clip())["loss"].isfinite()
-
-
-def test_moving_pixels_are_those_off_the_median():
-    moving = moving_pixels(clip())
-    assert moving.shape == (2, 3, 1, 16, 16)
-    assert moving[0, 1, 0, 4:8, 4:8].all()
-    assert not moving[:, :, :, 8:].any()
-    assert not moving_pixels(clip(length=1)).any()
 
 
 def test_motion_loss_weighs_an_error_on_what_moves_more():

@@ -15,7 +15,7 @@ from x_server import happens, lit, screenshot, x_server
 
 from benchmarks.busy import busy
 from tinyworlds.keys import KeyHint
-from tinyworlds.play.overlay import COMMAND_HINTS, draw, enlarge, hint_lines
+from tinyworlds.play.overlay import COMMAND_HINTS, draw, fit_square, hint_lines
 from tinyworlds.play.session import PlayFrame
 
 
@@ -28,13 +28,13 @@ def a_frame(image, **changes):
 def test_enlarging_keeps_pixels_sharp_or_smooth():
     image = np.zeros((4, 4, 3), np.uint8)
     image[:, 2:] = 240
-    assert set(np.unique(enlarge(image, 512))) == {0, 240}
-    assert len(np.unique(enlarge(image, 512, smooth=True))) > 10
+    assert set(np.unique(fit_square(image, 512))) == {0, 240}
+    assert len(np.unique(fit_square(image, 512, smooth=True))) > 10
 
 
 @pytest.mark.parametrize("shape", [(64, 64), (48, 64), (120, 160), (100, 30), (7, 7)])
 def test_frames_of_any_shape_fit_the_window(shape):
-    picture = enlarge(np.full((*shape, 3), 200, np.uint8), 512)
+    picture = fit_square(np.full((*shape, 3), 200, np.uint8), 512)
     assert picture.shape == (512, 512, 3)
     share = (picture == 200).all(axis=-1).mean()
     assert share == pytest.approx(min(shape) / max(shape), abs=0.01)
@@ -43,7 +43,7 @@ def test_frames_of_any_shape_fit_the_window(shape):
 def test_figures_are_top_left_and_hints_at_the_bottom():
     image = np.full((64, 64, 3), 100, np.uint8)
     picture = draw(a_frame(image), ["Left left"])
-    plain = enlarge(image)
+    plain = fit_square(image)
     assert picture.shape == (512, 512, 3)
     changed = (picture != plain).any(axis=-1)
     assert changed[:50, :80].mean() > 0.9
@@ -71,8 +71,9 @@ PLAYER = """
 import sys
 from fake_world import FakeWorld
 from tinyworlds.commands import play as cli
+from tinyworlds.play import launch
 world = FakeWorld(fps=15)
-cli._load = lambda path, *_: world
+launch._load = lambda path, *_: world
 code = cli.main(["fake.world", "--recordings", sys.argv[1]])
 print("taken", world.taken)
 sys.exit(code)

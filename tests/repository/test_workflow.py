@@ -16,7 +16,7 @@ def commands(job: str) -> list[str]:
 def script_commands() -> list[str]:
     """What .ci/run does once its environment is there."""
     lines = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
-    return [line for line in lines if re.match(r"(pip|ruff|pytest|tinyworlds)\b", line)]
+    return [line for line in lines if re.match(r"(pip|ruff|lint-imports|mypy|pytest|tinyworlds)\b", line)]
 
 
 def test_ci_run_is_run_as_it_is() -> None:
@@ -46,6 +46,14 @@ def test_one_job_has_no_extras() -> None:
     install = commands("without-extras")[0]
     assert "[" not in install
     assert "-e ." in install
+
+
+def test_the_same_checks_run_before_a_commit() -> None:
+    file = ROOT / ".pre-commit-config.yaml"
+    (local,) = yaml.safe_load(file.read_text(encoding="utf-8"))["repos"]
+    _, *checks, _ = script_commands()
+    assert [hook["entry"] for hook in local["hooks"]] == checks
+    assert not any(hook["pass_filenames"] for hook in local["hooks"]), "they look at everything"
 
 
 def test_no_step_may_fail_unseen() -> None:

@@ -6,11 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
-import torch
 from tiny_runs import curve, words
 
 from tinyworlds import load_network
-from tinyworlds.training import strategies
 
 
 def fit(data: Path, run: Path, *more: str) -> None:
@@ -36,19 +34,3 @@ def test_two_processes(strategy: str, tiny_h5: Path, tmp_path: Path) -> None:
     middle = versions[0] / "checkpoints" / "step_2.ckpt"
     fit(tiny_h5, tmp_path, "--trainer.max_steps=4", f"--trainer.strategy={strategy}", f"--ckpt_path={middle}")
     assert curve(versions[0]) == pytest.approx(whole, rel=1e-5)
-
-
-def test_gloo_where_nccl_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    monkeypatch.setattr(torch.distributed, "is_nccl_available", lambda: False)
-    assert strategies.pick_strategy("ddp", "auto", "auto") == "ddp_gloo"
-    assert strategies.pick_strategy("auto", "gpu", 2) == "ddp_gloo"
-    assert strategies.pick_strategy("auto", "gpu", 1) == "auto"
-    monkeypatch.setattr(torch.distributed, "is_nccl_available", lambda: True)
-    assert strategies.pick_strategy("ddp", "auto", "auto") == "ddp"
-
-
-def test_cpu_keeps_what_was_asked_for() -> None:
-    assert strategies.pick_strategy("ddp", "cpu", 2) == "ddp"
-    assert isinstance(strategies.pick_strategy("fsdp", "cpu", 2), strategies.FullySharded)

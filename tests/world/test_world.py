@@ -13,8 +13,7 @@ from tiny_worlds import SIZES, change, tiny_world
 from tinyworlds.api import World
 from tinyworlds.errors import CheckpointError, ConfigError, DataError, MissingFileError
 from tinyworlds.models import LatentActionModel
-from tinyworlds.nn.kernels import loading
-from tinyworlds.nn.kernels import transformer_pass as native_transformer
+from tinyworlds.nn.kernels import loading, transformer_pass
 from tinyworlds.world.file import load_world, read_header, save_world
 from tinyworlds.world.info import WorldInfo
 from tinyworlds.world.start_clips import StartClips
@@ -352,7 +351,7 @@ def test_networks_must_belong_together(tmp_path):
 @pytest.mark.slow
 def test_a_compiled_world_shows_the_same_frames(monkeypatch):
     monkeypatch.setattr(
-        native_transformer, "_kernel", lambda channels: None
+        transformer_pass, "_kernel", lambda channels: None
     )  # which would leave nothing to compile
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=DeprecationWarning)  # the compiler's own

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from tinyworlds.actions.matching import idle_from_names, keys_from_names, match_actions, through_match
-from tinyworlds.data.pixels import frames_to_input
+from tinyworlds.media.pixels import frames_to_input
 
 if TYPE_CHECKING:
     from tinyworlds.data.gameplay import Gameplay

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from tinyworlds.actions.naming import infer_actions
+from tinyworlds.checkpoints.search import data_settings_of
 from tinyworlds.data.gameplay import Gameplay
-from tinyworlds.errors import DataError
+from tinyworlds.errors import ConfigError, DataError, MissingFileError
 from tinyworlds.metrics.usage import MIN_SHARE, contingency
+
+if TYPE_CHECKING:
+    from tinyworlds.world.core import WorldCore
+
+log = logging.getLogger(__name__)
+
+_COUNTED = 1024  # transitions
 
 ENOUGH = 200
 """Transitions from which on an action that hardly occurs counts as dead."""
@@ -74,6 +84,28 @@ def sample_gameplay(settings: dict[str, Any], num_frames: int, num_clips: int) -
     names = tuple(module.action_names)
     files = tuple(Path(file).name for file in module.files)
     return Gameplay(frames, actions, frames, actions, names, float(module.fps), files)
+
+
+def gameplay_of(world: WorldCore, path: Path, data: Sequence[str] | None = None) -> Gameplay | None:
+    """Return gameplay to count in: files that are named, else those of the training, where they are here."""
+    if world.info.actions == "latent" and world.latent_actions is None:
+        log.warning("%s holds no model to infer actions with: how often each occurs stays unknown", path)
+        return None
+    settings = dict(data_settings_of(path, world.info.provenance))
+    if data:
+        # other files may not have the episodes to split by
+        settings |= {"files": list(data), "split": "time"}
+    if not settings.get("files") and not settings.get("game"):
+        return None
+    settings = {"fps": world.fps, **settings, "frame_size": world.frame_size}
+    length = max(world.dynamics.context_frames, 2)
+    try:
+        return sample_gameplay(settings, length, -(-_COUNTED // (length - 1)))
+    except (MissingFileError, ConfigError, DataError) as error:
+        if data:
+            raise
+        log.warning("what the world was trained on is not at hand (%s): --data FILE names it", error)
+        return None
 
 
 def count_in_gameplay(world: Any, gameplay: Gameplay) -> Occurrence:

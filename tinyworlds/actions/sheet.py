@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -14,6 +15,9 @@ from tinyworlds.errors import VideoError
 from tinyworlds.media.pictures import enlarge, save_strip
 from tinyworlds.media.video import save_video
 
+if TYPE_CHECKING:
+    from tinyworlds.world.core import WorldCore
+
 log = logging.getLogger(__name__)
 
 _PANEL_PX = 128
@@ -23,6 +27,17 @@ _ARROW_GAIN = 3.0  # dreamt motion is a pixel or two
 _CLIP_COLUMNS = 4
 _INK, _PAPER = (255, 220, 60), (0, 0, 0)
 _FONT, _FONT_SCALE = cv2.FONT_HERSHEY_SIMPLEX, 0.4
+
+
+def draw(path: Path, sheet: str | None, world: WorldCore, found: Discovery) -> list[Path]:
+    """Save sheet and clip at `sheet`, or beside the world in `path`; return where they are."""
+    folder = path.parent if path.is_file() else path
+    picture = Path(sheet) if sheet else folder / f"{path.stem}_actions.png"
+    title = (
+        f"What each action of {world.game or path.stem} does: held for several frames from the same starts"
+    )
+    clip = save_clip(picture.with_suffix(".mp4"), found, world.fps)
+    return [save_sheet(picture, found, title), *([clip] if clip else [])]
 
 
 def save_sheet(path: Path, found: Discovery, title: str) -> Path:

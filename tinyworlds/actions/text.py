@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tinyworlds.actions.discovery import ActionReport, Discovery
@@ -10,6 +11,7 @@ from tinyworlds.actions.optical_flow import WORK_PX
 
 if TYPE_CHECKING:
     from tinyworlds.world.core import WorldCore
+    from tinyworlds.world.keys import Keys
 
 
 def findings(found: Discovery, world: WorldCore) -> str:
@@ -22,6 +24,21 @@ def findings(found: Discovery, world: WorldCore) -> str:
         parts.append(_confusion(found))
     parts.append(_proposal(found))
     return "\n\n".join(parts)
+
+
+def outcome(path: Path, world: WorldCore, keys: Keys, written: bool) -> str:
+    """Say what was stored, or how to store it."""
+    if written:
+        return f"Stored in {path}."
+    if (keys.key_map, keys.names, keys.idle) == (world.key_map, world.action_names, world.idle_action):
+        return f"{path} has these keys and names already."
+    here = ", ".join(f"{key}={action}" for key, action in world.key_map.items()) or "none"
+    if path.is_dir():
+        return f"The run's own keys: {here}. Export it to store others."
+    return (
+        f"Nothing was stored; {path} has the keys {here}. To store the proposal: "
+        f"tinyworlds actions {path} --write; to change single keys: --bind left=2"
+    )
 
 
 def _actions(found: Discovery, world: WorldCore) -> str:

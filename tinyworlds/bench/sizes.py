@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from tinyworlds.bench import reference
 from tinyworlds.bench.pattern import moving_frames
 from tinyworlds.checkpoints import v1_keys
-from tinyworlds.data.pixels import frames_to_input
 from tinyworlds.errors import ConfigError, did_you_mean
+from tinyworlds.media.pixels import frames_to_input
 from tinyworlds.models.base import Network
 from tinyworlds.models.registry import STAGES, network_class
 

@@ -53,14 +53,14 @@ def holds_several(path: str | Path) -> bool:
     return Path(path).is_dir() and not is_v1_folder(Path(path))
 
 
-def is_run(folder: Path) -> bool:
+def has_versions(folder: Path) -> bool:
     """Whether a folder is a run of ours in which a stage was begun."""
     return any(versions(folder, stage) for stage in STAGES)
 
 
 def runs_in(folder: Path) -> list[Path]:
     """Return the run folders of ours directly in `folder`."""
-    return [path for path in sorted(folder.iterdir()) if path.is_dir() and is_run(path)]
+    return [path for path in sorted(folder.iterdir()) if path.is_dir() and has_versions(path)]
 
 
 def list_candidates(folder: Path, stage: str | None = None) -> list[Candidate]:

@@ -8,10 +8,11 @@ question of :mod:`tinyworlds.checkpoints.world_search`.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -19,6 +20,7 @@ from torch import nn
 from tinyworlds.checkpoints.candidates import Candidate, holds_several, list_candidates
 from tinyworlds.checkpoints.load import CheckpointInfo, build_network, fingerprint, read_stage
 from tinyworlds.checkpoints.run_folder import version_dir_of_checkpoint
+from tinyworlds.data.gameplay import data_settings
 from tinyworlds.errors import CheckpointError, TinyWorldsError
 from tinyworlds.models.base import Network
 from tinyworlds.models.registry import STAGES
@@ -178,3 +180,11 @@ class Search:
         line = line if str(path) in line else f"{path}: {line}"
         self._skipped.append(line)
         self._say(f"skipped: {line}")
+
+
+def data_settings_of(path: Path, provenance: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the data settings a world was trained with: from its run folder, or from what its file tells."""
+    if path.is_dir():
+        version = locate(path, "dynamics", say=lambda skipped: None).version  # told when the world was loaded
+        return data_settings(version) if version else {}
+    return dict(provenance.get("data_settings") or {})

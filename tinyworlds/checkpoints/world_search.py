@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tinyworlds.checkpoints.candidates import holds_several, is_run, list_candidates, runs_in
+from tinyworlds.checkpoints.candidates import has_versions, holds_several, list_candidates, runs_in
 from tinyworlds.checkpoints.formats import holds_world
 from tinyworlds.checkpoints.load import fingerprint
 from tinyworlds.checkpoints.safetensors_file import read_safetensors
@@ -67,7 +67,7 @@ def locate_run(run: PathLike, say: Say = print) -> dict[str, Located]:
     run = Path(run)
     if not run.is_dir():
         raise MissingFileError(f"there is no run folder {run}: train one with 'tinyworlds train GAME'")
-    if not is_run(run):
+    if not has_versions(run):
         return _of_other_folder(run, say)
     dynamics = find_newest(run, _LEADING, say)
     if dynamics is None:

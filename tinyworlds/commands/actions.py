@@ -4,25 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from tinyworlds.errors import ConfigError, DataError, MissingFileError
+from tinyworlds.errors import ConfigError
 from tinyworlds.system.options import OptionParser
-
-if TYPE_CHECKING:
-    from tinyworlds.actions.discovery import Discovery
-    from tinyworlds.api import World
-    from tinyworlds.data.gameplay import Gameplay
-    from tinyworlds.world.keys import Keys
-
-log = logging.getLogger(__name__)
-
-_COUNTED = 1024  # transitions
-_MOST_ACTIONS = 1 << 16  # more is a damaged file
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -100,51 +87,27 @@ def _check_alone(args: argparse.Namespace) -> None:
             )
 
 
-# Changing what a person wants changed: no dreams are needed.
-
-
 def _change(path: Path, args: argparse.Namespace) -> int:
-    from tinyworlds.world.keys import changed_keys, write_keys
+    """Change what a person wants changed: no dreams are needed."""
+    from tinyworlds.world.keys import changed_keys, read_keys, write_keys
 
-    keys = changed_keys(_stored(path), args.bind, args.name, args.idle)
+    keys = changed_keys(read_keys(path), args.bind, args.name, args.idle)
     write_keys(path, keys)
-    print(json.dumps(_keys_json(keys)) if args.json else f"{path}: {_keys_text(keys)}")
+    print(json.dumps(keys.entries()) if args.json else f"{path}: stored {keys}")
     return 0
-
-
-def _stored(path: Path) -> Keys:
-    """The keys in a world file, without its weights."""
-    from tinyworlds.world.file import read_header
-    from tinyworlds.world.keys import Keys, known_keys
-
-    header = read_header(path)
-    try:
-        count = 1 if header.get("actions") == "none" else int(header["configs"]["dynamics"]["num_actions"])
-        if not 0 < count <= _MOST_ACTIONS:
-            raise ValueError(f"{count} actions")
-        given = [str(name) for name in header.get("action_names") or ()][:count]
-        names = (*given, *(f"action {i}" for i in range(len(given), count)))
-        keys = {str(key): int(action) for key, action in (header.get("key_map") or {}).items()}
-        idle = int(header.get("idle_action") or 0)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise DataError(
-            f"{path}: what it says of its actions is damaged ({error!r}): export it again"
-        ) from None
-    return Keys(known_keys(keys, count), names, idle if 0 <= idle < count else 0)
-
-
-# Finding out.
 
 
 def _find_out(path: Path, args: argparse.Namespace) -> int:
     from tinyworlds.actions.discovery import as_json, discover, work
     from tinyworlds.actions.naming import Naming
+    from tinyworlds.actions.occurrence import gameplay_of
+    from tinyworlds.actions.sheet import draw
     from tinyworlds.api import World
     from tinyworlds.system.progress import progress_bar
     from tinyworlds.world.keys import Keys, changed_keys, write_keys
 
     world = World.load(path, args.device)
-    gameplay = _gameplay(path, world, args.data)
+    gameplay = gameplay_of(world, path, args.data)
     enabled = sys.stderr.isatty() and not args.json
     with progress_bar("actions", work(world, gameplay), enabled) as advance:
         found = discover(world, gameplay, args.by, advance)
@@ -153,79 +116,18 @@ def _find_out(path: Path, args: argparse.Namespace) -> int:
         Keys(proposal.key_map, proposal.names, proposal.idle), args.bind, args.name, args.idle
     )
     found = found.with_proposal(Naming(keys.key_map, keys.names, keys.idle))
-    files = _draw(path, args.sheet, world, found)
+    files = draw(path, args.sheet, world, found) if args.sheet != "none" else []
     if args.write:
         write_keys(path, keys)
     if args.json:
         stored = keys if args.write else Keys(world.key_map, world.action_names, world.idle_action)
-        told = {"stored": _keys_json(stored), "files": [str(file) for file in files]}
+        told = {"stored": stored.entries(), "files": [str(file) for file in files]}
         print(json.dumps(as_json(found) | told))
         return 0
-    from tinyworlds.actions.text import findings
+    from tinyworlds.actions.text import findings, outcome
 
     print(findings(found, world))
     if files:
         print(f"Sheet and clip: {', '.join(map(str, files))}")
-    print(_outcome(path, world, keys, args.write))
+    print(outcome(path, world, keys, args.write))
     return 0
-
-
-def _gameplay(path: Path, world: World, data: list[str] | None) -> Gameplay | None:
-    """Gameplay to count in: the files named, else those the world was trained on, where they are here."""
-    from tinyworlds.actions.occurrence import sample_gameplay
-    from tinyworlds.evaluation.run import settings_of
-
-    if world.info.actions == "latent" and world.latent_actions is None:
-        log.warning("%s holds no model to infer actions with: how often each occurs stays unknown", path)
-        return None
-    settings = dict(settings_of(path, world.info.provenance))
-    if data:
-        settings |= {"files": data, "split": "time"}  # other files may not have the episodes to split by
-    if not settings.get("files") and not settings.get("game"):
-        return None
-    settings = {"fps": world.fps, **settings, "frame_size": world.frame_size}
-    length = max(world.dynamics.context_frames, 2)
-    try:
-        return sample_gameplay(settings, length, -(-_COUNTED // (length - 1)))
-    except (MissingFileError, ConfigError, DataError) as error:
-        if data:
-            raise
-        log.warning("what the world was trained on is not at hand (%s): --data FILE names it", error)
-        return None
-
-
-def _draw(path: Path, sheet: str | None, world: World, found: Discovery) -> list[Path]:
-    from tinyworlds.actions.sheet import save_clip, save_sheet
-
-    if sheet == "none":
-        return []
-    folder = path.parent if path.is_file() else path
-    picture = Path(sheet) if sheet else folder / f"{path.stem}_actions.png"
-    title = (
-        f"What each action of {world.game or path.stem} does: held for several frames from the same starts"
-    )
-    clip = save_clip(picture.with_suffix(".mp4"), found, world.fps)
-    return [save_sheet(picture, found, title), *([clip] if clip else [])]
-
-
-def _outcome(path: Path, world: World, keys: Keys, written: bool) -> str:
-    if written:
-        return f"Stored in {path}."
-    if (keys.key_map, keys.names, keys.idle) == (world.key_map, world.action_names, world.idle_action):
-        return f"{path} has these keys and names already."
-    here = ", ".join(f"{key}={action}" for key, action in world.key_map.items()) or "none"
-    if path.is_dir():
-        return f"The run's own keys: {here}. Export it to store others."
-    return (
-        f"Nothing was stored; {path} has the keys {here}. To store the proposal: "
-        f"tinyworlds actions {path} --write; to change single keys: --bind left=2"
-    )
-
-
-def _keys_json(keys: Keys) -> dict[str, Any]:
-    return {"key_map": keys.key_map, "action_names": list(keys.names), "idle_action": keys.idle}
-
-
-def _keys_text(keys: Keys) -> str:
-    bound = ", ".join(f"{key} = {action} {keys.names[action]}" for key, action in keys.key_map.items())
-    return f"stored the keys {bound or 'none'}; no key = {keys.idle} {keys.names[keys.idle]}"

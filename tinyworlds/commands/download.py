@@ -4,44 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
-from tinyworlds.errors import ConfigError, MissingFileError, StorageError, TinyWorldsError, did_you_mean
-from tinyworlds.sources.hub.fetch import Item, check_space, fetch, format_bytes, plan
-from tinyworlds.sources.hub.kinds import DATASETS, MODELS, WORLDS, Kind
+from tinyworlds.errors import ConfigError, MissingFileError, StorageError
+from tinyworlds.sources.hub.fetch import GOES_ON, Item, check_space, fetch, format_bytes, plan
+from tinyworlds.sources.hub.kinds import DATASETS, KINDS, MODELS, WORLDS, Kind
 from tinyworlds.sources.hub.listing import Listing, Source, select
 from tinyworlds.sources.hub.remembered import recall, remember
-from tinyworlds.system.files import storage_error
+from tinyworlds.system.files import storing
 from tinyworlds.system.locks import locked
 from tinyworlds.system.options import call
-
-_USAGE = """usage: tinyworlds download datasets|models|worlds [OPTIONS]
-
-Fetch public files, verified and resumable. Without options: all of that kind.
-
-  datasets  gameplay files into data/, such as --pattern zelda_frames.h5
-  models    weights of the original program into models/SUITE/, such as --suite sonic
-  worlds    .world files into worlds/
-
---dry-run shows what there is; tinyworlds download models --help tells all options."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """What was asked for; the fields are the options of the commands below."""
-
-    kind: Kind
-    pattern: Sequence[str] | None
-    suite: str | None
-    folder: Path
-    repo: str
-    revision: str
-    source: str | None
-    offline: bool
-    overwrite: bool
-    dry_run: bool
 
 
 def main(argv: list[str]) -> int:
@@ -50,137 +24,76 @@ def main(argv: list[str]) -> int:
     Raises:
         TinyWorldsError: for the dispatcher to print.
     """
-    if not argv or argv[0] in ("-h", "--help"):
-        print(_USAGE)
-        return 0 if argv else ConfigError.exit_code
-    functions: dict[str, Callable[..., int]] = {"datasets": datasets, "models": models, "worlds": worlds}
-    word, *options = argv
-    if word not in functions:
-        raise ConfigError(
-            f"'{word}' cannot be downloaded.{did_you_mean(word, functions)} There are {', '.join(functions)}"
-        )
-    return call(functions[word], options, f"download {word}")
+    return call(download, argv, "download")
 
 
-def datasets(
+def download(
+    kind: Literal["datasets", "models", "worlds"],
     pattern: list[str] | None = None,
-    out: str = DATASETS.folder,
-    repo: str = DATASETS.repo,
-    revision: str = "main",
-    source: str | None = None,
-    offline: bool = False,
-    overwrite: bool = False,
-    dry_run: bool = False,
-) -> int:
-    """Fetch gameplay files to where the games expect them.
-
-    Args:
-        pattern: names of files, such as zelda_frames.h5 or "*.h5"; default: all.
-        out: folder to put them in.
-        repo: repository on the hub, OWNER/NAME.
-        revision: branch, tag or commit of it.
-        source: folder to copy from instead of the hub, laid out as the repository.
-        offline: use no network: verify what is here against what the hub said last time.
-        overwrite: replace files here that differ from the published ones.
-        dry_run: show what would be fetched, and fetch nothing.
-    """
-    return _run(
-        Request(DATASETS, pattern, None, Path(out), repo, revision, source, offline, overwrite, dry_run)
-    )
-
-
-def models(
     suite: str | None = None,
-    pattern: list[str] | None = None,
-    out: str = MODELS.folder,
-    repo: str = MODELS.repo,
+    out: str | None = None,
+    repo: str | None = None,
     revision: str = "main",
     source: str | None = None,
     offline: bool = False,
     overwrite: bool = False,
     dry_run: bool = False,
 ) -> int:
-    """Fetch trained weights of the three stages, one folder for each suite.
+    """Fetch public files, verified and resumable. Without options: all of that kind.
 
     Args:
-        suite: folder of the repository, such as sonic; default: all.
-        pattern: names of files, such as "*dynamics*"; default: all.
-        out: folder to put them in.
-        repo: repository on the hub, OWNER/NAME.
+        kind: datasets: gameplay files into data/; models: weights of the original program into models/SUITE/;
+            worlds: .world files into worlds/.
+        pattern: names of files, such as zelda_frames.h5 or "*.h5"; default: all.
+        suite: of the models, a folder of the repository, such as sonic; default: all.
+        out: folder to put them in; default: data, models or worlds.
+        repo: repository on the hub, OWNER/NAME; default: AlmondGod/tinyworlds, of models and worlds
+            AlmondGod/tinyworlds-models.
         revision: branch, tag or commit of it.
         source: folder to copy from instead of the hub, laid out as the repository.
         offline: use no network: verify what is here against what the hub said last time.
         overwrite: replace files here that differ from the published ones.
         dry_run: show what would be fetched, and fetch nothing.
     """
-    return _run(
-        Request(MODELS, pattern, suite, Path(out), repo, revision, source, offline, overwrite, dry_run)
-    )
-
-
-def worlds(
-    pattern: list[str] | None = None,
-    out: str = WORLDS.folder,
-    repo: str = WORLDS.repo,
-    revision: str = "main",
-    source: str | None = None,
-    offline: bool = False,
-    overwrite: bool = False,
-    dry_run: bool = False,
-) -> int:
-    """Fetch .world files, ready to be played.
-
-    Args:
-        pattern: names of files, such as zelda.world; default: all.
-        out: folder to put them in.
-        repo: repository on the hub, OWNER/NAME.
-        revision: branch, tag or commit of it.
-        source: folder to copy from instead of the hub, laid out as the repository.
-        offline: use no network: verify what is here against what the hub said last time.
-        overwrite: replace files here that differ from the published ones.
-        dry_run: show what would be fetched, and fetch nothing.
-    """
-    return _run(
-        Request(WORLDS, pattern, None, Path(out), repo, revision, source, offline, overwrite, dry_run)
-    )
-
-
-def _run(request: Request) -> int:
-    source, folder = _source(request), request.folder
-    listing = source.listing() if source else recall(folder, request.repo)
-    files = select(listing, request.kind.suffixes, request.pattern, request.suite)
-    if source:
-        files = [source.with_checksum(file) for file in files]
-    items = plan(files, folder, request.kind.name_here, request.overwrite)
+    what = KINDS[kind]
+    folder, repo = Path(out or what.folder), repo or what.repo
+    if suite is not None and what is not MODELS:
+        raise ConfigError(f"--suite is for models; choose among the {kind} with --pattern")
+    files_from = _source(source, offline, repo, what.repo_type, revision)
+    listing = files_from.listing() if files_from else recall(folder, repo)
+    files = select(listing, what.suffixes, pattern, suite)
+    if files_from:
+        files = [files_from.with_checksum(file) for file in files]
+    items = plan(files, folder, what.name_here, overwrite)
     missing = [item for item in items if not item.here]
     _show(listing, items)
     if missing:
         free = format_bytes(check_space(missing, folder))
         size = format_bytes(sum(item.missing_bytes for item in missing))
         print(f"to fetch: {size} into {folder.as_posix()}, where {free} are free", flush=True)
-    if request.dry_run:
+    if dry_run:
         return 0
     if listing.revision:
         with contextlib.suppress(StorageError):  # only --offline wants it, and it can say so
             remember(folder, listing)
     if missing:
-        _fetch_all(source, missing, folder)
-    for command in _next_commands(request.kind, [item.target for item in items], folder):
+        _fetch_all(files_from, missing, folder)
+    for command in _next_commands(what, [item.target for item in items], folder):
         print(f"next: {command}")
     return 0
 
 
-def _source(request: Request) -> Source | None:
+def _source(folder: str | None, offline: bool, repo: str, repo_type: str, revision: str) -> Source | None:
     """Where to read from; nowhere when offline."""
-    if request.source is not None:
+    if folder is not None:
         from tinyworlds.sources.hub.folder_source import FolderSource
 
-        return FolderSource(request.source)
-    if request.offline:
+        return FolderSource(folder)
+    if offline:
         return None
     from tinyworlds.sources.hub.hub_source import HubSource
 
-    return HubSource(request.repo, request.kind.repo_type, request.revision)
+    return HubSource(repo, repo_type, revision)
 
 
 def _show(listing: Listing, items: Sequence[Item]) -> None:
@@ -202,17 +115,13 @@ def _fetch_all(source: Source | None, missing: Sequence[Item], folder: Path) -> 
             "this without --offline, or give a copy of the repository with --source FOLDER"
         )
     try:
-        with locked(folder / ".cache" / "hub.lock", f"fetching into {folder}"):
+        with storing(folder, GOES_ON), locked(folder / ".cache" / "hub.lock", f"fetching into {folder}"):
             for item in missing:
                 fetch(source, item)
                 print(f"{item.target.as_posix()}: fetched and verified", flush=True)
     except KeyboardInterrupt:
         print("stopped; the same command goes on where it was", file=sys.stderr)
         raise
-    except TinyWorldsError:
-        raise
-    except OSError as error:
-        raise storage_error(folder, error) from error
 
 
 def _next_commands(kind: Kind, targets: Sequence[Path], folder: Path) -> list[str]:

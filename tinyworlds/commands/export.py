@@ -27,8 +27,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     settings = {name: value for name, value in settings.items() if value is not None}
     from tinyworlds.checkpoints.search import locate
     from tinyworlds.checkpoints.world_search import locate_run
-    from tinyworlds.commands.convert import written
     from tinyworlds.export.build import build_world, evaluated_figures
+    from tinyworlds.export.convert import written
     from tinyworlds.export.loading import world_from_checkpoints
     from tinyworlds.world.file import save_world
 

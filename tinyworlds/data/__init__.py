@@ -12,8 +12,8 @@ _HOMES = {
     "FrameFile": "tinyworlds.data.reader",
     "FrameWriter": "tinyworlds.data.writer",
     "H5DataModule": "tinyworlds.data.module",
-    "frames_to_input": "tinyworlds.data.pixels",
-    "input_to_frames": "tinyworlds.data.pixels",
+    "frames_to_input": "tinyworlds.media.pixels",
+    "input_to_frames": "tinyworlds.media.pixels",
     "read_info": "tinyworlds.data.schema",
 }
 

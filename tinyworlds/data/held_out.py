@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tinyworlds.data.pixels import frames_to_input
+from tinyworlds.media.pixels import frames_to_input
 
 
 @dataclass(frozen=True)

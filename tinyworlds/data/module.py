@@ -17,12 +17,12 @@ from tinyworlds.data.cache import build_cache
 from tinyworlds.data.codes import CodesFile
 from tinyworlds.data.collection import Collection
 from tinyworlds.data.dataset import Batch, WindowDataset, already_a_batch
-from tinyworlds.data.pixels import frames_to_input
 from tinyworlds.data.reader import FrameFile
 from tinyworlds.data.sampler import Order, TrainBatches
 from tinyworlds.data.sources import find_files, game_defaults
 from tinyworlds.data.windows import check_split
 from tinyworlds.errors import ConfigError
+from tinyworlds.media.pixels import frames_to_input
 
 
 class TrainLoader(DataLoader):

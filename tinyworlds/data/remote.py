@@ -33,8 +33,8 @@ from tinyworlds.data.remote_access import (
     read,
     shown,
 )
-from tinyworlds.errors import DataError, StorageError, TinyWorldsError
-from tinyworlds.system.files import move_into_place, path_in, storage_error, write_text
+from tinyworlds.errors import DataError, StorageError
+from tinyworlds.system.files import move_into_place, path_in, storing, write_text
 from tinyworlds.system.locks import locked
 from tinyworlds.system.progress import progress_bar
 
@@ -76,16 +76,12 @@ def _fetch_once(url: str, is_wanted: Callable[[str], bool], folder: Path) -> tup
         warnings.warn(f"the copies of last time are used: {error}", stacklevel=4)
         return before
     targets = [path_in(folder / digest(file.url) / file.version, file.name) for file in files]
-    try:
+    with storing(folder):
         if not all(target.exists() for target in targets):
             with locked(folder / "fetching.lock", f"fetching {shown(url)}"):
                 _fetch_missing(url, files, targets, folder)
         if before != tuple(map(str, targets)):
             write_text(note, json.dumps([target.relative_to(folder).as_posix() for target in targets]))
-    except TinyWorldsError:
-        raise
-    except OSError as error:
-        raise storage_error(folder, error) from error
     return tuple(map(str, targets))
 
 

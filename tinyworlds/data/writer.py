@@ -18,7 +18,7 @@ import numpy as np
 
 from tinyworlds.data.schema import SCHEMA_VERSION
 from tinyworlds.errors import DataError
-from tinyworlds.system.files import move_into_place, storage_error
+from tinyworlds.system.files import move_into_place, storage_error, storing
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -59,13 +59,11 @@ class FrameWriter:
         self._has_actions = action_names is not None
         self._frames: list[np.ndarray] = []
         self._labels: list[tuple[int, float, bool]] = []
-        try:
+        with storing(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._target = Target(self.partial)
             self._file = h5py.File(self._target, "w")
             self._create(fps, source, action_names)
-        except OSError as error:
-            raise storage_error(self.path, error) from error
 
     def append(
         self, frame: np.ndarray, action: int = 0, reward: float = 0.0, episode_end: bool = False
@@ -107,7 +105,8 @@ class FrameWriter:
             self._file.close()
             self._target.close()
             self._check_disk()
-            self._move()
+            with storing(self.path):
+                move_into_place(self.partial, self.path)
         except BaseException:
             self.discard()
             raise
@@ -167,12 +166,6 @@ class FrameWriter:
         self._check_disk()
         self._frames.clear()
         self._labels.clear()
-
-    def _move(self) -> None:
-        try:
-            move_into_place(self.partial, self.path)
-        except OSError as error:
-            raise storage_error(self.path, error) from error
 
     def _check_disk(self) -> None:
         if self._target.error is not None:

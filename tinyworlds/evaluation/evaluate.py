@@ -34,6 +34,7 @@ from tinyworlds.metrics import frames as metrics
 from tinyworlds.metrics import usage
 from tinyworlds.metrics.estimate import Estimate
 from tinyworlds.models.maskgit import Sampling
+from tinyworlds.nn.motion import motion_mask, temporal_median
 from tinyworlds.world.action_source import true_actions
 from tinyworlds.world.core import WorldCore
 from tinyworlds.world.rollout import RolloutOptions, RolloutResult, join_results, open_loop
@@ -229,7 +230,7 @@ class _Judge:
 
     def _motion(self, frames: Tensor, rebuilt: Tensor, one_step: Tensor, free: Tensor) -> dict[str, Tensor]:
         """PSNR of what moves, and how far above the temporal median's; NaN where nothing moves."""
-        mask, still = metrics.motion_mask(frames), metrics.temporal_median(frames)
+        mask, still = motion_mask(frames), temporal_median(frames)
         context = self.world.context_frames
 
         def gain(prediction: Tensor, start: int) -> tuple[Tensor, Tensor]:

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from tinyworlds.errors import VideoError
 from tinyworlds.evaluation.report import Report
-from tinyworlds.media.pictures import error_picture, save_strip, strip, to_uint8
+from tinyworlds.media.pictures import error_picture, save_strip, strip
+from tinyworlds.media.pixels import as_pictures
 from tinyworlds.media.video import save_video
 from tinyworlds.system.files import replacing
 from tinyworlds.world.action_source import true_actions
@@ -45,7 +46,7 @@ def typical(frames: Tensor, count: int) -> list[int]:
 
 def tokenizer_picture(path: Path, truth: Tensor, reconstruction: Tensor, title: str = "") -> Path:
     """Truth, reconstruction and error of frames [N, C, H, W], one a column."""
-    rows = [to_uint8(truth), to_uint8(reconstruction), error_picture(reconstruction, truth)]
+    rows = [as_pictures(truth), as_pictures(reconstruction), error_picture(reconstruction, truth)]
     return save_strip(
         path, [list(row) for row in rows], ["truth", "reconstruction", ERROR_LABEL], title=title
     )
@@ -55,12 +56,12 @@ def open_loop_picture(path: Path, result: RolloutResult, clips: list[int], title
     """Truth, prediction and error of some clips of a rollout, three rows each; given frames come first."""
     rows, labels = [], []
     num_given, num_generated = result.context.shape[1], result.prediction.shape[1]
-    blank = np.full_like(to_uint8(result.context[0, 0]), BLANK)
+    blank = np.full_like(as_pictures(result.context[0, 0]), BLANK)
     for number, clip in enumerate(clips, start=1):
-        given = list(to_uint8(result.context[clip]))
+        given = list(as_pictures(result.context[clip]))
         truth, predicted = result.truth[clip], result.prediction[clip]
-        rows.append([*given, *to_uint8(truth)])
-        rows.append([*[blank] * num_given, *to_uint8(predicted)])
+        rows.append([*given, *as_pictures(truth)])
+        rows.append([*[blank] * num_given, *as_pictures(predicted)])
         rows.append([*[blank] * num_given, *error_picture(predicted[: len(truth)], truth)])
         labels += [f"{number} truth", f"{number} prediction", f"{number} {ERROR_LABEL}"]
     columns = ["given"] * num_given + [f"+{number + 1}" for number in range(num_generated)]
@@ -74,7 +75,7 @@ def open_loop_video(path: Path, result: RolloutResult, clips: list[int], fps: fl
     """
     played = []
     for number, clip in enumerate(clips, start=1):
-        given = to_uint8(result.context[clip])
+        given = as_pictures(result.context[clip])
         truth, predicted = result.truth[clip], result.prediction[clip]
         error = error_picture(predicted[: len(truth)], truth)
         scale = max(1, round(256 / given.shape[1]))
@@ -85,7 +86,7 @@ def open_loop_video(path: Path, result: RolloutResult, clips: list[int], fps: fl
             )
         length = len(predicted)
         panels = zip(
-            _padded(to_uint8(truth), length), to_uint8(predicted), _padded(error, length), strict=True
+            _padded(as_pictures(truth), length), as_pictures(predicted), _padded(error, length), strict=True
         )
         for step, frames in enumerate(panels, start=1):
             captions = [f"{name}: truth", f"prediction +{step}", ERROR_LABEL]
@@ -132,8 +133,8 @@ def action_sheet(path: Path, world: WorldCore, frames: Tensor, names: list[str],
     actions = None
     if world.info.actions == "latent":
         actions = true_actions(world.latent_actions, start[None], None, world.dynamics.context_frames)
-    dreamt = to_uint8(dream_actions(world, start, None if actions is None else actions[0], num_frames))
-    first = to_uint8(start[-1])
+    dreamt = as_pictures(dream_actions(world, start, None if actions is None else actions[0], num_frames))
+    first = as_pictures(start[-1])
     rows = [[first, *row] for row in dreamt]
     labels = [f"{i}: {names[i]}" if i < len(names) else str(i) for i in range(len(rows))]
     columns = ["start"] + [f"+{number + 1}" for number in range(num_frames)]

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tinyworlds.checkpoints.search import data_settings_of
 from tinyworlds.errors import MissingFileError
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def evaluate(
 
     path = Path(path)
     world = open_world(path, device, precision=precision)
-    settings = dict(data_settings or settings_of(path, world.info.provenance))
+    settings = dict(data_settings or data_settings_of(path, world.info.provenance))
     if data is not None:
         if not settings:
             log.warning("%s does not say how its data were split: clips may be among those trained on.", path)
@@ -122,17 +123,6 @@ def write_report(
         draw.actions_plot(folder / "actions.png", report)
     written = {name: caption for name, caption in PICTURES.items() if (folder / name).exists()}
     report.write(folder, bars, written)
-
-
-def settings_of(path: Path, provenance: dict[str, Any]) -> dict[str, Any]:
-    """The data settings a world was trained with: from its run folder, or from what its file tells."""
-    if path.is_dir():
-        from tinyworlds.checkpoints.search import locate
-        from tinyworlds.data.gameplay import data_settings
-
-        version = locate(path, "dynamics", say=lambda skipped: None).version  # told when the world was loaded
-        return data_settings(version) if version else {}
-    return dict(provenance.get("data_settings") or {})
 
 
 def default_folder(path: Path) -> Path:

@@ -20,8 +20,8 @@ from tinyworlds.checkpoints.load import fingerprint
 from tinyworlds.checkpoints.search import Located
 from tinyworlds.checkpoints.world_search import check_complete, locate_run, networks_of
 from tinyworlds.data.gameplay import Gameplay, data_settings, read_gameplay
-from tinyworlds.data.pixels import frames_to_input
 from tinyworlds.errors import ConfigError, MissingFileError
+from tinyworlds.media.pixels import frames_to_input
 from tinyworlds.models.fit import check_fit
 from tinyworlds.models.registry import STAGE_OF_PART
 from tinyworlds.world.action_source import infer_actions

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
+from tinyworlds.media.pixels import as_pictures
 from tinyworlds.system.files import replacing
 
 INK, PAPER = (20, 20, 20), (255, 255, 255)
@@ -17,16 +18,10 @@ FONT_PX, GAP_PX = 15, 4
 STRIP_WIDTH_PX = 1800
 
 
-def to_uint8(frames: torch.Tensor) -> np.ndarray:
-    """Frames for the eye: float [..., C, H, W] in [-1, 1] (clamped) -> uint8 [..., H, W, C]."""
-    scaled = ((frames.detach().float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
-    return scaled.movedim(-3, -1).cpu().numpy()
-
-
 def error_picture(prediction: torch.Tensor, truth: torch.Tensor, gain: float = 2.0) -> np.ndarray:
     """The absolute error times `gain`, black where right: [..., C, H, W] twice -> uint8 [..., H, W, C]."""
     error = (prediction.float().clamp(-1, 1) - truth.float()).abs() * gain
-    return to_uint8(error - 1)
+    return as_pictures(error - 1)
 
 
 @lru_cache(maxsize=8)

@@ -39,15 +39,6 @@ def table_nmi(table: Tensor) -> Tensor:
     return torch.where(known, information / mean.clamp_min(1e-9), torch.zeros_like(mean))
 
 
-def normalised_mutual_information(latent: Tensor, true: Tensor) -> float:
-    """How much latent actions tell about true ones, 0 to 1, normalised by the arithmetic mean entropy."""
-    if latent.shape != true.shape:
-        raise ValueError(f"latent {tuple(latent.shape)} and true {tuple(true.shape)} actions differ in shape")
-    if not latent.numel():
-        return float("nan")
-    return float(table_nmi(contingency(latent, true, int(latent.max()) + 1, int(true.max()) + 1)))
-
-
 def bootstrap_nmi(tables: Tensor, seed: int = 0, rounds: int = 400) -> Estimate:
     """NMI over all clips, its 95 % interval from redrawing clips; `tables` [N, A, K] count pairs by clip."""
     value = float(table_nmi(tables.sum(0)))
@@ -81,12 +72,6 @@ class CodeCounter(Metric):
         """Share of each id among all seen, [num_codes]."""
         return self.counts.double() / self.counts.sum().clamp_min(1)
 
-    @property
-    def evenness(self) -> float:
-        """Entropy of the ids over the most it could be: 1 all equally often, 0 collapsed to one."""
-        most = torch.log(torch.tensor(float(max(self.num_codes, 2))))
-        return float(torch.special.entr(self.shares).sum() / most)
-
 
 class CodePerplexity(CodeCounter):
     """Perplexity of the codes: how many equally frequent ones would be as varied; 1 is collapse."""
@@ -106,26 +91,3 @@ class ActionUsage(CodeCounter):
     def compute(self) -> Tensor:
         """The number of actions used, as a float tensor."""
         return (self.shares >= self.min_share).sum().float()
-
-
-class MutualInformation(Metric):
-    """Normalised mutual information between latent and true actions over all batches."""
-
-    full_state_update = False
-    higher_is_better = True
-
-    table: Tensor
-
-    def __init__(self, num_latent: int, num_true: int, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        default = torch.zeros(num_true, num_latent, dtype=torch.float64)
-        self.add_state("table", default=default, dist_reduce_fx="sum")
-
-    def update(self, latent: Tensor, true: Tensor) -> None:
-        """Add action ids of one shape."""
-        num_true, num_latent = self.table.shape
-        self.table += contingency(latent, true, num_latent, num_true)
-
-    def compute(self) -> Tensor:
-        """A value in [0, 1]."""
-        return table_nmi(self.table).float()

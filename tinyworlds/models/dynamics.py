@@ -72,8 +72,7 @@ class DynamicsModel(Network):
         _check_choices(num_patches, num_bins, num_actions, num_experts, top_k)
         build = pick("architecture", architecture, {"v1": build_v1, "v2": build_v2})
         quantizer = FSQ(latent_dim, num_bins, stored=False)
-        sizes = {"embed_dim": embed_dim, "num_heads": num_heads, "hidden_dim": hidden_dim}
-        sizes["num_blocks"] = num_blocks
+        sizes = (embed_dim, num_heads, hidden_dim, num_blocks)
         parts = build(round(num_patches**0.5), quantizer, num_actions, num_experts, top_k, sizes)
         self.token_input, self.conditioning, self.transformer, self.output, self.masking, joint = parts
         self.joint_horizon = joint

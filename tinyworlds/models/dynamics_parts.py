@@ -13,7 +13,7 @@ from tinyworlds.nn.codes import CodeLogits, CodeTable
 from tinyworlds.nn.fsq import FSQ
 from tinyworlds.nn.linear import Linear
 from tinyworlds.nn.positions import LearnedPlace, SpaceCode
-from tinyworlds.nn.transformer import v1_transformer, v2_transformer
+from tinyworlds.nn.transformer import Transformer, v1_transformer, v2_transformer
 
 
 class VectorInput(nn.Module):
@@ -90,22 +90,26 @@ class DynamicsParts(NamedTuple):
 
     token_input: nn.Module
     conditioning: nn.Module
-    transformer: nn.Module
-    output: nn.Module
+    transformer: Transformer
+    output: Linear | CodeLogits
     masking: nn.Module
     joint_horizon: bool
 
 
+Sizes = tuple[int, int, int, int]
+"""Of the transformer: `embed_dim`, `num_heads`, `hidden_dim`, `num_blocks`."""
+
+
 def build_v1(
-    grid: int, quantizer: FSQ, num_actions: int, num_experts: int, top_k: int, sizes: dict[str, int]
+    grid: int, quantizer: FSQ, num_actions: int, num_experts: int, top_k: int, sizes: Sizes
 ) -> DynamicsParts:
     """Parts that public weights need."""
-    embed_dim = sizes["embed_dim"]
+    embed_dim, *_ = sizes
     actions = ActionVectors(num_actions) if num_actions else NoActions()
     return DynamicsParts(
         VectorInput(quantizer, embed_dim, grid),
         actions,
-        v1_transformer(**sizes, condition_dim=actions.dim, num_experts=num_experts, top_k=top_k),
+        v1_transformer(*sizes, condition_dim=actions.dim, num_experts=num_experts, top_k=top_k),
         Linear(embed_dim, quantizer.num_codes),
         UniformMasking(quantizer.num_codes),
         joint_horizon=True,
@@ -113,14 +117,14 @@ def build_v1(
 
 
 def build_v2(
-    grid: int, quantizer: FSQ, num_actions: int, num_experts: int, top_k: int, sizes: dict[str, int]
+    grid: int, quantizer: FSQ, num_actions: int, num_experts: int, top_k: int, sizes: Sizes
 ) -> DynamicsParts:
     """Parts of new training."""
-    embed_dim = sizes["embed_dim"]
+    embed_dim, *_ = sizes
     return DynamicsParts(
         TwoCodeInput(quantizer, embed_dim, grid),
         ActionEmbedding(num_actions, embed_dim),
-        v2_transformer(**sizes, grid=grid, conditioned=True, num_experts=num_experts, top_k=top_k),
+        v2_transformer(*sizes, grid=grid, conditioned=True, num_experts=num_experts, top_k=top_k),
         CodeLogits(quantizer, embed_dim),
         FrameMasking(quantizer.num_codes),
         joint_horizon=False,

@@ -12,13 +12,19 @@ After Genie (https://arxiv.org/abs/2402.15391, section 2.1). The network is four
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from torch import Tensor
 
 from tinyworlds.errors import ConfigError, DataError
 from tinyworlds.models import latent_actions_v1, latent_actions_v2
 from tinyworlds.models.base import Network, check_frames, check_grid, check_heads, check_positive, pick
+from tinyworlds.models.latent_actions_v1 import ActionParts
 
-_ARCHITECTURES = {"v1": latent_actions_v1.build, "v2": latent_actions_v2.build}
+_ARCHITECTURES: dict[str, Callable[..., ActionParts]] = {
+    "v1": latent_actions_v1.build,
+    "v2": latent_actions_v2.build,
+}
 
 
 class LatentActionModel(Network):

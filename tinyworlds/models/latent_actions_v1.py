@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -19,11 +19,24 @@ VARIANCE_WEIGHT = 100.0
 VARIANCE_FLOOR = 0.01
 
 
+class ActionQuantizer(Protocol):
+    """Vectors to latents, which are actions."""
+
+    def __call__(self, vectors: Tensor) -> Tensor:
+        """Latents ``[..., A]`` of vectors ``[..., A]``."""
+
+    def ids(self, latents: Tensor) -> Tensor:
+        """Actions ``[...]`` of latents."""
+
+    def latents(self, ids: Tensor) -> Tensor:
+        """Latents of actions."""
+
+
 class ActionParts(NamedTuple):
     """What an architecture chooses; the signatures are in `latent_actions`."""
 
     encoder: nn.Module
-    quantizer: nn.Module
+    quantizer: ActionQuantizer
     decoder: nn.Module
     objective: nn.Module
 

@@ -140,11 +140,14 @@ class ChangeDecoder(nn.Module):
 
     def _start_near_copy(self) -> None:
         """A fresh decoder nearly repeats the frame, each action leaning to another displacement."""
+        shift_bias, paint_bias = self.to_shift.bias, self.to_paint.bias
+        assert shift_bias is not None
+        assert paint_bias is not None
         with torch.no_grad():
             self.to_shift.weight.mul_(0.1)
-            for silent in (self.to_shift.bias, self.to_paint.weight, self.to_paint.bias):
+            for silent in (shift_bias, self.to_paint.weight, paint_bias):
                 silent.zero_()
-            self.to_shift.bias[num_shifts(self.radius) // 2] = COPY_LOGIT
+            shift_bias[num_shifts(self.radius) // 2] = COPY_LOGIT
 
     def every_change(self, before: Tensor) -> Tensor:
         """Pictures ``[N, C, h, w]`` after each action: ``[N, num_actions, C, h, w]``."""

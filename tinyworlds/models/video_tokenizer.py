@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-import torch
 from torch import Tensor, nn
 
 from tinyworlds.models.base import (
@@ -226,8 +225,3 @@ class VideoTokenizer(Network):
         """Training loss on ``[B, T, C, H, W]`` in [-1, 1]: `loss`, and its part `reconstruction`."""
         reconstruction = self._reconstruction_loss(self(frames), frames)
         return {"loss": reconstruction, "reconstruction": reconstruction}
-
-
-def clamp_frames(frames: Tensor) -> Tensor:
-    """Limit decoded frames to [-1, 1], before they are shown or fed back."""
-    return torch.clamp(frames, -1.0, 1.0)

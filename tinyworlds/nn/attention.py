@@ -197,6 +197,8 @@ class FusedAttention(Attention):
     The norm bounds the logits and so keeps training steady (https://arxiv.org/abs/2302.05442, section 2).
     """
 
+    rotary: RotarySpace | RotaryTime
+
     def __init__(self, embed_dim: int, num_heads: int) -> None:
         super().__init__(embed_dim, num_heads)
         self.qkv = Linear(embed_dim, 3 * embed_dim, bias=False)

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from tinyworlds.nn.attention import SeparateSpaceAttention, SeparateTimeAttention
+from tinyworlds.nn.feedforward import SeparateSwiGLU
 from tinyworlds.nn.memory import NO_MEMORY, Memory
+from tinyworlds.nn.moe import MixtureOfExperts
 from tinyworlds.nn.norms import NO_CONDITION, Condition
 
 
 class PostNormBlock(nn.Module):
     """v1 block: three times ``x = norm(x + layer(x))``, where each layer holds its norm."""
 
-    def __init__(self, spatial_attn: nn.Module, temporal_attn: nn.Module, ffn: nn.Module) -> None:
+    def __init__(
+        self,
+        spatial_attn: SeparateSpaceAttention,
+        temporal_attn: SeparateTimeAttention,
+        ffn: SeparateSwiGLU | MixtureOfExperts,
+    ) -> None:
         super().__init__()
         self.spatial_attn = spatial_attn
         self.temporal_attn = temporal_attn

@@ -24,6 +24,8 @@ class CodeTable(nn.Module):
         level_std: The same for a level's vector.
     """
 
+    rows: Tensor
+
     def __init__(
         self, quantizer: FSQ, dim: int, num_extra: int = 0, own_std: float = 0.02, level_std: float = 0.5
     ) -> None:

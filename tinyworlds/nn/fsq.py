@@ -21,6 +21,8 @@ class FSQ(nn.Module):
         stored: Whether `basis` is part of the state dict, as in public weights.
     """
 
+    basis: Tensor
+
     def __init__(self, latent_dim: int, num_bins: int, stored: bool = True) -> None:
         super().__init__()
         self.num_bins = num_bins

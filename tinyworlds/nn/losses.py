@@ -6,14 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-MOVING_THRESHOLD = 0.1
-"""A pixel moves when a channel is further than this from the clip's temporal median (frames in [-1, 1])."""
-
-
-def moving_pixels(frames: Tensor) -> Tensor:
-    """Where frames differ from the clip's temporal median: ``[B, T, C, H, W] -> bool [B, T, 1, H, W]``."""
-    still = frames.median(dim=1, keepdim=True).values
-    return ((frames - still).abs() > MOVING_THRESHOLD).any(dim=2, keepdim=True)
+from tinyworlds.nn.motion import motion_mask
 
 
 def plain_loss(prediction: Tensor, frames: Tensor) -> Tensor:
@@ -31,7 +24,7 @@ def motion_loss(prediction: Tensor, frames: Tensor, weight: float = 0.5, floor: 
         floor: The moving share of pixels is taken to be at least this, so that one flickering pixel does not
             govern a quiet batch.
     """
-    error = (prediction.float() - frames).square().mean(dim=2, keepdim=True)  # [B, T, 1, H, W]
-    moving = moving_pixels(frames)
+    error = (prediction.float() - frames).square().mean(dim=2)  # [B, T, H, W]
+    moving = motion_mask(frames)
     share = moving.float().mean().clamp(min=floor)
     return error.mean() + weight * torch.where(moving, error, 0.0).mean() / share

@@ -31,7 +31,7 @@ class TimeMemory:
         self._limit = limit
         self._grows = False
         self._kept: dict[nn.Module, tuple[Tensor, Tensor, Tensor]] = {}  # keys, turned keys, values
-        self.planes: Tensor | None = None  # of all layers, as `kernels.transformer_pass` keeps them
+        self.planes: Tensor | None = None  # of all layers, as `native_transformer` keeps them
 
     @property
     def grows(self) -> bool:

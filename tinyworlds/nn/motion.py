@@ -1,4 +1,4 @@
-"""Motion between two small pictures: shifted copies, how well each fits, and pictures rebuilt from them.
+"""Motion: which pixels of a clip move, and by which displacement one small picture becomes the next.
 
 A window of shifts stands for every displacement of up to `radius` pixels, as in the correlation layers of
 optical flow (FlowNet, https://arxiv.org/abs/1504.06852) and the moved pixels of CDNA
@@ -10,6 +10,19 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+MOTION_THRESHOLD = 0.1
+"""A pixel moves when a channel is further than this from the clip's temporal median (frames in [-1, 1])."""
+
+
+def temporal_median(clip: Tensor) -> Tensor:
+    """The still picture of a clip: ``[B, T, C, H, W] -> [B, 1, C, H, W]``, each value's median over time."""
+    return clip.median(dim=1, keepdim=True).values
+
+
+def motion_mask(clip: Tensor) -> Tensor:
+    """Which pixels differ from the clip's temporal median: ``[B, T, C, H, W] -> bool [B, T, H, W]``."""
+    return ((clip - temporal_median(clip)).abs() > MOTION_THRESHOLD).any(dim=2)
 
 
 def num_shifts(radius: int) -> int:

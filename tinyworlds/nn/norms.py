@@ -30,10 +30,10 @@ class Condition:
         self.vectors = vectors
         self._made: dict[nn.Module, Any] = {}
 
-    def once(self, layer: nn.Module, make: Callable[[Tensor], Any]) -> Any:
-        """Return ``make(vectors)``, which is called once for each layer."""
+    def once(self, layer: nn.Module, make: Callable[[], Any]) -> Any:
+        """Return ``make()``, which is called once for each layer."""
         if layer not in self._made:
-            self._made[layer] = make(self.vectors)
+            self._made[layer] = make()
         return self._made[layer]
 
 
@@ -88,9 +88,10 @@ class ConditionedNorm(nn.Module):
         A condition one frame short belongs to frames 1..T-1 (action t acts on frame t+1): the first frame
         then keeps the plain norm, as do all frames without a condition.
         """
-        if condition.vectors is None:
+        vectors = condition.vectors
+        if vectors is None:
             return F.layer_norm(x, x.shape[-1:], eps=EPS)
-        scale, shift = condition.once(self, partial(self._scale_and_shift, num_frames=x.shape[1]))
+        scale, shift = condition.once(self, partial(self._scale_and_shift, vectors, x.shape[1]))
         return modulated_norm(x, scale, shift)
 
     def _scale_and_shift(self, vectors: Tensor, num_frames: int) -> tuple[Tensor, Tensor]:
@@ -144,13 +145,16 @@ class ModulatedResidual(nn.Module):
     def __init__(self, dim: int, condition_dim: int, layer: nn.Module) -> None:
         super().__init__()
         self.layer = layer
-        self.to_modulation = nn.Sequential(nn.SiLU(), nn.Linear(condition_dim, 3 * dim))
-        nn.init.zeros_(self.to_modulation[1].weight)
-        nn.init.zeros_(self.to_modulation[1].bias)
+        linear = nn.Linear(condition_dim, 3 * dim)
+        nn.init.zeros_(linear.weight)
+        nn.init.zeros_(linear.bias)
+        self.to_modulation = nn.Sequential(nn.SiLU(), linear)
 
     def forward(self, x: Tensor, condition: Condition, *extra: Any) -> Tensor:
         """Step ``[B, T, P, E]`` given ``[B, T, condition_dim]``; `extra` goes to the layer."""
-        scale, shift, gate = condition.once(self, self._modulation)
+        vectors = condition.vectors
+        assert vectors is not None, "v2 is always told something, if only that there is no action"
+        scale, shift, gate = condition.once(self, partial(self._modulation, vectors))
         change = self.layer(modulated_norm(x, scale, shift), *extra)
         return torch.addcmul(x, change.to(x.dtype), gate.to(x.dtype))
 

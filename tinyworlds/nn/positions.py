@@ -51,6 +51,8 @@ def time_code(num_frames: int, embed_dim: int) -> Tensor:
 class SpaceCode(nn.Module):
     """Adds the fixed v1 spatial code to ``[B, T, P, E]`` tokens."""
 
+    code: Tensor
+
     def __init__(self, grid: int, embed_dim: int) -> None:
         super().__init__()
         self.register_buffer("code", space_code(grid, embed_dim), persistent=False)
@@ -62,6 +64,8 @@ class SpaceCode(nn.Module):
 
 class TimeCode(nn.Module):
     """Adds the fixed v1 temporal code to ``[B, T, P, E]`` tokens."""
+
+    code: Tensor
 
     def __init__(self, embed_dim: int) -> None:
         super().__init__()
@@ -108,6 +112,9 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 class RotarySpace(nn.Module):
     """Axial rotary code: half of the channel pairs turn with the column, half with the row."""
 
+    cos: Tensor
+    sin: Tensor
+
     def __init__(self, grid: int, head_dim: int) -> None:
         super().__init__()
         pairs = head_dim // 4
@@ -125,6 +132,9 @@ class RotarySpace(nn.Module):
 
 class RotaryTime(nn.Module):
     """Rotary code of the frame index."""
+
+    cos: Tensor
+    sin: Tensor
 
     def __init__(self, head_dim: int) -> None:
         super().__init__()

@@ -21,9 +21,10 @@ from tinyworlds.nn.attention import (
 )
 from tinyworlds.nn.blocks import PostNormBlock, PreNormBlock, SpaceBlock
 from tinyworlds.nn.feedforward import SeparateSwiGLU, SwiGLU
-from tinyworlds.nn.kernels.transformer_pass import can_run_natively, has_kernel, transform_natively
+from tinyworlds.nn.kernels.loading import can_run_natively
 from tinyworlds.nn.memory import NO_MEMORY, Memory
 from tinyworlds.nn.moe import MixtureOfExperts
+from tinyworlds.nn.native_transformer import has_kernel, transform_natively
 from tinyworlds.nn.norms import (
     Condition,
     ConditionedNorm,
@@ -87,7 +88,7 @@ def v1_transformer(
     new_norm: Callable[[], nn.Module] = partial(PlainNorm, embed_dim)
     if condition_dim:
         new_norm = partial(ConditionedNorm, embed_dim, condition_dim)
-    new_ffn: Callable[..., nn.Module] = partial(SeparateSwiGLU, embed_dim, hidden_dim)
+    new_ffn: Callable[..., SeparateSwiGLU | MixtureOfExperts] = partial(SeparateSwiGLU, embed_dim, hidden_dim)
     if num_experts:
         new_ffn = partial(MixtureOfExperts, embed_dim, num_experts, top_k, make_expert=new_ffn)
     blocks = [

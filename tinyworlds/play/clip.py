@@ -173,7 +173,7 @@ def compare(
     shared, longest = min(len(true), len(dreamt)), max(len(true), len(dreamt))
     difference = np.abs(true[:shared].astype(np.int16) - dreamt[:shared])
     error = np.minimum(difference * ERROR_GAIN, 255).astype(np.uint8)
-    psnr = _psnr(difference)
+    psnr = tuple(_psnr((difference.astype(np.float64) ** 2).mean(axis=(1, 2, 3)), 255))
     shown = np.unique(np.linspace(0, longest - 1, min(longest, max_columns)).round().astype(int)).tolist()
     rows = [[frames[i] for i in shown if i < len(frames)] for frames in (true, dreamt, error)]
     columns = [f"{i}: {_decibels(psnr[i])}" if i < shared else str(i) for i in shown]
@@ -190,10 +190,13 @@ def _frames(given: np.ndarray | Clip, name: str) -> np.ndarray:
     return frames
 
 
-def _psnr(difference: np.ndarray) -> tuple[float, ...]:
-    squared = (difference.astype(np.float64) ** 2).mean(axis=(1, 2, 3))
-    with np.errstate(divide="ignore"):
-        return tuple((10 * np.log10(255**2 / squared)).tolist())
+def _psnr(squared: np.ndarray, data_range: float) -> list[float]:
+    """Infinite where the squared error is 0: these are bytes, and equal is equal."""
+    import torch  # late, as it takes seconds
+
+    from tinyworlds.metrics.frames import mse_to_psnr
+
+    return mse_to_psnr(torch.from_numpy(squared), data_range, floor=0.0).tolist()
 
 
 def _decibels(psnr: float) -> str:
@@ -201,6 +204,6 @@ def _decibels(psnr: float) -> str:
 
 
 def _summary(psnr: Sequence[float]) -> str:
-    together = np.mean([10 ** (-one / 10) for one in psnr])  # 0 where every frame is equal
-    overall = -10 * np.log10(together) if together else np.inf
+    errors = np.array([10 ** (-one / 10) for one in psnr])
+    [overall] = _psnr(errors.mean(keepdims=True), 1)
     return f"PSNR {_decibels(overall)} over {len(psnr)} frame{'s' * (len(psnr) > 1)}"

@@ -25,7 +25,7 @@ _SIGNS = {
 }  # fmt: skip
 
 
-def enlarge(image: np.ndarray, size: int = WINDOW_PX, smooth: bool = False) -> np.ndarray:
+def fit_square(image: np.ndarray, size: int = WINDOW_PX, smooth: bool = False) -> np.ndarray:
     """Fit a frame into a square of `size` pixels, keeping its shape; black borders fill the rest.
 
     Args:
@@ -79,7 +79,7 @@ def draw(frame: PlayFrame, hints: Sequence[str], size: int = WINDOW_PX, smooth: 
 
     Twice as wide, with the true frame to the right, where the player wants to see it and it is known.
     """
-    canvas = enlarge(frame.image, size, smooth)
+    canvas = fit_square(frame.image, size, smooth)
     lines = [(line, _WHITE) for line in figure_lines(frame)]
     if frame.paused:
         lines.append(("paused", _YELLOW))
@@ -94,7 +94,7 @@ def draw(frame: PlayFrame, hints: Sequence[str], size: int = WINDOW_PX, smooth: 
     _text_block(canvas, [(line, _WHITE) for line in hints], top=size - _block_height(len(hints)))
     if frame.truth is None:
         return canvas
-    truth = enlarge(frame.truth, size, smooth)
+    truth = fit_square(frame.truth, size, smooth)
     _text_block(truth, [("what really followed", _WHITE)], top=0)
     return np.concatenate([canvas, truth], axis=1)
 

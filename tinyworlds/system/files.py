@@ -15,7 +15,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from tinyworlds.errors import DataError, StorageError
+from tinyworlds.errors import DataError, StorageError, TinyWorldsError
 
 _WINDOWS_PATIENCE_S = 5.0
 MAX_PART_BYTES = 200  # file systems allow 255; ours adds an ending while a file is incomplete
@@ -38,11 +38,9 @@ def replacing(path: str | Path) -> Iterator[Path]:
     """
     target = Path(path)
     temporary = target.with_name(f".{target.stem}-{uuid.uuid4().hex[:8]}{target.suffix}")
-    try:
+    with storing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary.touch(exist_ok=False)
-    except OSError as error:
-        raise storage_error(target, error) from error
     mode = temporary.stat().st_mode
     try:
         yield temporary
@@ -83,18 +81,35 @@ def check_writable(path: str | Path) -> None:
     """
     target = Path(path)
     probe = target.with_name(f".{target.stem}-{uuid.uuid4().hex[:8]}")
-    try:
+    with storing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         probe.touch(exist_ok=False)
         probe.unlink()
-    except OSError as error:
-        raise storage_error(target, error) from error
 
 
 def write_text(path: str | Path, text: str) -> None:
     """Write a whole UTF-8 text file or nothing."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+@contextlib.contextmanager
+def storing(path: Path, hint: str = "") -> Iterator[None]:
+    """Make one line of what the system says about a file that is written; errors of ours pass.
+
+    Args:
+        path: the file or folder.
+        hint: a sentence to add.
+
+    Raises:
+        StorageError: the disk is full or the path cannot be written.
+    """
+    try:
+        yield
+    except TinyWorldsError:
+        raise
+    except OSError as error:
+        raise StorageError(f"{storage_error(path, error)} {hint}".rstrip()) from error
 
 
 def storage_error(path: Path, error: OSError) -> StorageError:

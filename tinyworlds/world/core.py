@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 import torch
 
-from tinyworlds.data.pixels import frames_to_input, input_to_frames
 from tinyworlds.errors import ConfigError, DataError
+from tinyworlds.media.pixels import as_pictures, frames_to_input
 from tinyworlds.models.maskgit import Sampling
 from tinyworlds.nn.compiling import compile_network, is_compiled
 from tinyworlds.nn.devices import Precision, pick_device, use_bf16
@@ -358,7 +358,7 @@ class WorldCore:
 
     def _shown(self, frames: torch.Tensor) -> np.ndarray:
         """Decoded frames [N, C, H, W] as uint8 [N, H, W, 3]."""
-        return input_to_frames(frames.clamp(-1, 1)).cpu().numpy()
+        return as_pictures(frames)
 
     def _past_actions(self, pixels: torch.Tensor, action_ids: np.ndarray | None) -> torch.Tensor | None:
         sessions, wanted = len(pixels), pixels.shape[1] - 1

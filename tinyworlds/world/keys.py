@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from tinyworlds.checkpoints.safetensors_file import KEY
-from tinyworlds.errors import CheckpointError, ConfigError, did_you_mean
+from tinyworlds.errors import CheckpointError, ConfigError, DataError, did_you_mean
 from tinyworlds.keys import COMMANDS, NAMED_KEYS, is_key, normalise_key
 from tinyworlds.system.files import replacing
 
+_MOST_ACTIONS = 1 << 16  # more is a damaged file
 _ALIGNMENT = 8  # where tensors begin, for readers that map the file
 
 
@@ -35,6 +36,14 @@ class Keys:
     key_map: dict[str, int]
     names: tuple[str, ...]
     idle: int
+
+    def entries(self) -> dict[str, Any]:
+        """Return them as they stand in a file."""
+        return {"key_map": self.key_map, "action_names": list(self.names), "idle_action": self.idle}
+
+    def __str__(self) -> str:
+        bound = ", ".join(f"{key} = {action} {self.names[action]}" for key, action in self.key_map.items())
+        return f"the keys {bound or 'none'}; no key = {self.idle} {self.names[self.idle]}"
 
 
 def known_keys(key_map: Mapping[str, int], num_actions: int) -> dict[str, int]:
@@ -103,6 +112,30 @@ def _action(text: str, names: Sequence[str]) -> int:
     )
 
 
+def read_keys(path: Path) -> Keys:
+    """Return the keys in a world file, without reading its weights.
+
+    Raises:
+        DataError: what the file says of its actions is damaged.
+    """
+    from tinyworlds.world.file import read_header
+
+    header = read_header(path)
+    try:
+        count = 1 if header.get("actions") == "none" else int(header["configs"]["dynamics"]["num_actions"])
+        if not 0 < count <= _MOST_ACTIONS:
+            raise ValueError(f"{count} actions")
+        given = [str(name) for name in header.get("action_names") or ()][:count]
+        names = (*given, *(f"action {i}" for i in range(len(given), count)))
+        keys = {str(key): int(action) for key, action in (header.get("key_map") or {}).items()}
+        idle = int(header.get("idle_action") or 0)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DataError(
+            f"{path}: what it says of its actions is damaged ({error!r}): export it again"
+        ) from None
+    return Keys(known_keys(keys, count), names, idle if 0 <= idle < count else 0)
+
+
 def write_keys(path: Path, keys: Keys) -> None:
     """Store keys in a world file: the whole new file or the old one.
 
@@ -110,12 +143,11 @@ def write_keys(path: Path, keys: Keys) -> None:
         CheckpointError: the file is damaged.
         StorageError: the disk is full or the path cannot be written.
     """
-    entries = {"key_map": keys.key_map, "action_names": list(keys.names), "idle_action": keys.idle}
     with path.open("rb") as source:
         try:
             header = json.loads(source.read(int.from_bytes(source.read(8), "little")))
             metadata = header["__metadata__"]
-            metadata[KEY] = json.dumps({**json.loads(metadata[KEY]), **entries})
+            metadata[KEY] = json.dumps({**json.loads(metadata[KEY]), **keys.entries()})
         except (ValueError, KeyError, TypeError, OverflowError, MemoryError) as error:
             raise CheckpointError(f"{path} is damaged ({error!r}): copy or export it again") from None
         with replacing(path) as temporary:

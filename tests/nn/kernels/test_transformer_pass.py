@@ -9,10 +9,10 @@ from small_worlds import random_world
 from tinyworlds.api import World
 from tinyworlds.models import DynamicsModel, VideoTokenizer
 from tinyworlds.nn import transformer
-from tinyworlds.nn.kernels import loading
-from tinyworlds.nn.kernels import transformer_pass as native_transformer
-from tinyworlds.nn.kernels.transformer_pass import can_run_natively, has_kernel, transform_natively
+from tinyworlds.nn.kernels import loading, transformer_pass
+from tinyworlds.nn.kernels.loading import can_run_natively
 from tinyworlds.nn.memory import TimeMemory
+from tinyworlds.nn.native_transformer import has_kernel, transform_natively
 from tinyworlds.nn.norms import Condition
 from tinyworlds.nn.transformer import runs_natively, v1_transformer, v2_transformer
 from tinyworlds.world.start_clips import StartClips
@@ -161,7 +161,7 @@ def test_who_takes_it_and_who_does_not():
 
 
 def test_without_a_compiler_the_modules_run(monkeypatch):
-    monkeypatch.setattr(native_transformer, "_kernel", lambda channels: None)
+    monkeypatch.setattr(transformer_pass, "_kernel", lambda channels: None)
     network = lively(v2_transformer(32, 2, 40, 2, GRID))
     with torch.no_grad():
         out = network(torch.randn(1, 2, GRID**2, 32))

@@ -5,11 +5,9 @@ from pathlib import Path
 import pytest
 from tiny_runs import train, words
 
-from tinyworlds import DynamicsModel, DynamicsStage, load_network
-from tinyworlds.checkpoints import search
+from tinyworlds import DynamicsModel, load_network
 from tinyworlds.checkpoints.load import fingerprint, read_checkpoint
 from tinyworlds.commands.cli import main
-from tinyworlds.models.registry import STAGES
 
 TWO = "--trainer.max_steps=2"
 
@@ -65,13 +63,3 @@ def test_predict_writes_pictures_and_figures(partners: Path, tiny_h5: Path, tmp_
     assert main(["predict", *words("dynamics", tiny_h5, partners, *options, "--rollout.actions=0,1,1")]) == 0
     assert (out / "metrics.json").is_file()
     assert (out / "open_loop.png").is_file()
-
-
-def test_sizes_are_read_and_no_network_is_built_for_them(
-    partners: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folders = [partners / stage / "version_0" / "checkpoints" for stage in STAGES["dynamics"].partners]
-    monkeypatch.setattr(search, "build_network", None)
-    stage = DynamicsStage(*(str(folder / "last.ckpt") for folder in folders), embed_dim=16, num_heads=2)
-    assert stage.sizes == {"frame_size": 16, "patch_size": 4, "latent_dim": 5, "num_bins": 4}
-    assert stage.network.num_actions == 4

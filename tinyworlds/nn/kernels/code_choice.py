@@ -5,12 +5,12 @@ from __future__ import annotations
 import ctypes
 from ctypes import c_int64, c_void_p
 from functools import cache
+from typing import Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from tinyworlds.nn.kernels.loading import load_kernel
-from tinyworlds.nn.kernels.transformer_pass import can_run_natively
+from tinyworlds.nn.kernels.loading import can_run_natively, load_kernel, loaded
 
 
 @cache
@@ -22,6 +22,21 @@ def _kernel() -> ctypes.CDLL | None:
     return kernel
 
 
+class CodeOutput(Protocol):
+    """A last map, ``[..., E]`` to logits ``[..., K]``."""
+
+    @property
+    def weight(self) -> Tensor:
+        """``[K, E]``."""
+
+    @property
+    def bias(self) -> Tensor:
+        """``[K]``."""
+
+    def __call__(self, features: Tensor) -> Tensor:
+        """The logits."""
+
+
 def likeliest(logits: Tensor) -> tuple[Tensor, Tensor]:
     """The likeliest codes ``[...]`` of logits ``[..., K]``, and ``[...]`` their probabilities."""
     probability, codes = logits.float().softmax(dim=-1).max(dim=-1)
@@ -29,12 +44,12 @@ def likeliest(logits: Tensor) -> tuple[Tensor, Tensor]:
 
 
 @torch.no_grad()
-def choose_codes(features: Tensor, output: nn.Module) -> tuple[Tensor, Tensor]:
+def choose_codes(features: Tensor, output: CodeOutput) -> tuple[Tensor, Tensor]:
     """`likeliest` of what a last map gives, without gradients.
 
     Args:
         features: ``[..., E]``.
-        output: Maps them to logits ``[..., K]``; has a `weight` ``[K, E]`` and a `bias`.
+        output: Maps them to logits.
 
     Returns:
         Codes ``[...]`` int64 and ``[...]`` their probabilities, float32.
@@ -47,5 +62,5 @@ def choose_codes(features: Tensor, output: nn.Module) -> tuple[Tensor, Tensor]:
     codes, probability = rows.new_empty(len(rows), dtype=torch.int64), rows.new_empty(len(rows))
     ends = codes.data_ptr(), probability.data_ptr()
     sizes = *rows.shape, len(weight), torch.get_num_threads()
-    _kernel().choose(rows.data_ptr(), weight.data_ptr(), bias.data_ptr(), *sizes, *ends)
+    loaded(_kernel()).choose(rows.data_ptr(), weight.data_ptr(), bias.data_ptr(), *sizes, *ends)
     return codes.view(features.shape[:-1]), probability.view(features.shape[:-1])

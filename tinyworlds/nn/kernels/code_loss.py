@@ -9,7 +9,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from tinyworlds.nn.kernels.loading import load_kernel, may_use_kernels, products_pay
+from tinyworlds.nn.kernels.loading import load_kernel, loaded, may_use_kernels, products_pay
 
 
 class _Sizes(ctypes.Structure):
@@ -54,8 +54,8 @@ def judge_natively(
     inputs = [part.contiguous() for part in (x, weight, bias, targets)]
     gradients = [torch.empty_like(part) for part in inputs[:3]] if with_gradients else []
     loss, correct = c_double(), c_int64()
-    addresses = [part.data_ptr() for part in gradients] or [None] * 3
+    addresses: list[int | None] = [part.data_ptr() for part in gradients] or [None] * 3
     ends = ctypes.byref(loss), ctypes.byref(correct)
     sizes = _Sizes(*x.shape, len(weight), torch.get_num_threads())
-    _kernel().judge_rows(*(part.data_ptr() for part in inputs), *addresses, *ends, sizes)
+    loaded(_kernel()).judge_rows(*(part.data_ptr() for part in inputs), *addresses, *ends, sizes)
     return x.new_tensor(loss.value), targets.new_tensor(correct.value), gradients

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from tinyworlds.nn.kernels.loading import load_kernel
+from tinyworlds.nn.kernels.loading import load_kernel, loaded
 
 
 @cache
@@ -36,7 +36,7 @@ class _Gate(torch.autograd.Function):
         ctx.save_for_backward(joined)
         width = joined.shape[-1] // 2
         out = joined.new_empty(*joined.shape[:-1], width)
-        _kernel().gate(joined.data_ptr(), out.data_ptr(), *_sizes(out))
+        loaded(_kernel()).gate(joined.data_ptr(), out.data_ptr(), *_sizes(out))
         return out
 
     @staticmethod
@@ -45,7 +45,7 @@ class _Gate(torch.autograd.Function):
         [joined] = ctx.saved_tensors
         out_grad, joined_grad = out_grad.contiguous(), torch.empty_like(joined)
         addresses = (part.data_ptr() for part in (joined, out_grad, joined_grad))
-        _kernel().gate_backward(*addresses, *_sizes(out_grad))
+        loaded(_kernel()).gate_backward(*addresses, *_sizes(out_grad))
         return joined_grad
 
 

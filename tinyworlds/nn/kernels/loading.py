@@ -82,6 +82,17 @@ def may_use_kernels(*tensors: Tensor) -> bool:
     return plain and not busy and are_wanted()
 
 
+def can_run_natively(x: Tensor) -> bool:
+    """Whether kernels without gradients may have tokens, here and now: some, and `may_use_kernels`."""
+    return not torch.is_grad_enabled() and may_use_kernels(x) and x.numel() > 0
+
+
+def loaded(kernel: ctypes.CDLL | None) -> ctypes.CDLL:
+    """A kernel that is there: callers have asked before."""
+    assert kernel is not None
+    return kernel
+
+
 def dense_heads(rows: Tensor) -> Tensor:
     """Rows ``[..., heads, d]`` whose heads lie side by side, as kernels read them; a copy if need be."""
     return rows if rows.stride()[-2:] == (rows.shape[-1], 1) else rows.contiguous()

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tinyworlds.nn.kernels.loading import are_wanted, dense_heads, load_kernel
+from tinyworlds.nn.kernels.loading import are_wanted, dense_heads, load_kernel, loaded
 
 _MAX_CHANNELS = 8  # wider heads are left to the library
 
@@ -77,7 +77,7 @@ def _run(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
     frames, places, heads, channels = query.shape
     mixed, log_sum = query.new_empty(query.shape), query.new_empty(frames, heads, places)
     parts = (_Rows(part) for part in (query, key, value, mixed))
-    _kernel(channels).attend(*parts, log_sum.data_ptr(), _Sizes(query))
+    loaded(_kernel(channels)).attend(*parts, log_sum.data_ptr(), _Sizes(query))
     return mixed, log_sum
 
 
@@ -94,17 +94,21 @@ def _(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
 def _attend_backward(
     query: Tensor, key: Tensor, value: Tensor, mixed: Tensor, log_sum: Tensor, mixed_grad: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    grads = tuple(query.new_empty(query.shape) for _ in range(3))
+    grads = _three_like(query)
     mixed_grad = dense_heads(mixed_grad)  # named: the kernel sees addresses and keeps nothing alive
     parts = (_Rows(part) for part in (query, key, value, mixed, mixed_grad))
-    kernel = _kernel(query.shape[-1])
+    kernel = loaded(_kernel(query.shape[-1]))
     kernel.attend_backward(*parts, log_sum.data_ptr(), *(_Rows(grad) for grad in grads), _Sizes(query))
     return grads
 
 
 @_attend_backward.register_fake
 def _(query: Tensor, *rest: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    return tuple(query.new_empty(query.shape) for _ in range(3))
+    return _three_like(query)
+
+
+def _three_like(query: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    return query.new_empty(query.shape), query.new_empty(query.shape), query.new_empty(query.shape)
 
 
 def _keep(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, Tensor]) -> None:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from tinyworlds.nn.kernels.loading import are_wanted, dense_heads, load_kernel
+from tinyworlds.nn.kernels.loading import are_wanted, dense_heads, load_kernel, loaded
 
 _CHANNELS = (1, 2, 4, 8, 16, 32)
 
@@ -65,7 +65,7 @@ class _Attend(torch.autograd.Function):
         ctx.save_for_backward(query, key, value)
         mixed = query.new_empty(query.shape)
         parts = (_Rows(part) for part in (query, key, value, mixed))
-        _kernel(query.shape[-1]).attend(*parts, _Sizes(query, key))
+        loaded(_kernel(query.shape[-1])).attend(*parts, _Sizes(query, key))
         return mixed
 
     @staticmethod
@@ -75,7 +75,7 @@ class _Attend(torch.autograd.Function):
         mixed_grad = dense_heads(mixed_grad)  # named: the kernel sees addresses and keeps nothing alive
         grads = tuple(part.new_empty(part.shape) for part in (query, key, value))
         parts = (_Rows(part) for part in (query, key, value, mixed_grad, *grads))
-        _kernel(query.shape[-1]).attend_backward(*parts, _Sizes(query, key))
+        loaded(_kernel(query.shape[-1])).attend_backward(*parts, _Sizes(query, key))
         return grads
 
 

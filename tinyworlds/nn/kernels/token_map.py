@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from tinyworlds.nn.kernels.loading import load_kernel, may_use_kernels, products_pay
+from tinyworlds.nn.kernels.loading import load_kernel, loaded, may_use_kernels, products_pay
 
 _MIN_ROWS = 256
 _MAX_CHANNELS = 1024
@@ -47,7 +47,7 @@ class _Map(torch.autograd.Function):
         ctx.has_bias = bias is not None
         bias = None if bias is None else bias.contiguous()
         y = x.new_empty(*x.shape[:-1], len(weight))
-        _kernel().map_rows(*_addresses(x, weight, bias, y), _Sizes(x, weight))
+        loaded(_kernel()).map_rows(*_addresses(x, weight, bias, y), _Sizes(x, weight))
         return y
 
     @staticmethod
@@ -58,7 +58,7 @@ class _Map(torch.autograd.Function):
         x_grad = torch.empty_like(x) if ctx.needs_input_grad[0] else None
         bias_grad = weight.new_empty(len(weight)) if ctx.has_bias else None
         grads = x_grad, torch.empty_like(weight), bias_grad
-        _kernel().map_rows_backward(*_addresses(x, weight, y_grad, *grads), _Sizes(x, weight))
+        loaded(_kernel()).map_rows_backward(*_addresses(x, weight, y_grad, *grads), _Sizes(x, weight))
         return grads
 
 

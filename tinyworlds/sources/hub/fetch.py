@@ -12,18 +12,19 @@ import os
 import re
 import shutil
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tinyworlds.errors import ConfigError, DataError, StorageError, TinyWorldsError
+from tinyworlds.errors import ConfigError, DataError, StorageError
 from tinyworlds.sources.hub.checksum import matches
 from tinyworlds.sources.hub.listing import PublishedFile, Source
-from tinyworlds.system.files import move_into_place, path_in, storage_error
+from tinyworlds.system.files import move_into_place, path_in, storing
 from tinyworlds.system.progress import progress_bar
 
 _SHOW_BYTES = 32 * 2**20  # smaller files need no progress bar
+GOES_ON = "The same command then goes on where it was."
 _PART = re.compile(r"\.[0-9a-f]{12}\.part")
 
 
@@ -77,7 +78,7 @@ def plan(
     _check_distinct(files, targets)
     items = []
     for file, target in zip(files, targets, strict=True):
-        with _explained(target):
+        with storing(target, GOES_ON):
             here = _verified(target, file)
         if target.exists() and not here and not (overwrite and target.is_file()):
             raise ConfigError(
@@ -113,7 +114,7 @@ def fetch(source: Source, item: Item) -> None:
         DataError: what came is not what was published.
         HubError: the network failed; what came so far is kept.
     """
-    with _explained(item.target):
+    with storing(item.target, GOES_ON):
         if _verified(item.target, item.file):  # another process brought it meanwhile
             return
         item.target.parent.mkdir(parents=True, exist_ok=True)
@@ -186,18 +187,6 @@ def _verified(path: Path, file: PublishedFile) -> bool:
 
 def _bar(title: str, size: int, done: int = 0) -> contextlib.AbstractContextManager[Callable[[int], None]]:
     return progress_bar(title, size, enabled=size >= _SHOW_BYTES, in_bytes=True, done=done)
-
-
-@contextlib.contextmanager
-def _explained(target: Path) -> Iterator[None]:
-    """Turn what the system says about a file into one line; errors of ours pass."""
-    try:
-        yield
-    except TinyWorldsError:
-        raise
-    except OSError as error:
-        failure = storage_error(target, error)
-        raise StorageError(f"{failure} The same command then goes on where it was.") from error
 
 
 def _drop_outdated(item: Item) -> None:

@@ -40,3 +40,4 @@ MODELS = Kind(
     flat=False,
 )
 WORLDS = Kind("worlds", "AlmondGod/tinyworlds-models", "model", (".world",), "worlds", flat=True)
+KINDS = {kind.word: kind for kind in (DATASETS, MODELS, WORLDS)}

@@ -18,7 +18,7 @@ from tinyworlds.errors import ConfigError, DataError
 from tinyworlds.sources.ingest.clean import Cleaner
 from tinyworlds.sources.ingest.pieces import Pieces, State
 from tinyworlds.sources.ingest.settings import Settings, name_list
-from tinyworlds.system.files import move_into_place, storage_error
+from tinyworlds.system.files import move_into_place, storing
 
 VIDEOS = "videos"
 """Dataset with a JSON list of the videos in a file, so that none gets in twice."""
@@ -125,12 +125,10 @@ def assemble(
     except BaseException:
         writer.discard()
         raise
-    try:
+    with storing(out):
         with h5py.File(whole, "r+") as file:
             file[VIDEOS] = json.dumps([asdict(record) for record in (*old, *records)])
         move_into_place(whole, out)
-    except OSError as error:
-        raise storage_error(out, error) from error
     return results
 
 

@@ -19,7 +19,7 @@ from tinyworlds.sources.ingest.pieces import Pieces, State
 from tinyworlds.sources.ingest.pool import extract_all
 from tinyworlds.sources.ingest.settings import Settings
 from tinyworlds.system.cores import num_cores
-from tinyworlds.system.files import storage_error
+from tinyworlds.system.files import storing
 from tinyworlds.system.locks import locked
 from tinyworlds.system.progress import progress_bar
 
@@ -79,16 +79,12 @@ def ingest(
     """
     out, settings = Path(out), settings or Settings()
     work = out.parent / _WORK / out.stem
-    try:
+    with storing(out):
         work.mkdir(parents=True, exist_ok=True)
         with locked(work.with_suffix(".lock"), f"ingesting to {out}"):
             return _Ingest(out, work, settings, skip_static, progress, say_error, piece_bytes).run(
                 paths, num_processes or num_cores(), overwrite
             )
-    except TinyWorldsError:
-        raise
-    except OSError as error:
-        raise storage_error(out, error) from error
 
 
 @dataclass

@@ -17,7 +17,7 @@ from typing import Any
 from tinyworlds.errors import DataError, TinyWorldsError
 from tinyworlds.sources.record.environments import LiveGame
 from tinyworlds.sources.record.share import RecordingSettings, Share, play_share
-from tinyworlds.system.files import storage_error
+from tinyworlds.system.files import storing
 from tinyworlds.system.locks import locked
 from tinyworlds.system.pool import Event, run_jobs
 
@@ -90,14 +90,13 @@ def _record(job: tuple[Share, RecordingSettings], report: Callable[[int], None],
     try:
         # a process whose parent was killed lives on for a moment, and must not write beside its successor
         with (
+            storing(share.folder),
             locked(share.folder.with_suffix(".lock"), "recording the same share"),
             contextlib.closing(settings.game()) as game,
         ):
             play_share(share, settings, game, reached, stop.is_set)
     except TinyWorldsError:
         raise
-    except OSError as error:
-        raise storage_error(share.folder, error) from error
     except Exception as error:
         traceback.print_exc()
         told = f"process {share.number + 1} of the recording failed: {type(error).__name__}: {error}"

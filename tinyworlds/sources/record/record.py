@@ -18,13 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tinyworlds.data.cache import cache_folder
-from tinyworlds.errors import ConfigError, DataError, TinyWorldsError
+from tinyworlds.errors import ConfigError, DataError
 from tinyworlds.sources.record.environments import LiveGame
 from tinyworlds.sources.record.policies import Policy, PolicyChoice, make_policy
 from tinyworlds.sources.record.pool import play_here, play_in_processes
 from tinyworlds.sources.record.share import RecordingSettings, fit_picture
 from tinyworlds.sources.record.work import Facts, Work
-from tinyworlds.system.files import storage_error
+from tinyworlds.system.files import storing
 from tinyworlds.system.locks import locked
 from tinyworlds.system.progress import progress_bar
 
@@ -107,15 +107,11 @@ def record(
     with closing(settings.game()) as game:
         facts = Facts.of(game, size)
         _check_policy(choice, facts)
-        try:
-            with locked(cache_folder(out) / f"{out.name}.record.lock", f"recording {out}"):
-                work = Work(out, settings, facts, num_frames, processes, overwrite, append)
-                _play(work, game, progress)
-                num_stored, num_episodes = work.finish(progress)
-        except TinyWorldsError:
-            raise
-        except OSError as error:
-            raise storage_error(out, error) from error
+        lock = cache_folder(out) / f"{out.name}.record.lock"
+        with storing(out), locked(lock, f"recording {out}"):
+            work = Work(out, settings, facts, num_frames, processes, overwrite, append)
+            _play(work, game, progress)
+            num_stored, num_episodes = work.finish(progress)
     seconds = time.monotonic() - start
     return Recording(out, facts.env_id, num_stored, num_episodes, facts.fps, facts.action_names, seconds)
 

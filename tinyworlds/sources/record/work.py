@@ -21,7 +21,7 @@ from tinyworlds.errors import DataError
 from tinyworlds.sources.record.environments import LiveGame
 from tinyworlds.sources.record.pieces import Joiner, Piece
 from tinyworlds.sources.record.share import RecordingSettings, Share
-from tinyworlds.system.files import move_into_place, storage_error, write_text
+from tinyworlds.system.files import move_into_place, storing, write_text
 from tinyworlds.system.progress import progress_bar
 
 FOLDER = ".record"
@@ -152,12 +152,10 @@ class Work:
             for share in self.shares:
                 for piece, continues in _linked(share.pieces()):
                     advance(joiner.add(piece.path, continues))
-        try:
+        with storing(self.out):
             # who is killed after the move knows by this note that only the tidying is left
             write_text(self.folder / _JOINED, sampled_hash(whole))
             move_into_place(whole, self.out)
-        except OSError as error:
-            raise storage_error(self.out, error) from error
 
     def _known(self) -> dict[str, Any] | None:
         """The plan of an unfinished recording; None where there is none."""

@@ -76,7 +76,8 @@ class DynamicsStage(Stage):
         }
         sizes = sizes_from(tokenizer, given)
         if num_actions is None and latent_actions is not None and actions == "latent":
-            num_actions = locate(latent_actions, "latent_actions").info.config["num_actions"]
+            # built, as in sizes_from
+            num_actions = locate(latent_actions, "latent_actions").network.config["num_actions"]
         super().__init__(
             DynamicsModel(
                 num_patches=_num_patches(sizes["frame_size"], sizes["patch_size"]),

@@ -49,7 +49,9 @@ def sizes_from(tokenizer: str | None, given: dict[str, int | None]) -> dict[str,
     """
     sizes = dict(DEFAULT_SIZES)
     if tokenizer is not None:
-        config = locate(tokenizer, "video_tokenizer").info.config
+        # built, not just read: what it draws at random comes before the weights of the dynamics, so that
+        # without it the same seed would train another network
+        config = locate(tokenizer, "video_tokenizer").network.config
         sizes = {key: config[key] for key in DEFAULT_SIZES}
         check_fit(f"the tokenizer {tokenizer}", sizes, {k: v for k, v in given.items() if v is not None})
     return {key: value if value is not None else sizes[key] for key, value in given.items()}

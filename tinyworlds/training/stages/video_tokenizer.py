@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from tinyworlds.metrics.frames import mse_to_psnr
 from tinyworlds.models import VideoTokenizer
 from tinyworlds.training.settings import TrainingSettings, flat_training
 from tinyworlds.training.stages.base import Batch, Losses, Stage
@@ -35,8 +36,8 @@ class VideoTokenizerStage(Stage):
         """Return the losses and the PSNR of the reconstruction in dB."""
         frames = batch["frames"]
         rebuilt = self.network(frames).float().clamp(-1, 1)
-        error = (rebuilt - frames).square().flatten(1).mean(1).clamp_min(1e-10)
-        return {**self.losses(batch), "psnr": (10 * torch.log10(4 / error)).mean()}
+        error = (rebuilt - frames).square().flatten(1).mean(1)  # of each clip
+        return {**self.losses(batch), "psnr": mse_to_psnr(error, floor=1e-10).mean()}
 
     def predict_step(self, batch: Batch, batch_idx: int) -> dict[str, torch.Tensor]:
         """Return code ids [B, T, P] and reconstructed frames [B, T, C, H, W] in [-1, 1]."""

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tinyworlds.data.pixels import frames_to_input
 from tinyworlds.data.reader import FrameFile
 from tinyworlds.errors import ConfigError
+from tinyworlds.media.pixels import frames_to_input
 
 _BATCH_PIXELS = 2**20
 """Pixels of a batch while encoding: 256 frames of 64 x 64."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,3 +17,8 @@ def input_to_frames(images: Tensor) -> Tensor:
     """Convert images [...,C,H,W] in [-1, 1] to uint8 [...,H,W,C]; values outside are clamped."""
     levels = images.float().clamp(-1.0, 1.0).add(1.0).mul(127.5).round()
     return levels.to(torch.uint8).movedim(-3, -1).contiguous()
+
+
+def as_pictures(images: Tensor) -> np.ndarray:
+    """`input_to_frames` for the eye: an array on the CPU, whatever device the images are on."""
+    return input_to_frames(images).cpu().numpy()

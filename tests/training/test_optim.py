@@ -1,0 +1,65 @@
+"""Optimizers, which parameters they get, and the schedule of the learning rate."""
+
+import pytest
+import torch
+from torch import nn
+
+from tinyworlds.errors import ConfigError
+from tinyworlds.training.optim import MuonAdamW, build_optimizer, cosine_with_warmup, split_parameters
+
+
+class Net(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(5, 4)
+        self.body = nn.Sequential(nn.Linear(4, 8), nn.LayerNorm(8), nn.Linear(8, 2))
+        self.conv = nn.Conv2d(2, 3, 1)
+        self.mask_token = nn.Parameter(torch.zeros(1, 1, 4))
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        return self.body(self.embed(ids))
+
+
+def test_what_decays_and_what_muon_gets() -> None:
+    net = Net()
+    matrices, decayed, plain = ({id(p) for p in group} for group in split_parameters(net))
+    assert matrices == {id(net.body[0].weight), id(net.body[2].weight)}
+    assert decayed == {id(net.embed.weight), id(net.conv.weight)}
+    assert id(net.mask_token) in plain
+    assert len(matrices | decayed | plain) == len([*net.parameters()])
+
+
+def test_muon_steps_resumes_and_follows_the_schedule() -> None:
+    def trained(resume: bool) -> torch.Tensor:
+        torch.manual_seed(0)
+        net = Net()
+        optimizer = build_optimizer(net, "muon", 1e-2, 0.1)
+        assert isinstance(optimizer, MuonAdamW)
+        for step in range(4):
+            if resume and step == 2:
+                state, optimizer = optimizer.state_dict(), build_optimizer(net, "muon", 1e-2, 0.1)
+                optimizer.load_state_dict(state)
+            scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda _: 0.5)
+            assert all(group["lr"] == 5e-3 for group in optimizer.muon.param_groups)
+            net(torch.tensor([1, 2])).square().sum().backward()
+            optimizer.step()
+            optimizer.zero_grad()
+            scheduler.step()
+            for group in optimizer.param_groups:
+                group["lr"] = group.pop("initial_lr")
+        return net.body[0].weight.detach()
+
+    assert torch.equal(trained(False), trained(True))
+
+
+def test_muon_refuses_the_state_of_adamw() -> None:
+    net = Net()
+    state = build_optimizer(net, "adamw", 1e-2, 0.1).state_dict()
+    with pytest.raises(ConfigError, match=r"--model\.optimizer adamw"):
+        build_optimizer(net, "muon", 1e-2, 0.1).load_state_dict(state)
+
+
+def test_schedule() -> None:
+    at = [cosine_with_warmup(p, 0.05, 0.01) for p in (0.0, 0.025, 0.05, 0.525, 1.0, 2.0)]
+    assert at == pytest.approx([0.0, 0.5, 1.0, 0.505, 0.01, 0.01])
+    assert cosine_with_warmup(0.0, 0.0, 0.1) == 1.0

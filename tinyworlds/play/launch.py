@@ -1,0 +1,253 @@
+"""Playing what was asked for: choice of a view, an orderly end, and what is said about both."""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tinyworlds.errors import ConfigError, DisplayError, StorageError
+from tinyworlds.keys import do_nothing, keys_without_meaning, parse_script
+from tinyworlds.play.options import WORLD_SETTINGS, check_options
+from tinyworlds.system.exits import INTERRUPTED
+from tinyworlds.system.files import check_writable
+
+if TYPE_CHECKING:
+    from tinyworlds.play.browser import BrowserView
+    from tinyworlds.play.headless import ScriptedView
+    from tinyworlds.play.session import Session
+    from tinyworlds.play.session_log import ReplayView, SessionLog
+    from tinyworlds.play.side_by_side import SideBySide
+    from tinyworlds.play.window import Window
+    from tinyworlds.world.core import WorldCore
+
+    Played = WorldCore | SideBySide
+
+_CLIP_PX = 512
+
+
+def launch(args: argparse.Namespace, *paths: str | Path) -> int:
+    """Play the world or the two worlds in `paths` as `tinyworlds.play.options` ask; return the exit code.
+
+    Raises:
+        TinyWorldsError: what is wrong with a world, an option or the display.
+    """
+    from tinyworlds.play.session_log import SessionLog
+
+    check_options(args)
+    if args.out:
+        check_writable(args.out)
+    if args.record:
+        check_writable(Path(args.recordings) / "clip.mp4")
+    script = parse_script(args.keys) if args.keys is not None else None
+    replayed = SessionLog.read(args.replay) if args.replay else None
+    browser = not (args.headless or args.replay) and (args.browser or not _has_window(args.window))
+    world = _load(paths, args, replayed)
+    if args.govern:
+        _govern(world, args)
+    print(
+        f"{world.game or paths[0]}: {world.num_actions} actions, {world.fps:g} frames/s, on {world.device}",
+        flush=True,
+    )
+    if replayed is not None:
+        return _replay(args, world, replayed)
+    if script is not None:
+        return _play_headless(args, world, script)
+    return _play_live(args, world, paths, browser)
+
+
+def _govern(world: Played, args: argparse.Namespace) -> None:
+    """Let the governor choose, and say what it chose."""
+    from tinyworlds.play.governor import govern
+
+    worlds: Sequence[WorldCore] = getattr(world, "worlds", (world,))
+    for each in worlds:
+        each.reset(seed=args.seed)
+        wanted = len(worlds) * (args.fps or world.fps)
+        print(f"governor: {govern(each, wanted, bool(args.compile))}", flush=True)
+
+
+def _has_window(insist: bool) -> bool:
+    """Whether a window can be opened; says why the browser takes its place, or raises if one is a must."""
+    from tinyworlds.play.window import require_display
+
+    try:
+        require_display()
+    except DisplayError as error:
+        if insist:
+            raise
+        print(f"{str(error).split(':')[0]}: playing in the browser instead", file=sys.stderr)
+        return False
+    return True
+
+
+def _load(paths: Sequence[str | Path], args: argparse.Namespace, replayed: SessionLog | None) -> Played:
+    from tinyworlds.export.loading import open_world
+
+    settings = {name: getattr(args, name) for name in WORLD_SETTINGS if getattr(args, name) is not None}
+    if args.govern:
+        settings.pop("compile", None)  # the governor compiles if it must
+    logged = replayed.settings if replayed else [{}] * len(paths)
+    if len(logged) != len(paths):
+        raise ConfigError(f"the log is of {len(logged)} worlds, here are {len(paths)}: name those played")
+    worlds = [
+        open_world(path, args.device, **{**own, **settings}) for path, own in zip(paths, logged, strict=True)
+    ]
+    if settings.get("compile") and not any(world.compiled for world in worlds):
+        print("note: nothing to compile; float32 on a CPU runs in a kernel of its own", file=sys.stderr)
+    if len(worlds) == 1:
+        return worlds[0]
+    from tinyworlds.play.side_by_side import SideBySide
+
+    (left, right), names = worlds, [Path(path).name for path in paths]
+    both = SideBySide(left, right, (names[0], names[1]))
+    for note in both.notes:
+        print(f"note: {note}", file=sys.stderr)
+    return both
+
+
+def _play_headless(args: argparse.Namespace, world: Played, script: list[str | None]) -> int:
+    from tinyworlds.play.headless import ScriptedView
+
+    session, log = _session(args, world)
+    if unused := keys_without_meaning(script, session.key_map):
+        print(f"note: {do_nothing(unused, session.key_map)}", file=sys.stderr)
+    return _play_to_clip(args, world, session, ScriptedView(script), log)
+
+
+def _replay(args: argparse.Namespace, world: Played, log: SessionLog) -> int:
+    from tinyworlds.play.session import Session
+    from tinyworlds.play.session_log import ReplayView, check_replayable
+
+    if note := check_replayable(log, world):
+        print(f"note: {note}", file=sys.stderr)
+    session = Session(world, fps=log.fps, seed=log.seed)
+    session.key_map = dict(log.key_map)
+    return _play_to_clip(args, world, session, ReplayView(log), None)
+
+
+def _play_to_clip(
+    args: argparse.Namespace,
+    world: Played,
+    session: Session,
+    view: ScriptedView | ReplayView,
+    log: SessionLog | None,
+) -> int:
+    from tinyworlds.play.headless import write_clip
+    from tinyworlds.play.pacing import play_through
+
+    code = 0
+    try:
+        play_through(session, view)
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    if not view.frames:
+        return code
+    out = Path(args.out or f"{world.game or 'world'}_play.mp4")
+    path = write_clip(out, view.frames, session.fps, scale=_clip_scale(world))
+    print(f"{len(view.frames)} frames, {view.frames[-1].fps:.1f} frames/s: {path}")
+    failed = _say_saved(session, log)
+    return code or failed
+
+
+def _play_live(args: argparse.Namespace, world: Played, paths: Sequence[str | Path], browser: bool) -> int:
+    from tinyworlds.play.pacing import play
+
+    session, log = _session(args, world)
+    view = _browser(args, world, session) if browser else _window(args, world, session)
+    code = 0
+    try:
+        play(session, view)
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    finally:
+        view.close()
+    print(session.pace.summary())
+    failed = _say_saved(session, log)
+    if session.rebound:
+        _store_keys(paths, world, session)
+    return code or failed
+
+
+def _store_keys(paths: Sequence[str | Path], world: Played, session: Session) -> None:
+    """Keep the keys that the player changed, so that every front end has them from now on."""
+    from tinyworlds.world.keys import Keys, write_keys
+
+    path = Path(paths[0])
+    if len(paths) > 1:
+        print("the changed keys of two worlds together are not kept: change them in each alone")
+        return
+    if path.suffix != ".world":
+        print(f"{path} is no .world file, so the changed keys are not kept: export it first")
+        return
+    key_map = {**world.key_map, **session.rebound}
+    write_keys(path, Keys(key_map, tuple(world.action_names), world.idle_action))
+    print(f"saved the changed keys in {path}")
+
+
+def _window(args: argparse.Namespace, world: Played, session: Session) -> Window:
+    from tinyworlds.play.window import Window
+
+    title = f"TinyWorlds {world.game}".strip()
+    return Window(title, session.hints, world.num_actions, smooth=args.smooth)
+
+
+def _browser(args: argparse.Namespace, world: Played, session: Session) -> BrowserView:
+    from tinyworlds.play.browser import BrowserView
+    from tinyworlds.play.window import has_display
+
+    view = BrowserView(
+        f"TinyWorlds {world.game}".strip(),
+        session.hints,
+        world.action_names,
+        world.num_actions,
+        session.fps,
+        host=args.host or "127.0.0.1",
+        port=args.port or 8765,
+    )
+    print(f"play at {view.url}   (Ctrl-C ends it)", flush=True)
+    if has_display():
+        import webbrowser
+
+        webbrowser.open(view.url)
+    return view
+
+
+def _session(args: argparse.Namespace, world: Played) -> tuple[Session, SessionLog]:
+    from tinyworlds.keys import KeyEvent
+    from tinyworlds.play.recorder import Recorder, recording_path
+    from tinyworlds.play.session import Session
+    from tinyworlds.play.session_log import new_log
+
+    fps, scale = args.fps or world.fps, _clip_scale(world)
+    seed = secrets.randbelow(2**31) if args.seed is None else args.seed
+
+    def new_recorder() -> Recorder:
+        path, source = recording_path(world.game, args.recordings), f"tinyworlds play {world.game}".strip()
+        return Recorder(path, fps, scale, world.action_names, world.idle_action, source)
+
+    log = new_log(world, seed, fps)
+    session = Session(world, fps=fps, seed=seed, new_recorder=new_recorder, on_events=log.note)
+    if args.record:
+        session.handle([KeyEvent("v")])
+    return session, log
+
+
+def _say_saved(session: Session, log: SessionLog | None) -> int:
+    """Say what was recorded and what could not be; return the exit code."""
+    recorded = session.close()
+    if recorded and log is not None:
+        log.complete(session.world, session.num_ticks)
+        recorded.append(log.write(recorded[0].with_suffix(".json")))
+    for path in recorded:
+        print(f"saved {path}")
+    for failure in session.failures:
+        print(f"error: {failure}", file=sys.stderr)
+    return StorageError.exit_code if session.failures else 0
+
+
+def _clip_scale(world: Played) -> int:
+    return max(_CLIP_PX // max(world.frame_shape[:2]), 1)
