@@ -23,8 +23,8 @@ NAMES = ("stay", "right", "left", "down")
 class Deaf(FakeDynamics):
     """A world that does not listen: everything stays."""
 
-    def logits(self, ids, action_ids=None, previous_ids=None):
-        return super().logits(ids, None, previous_ids)
+    def conditioning(self, action_ids, ids):
+        return super().conditioning(None, ids)
 
 
 class Collapsed(FakeActions):

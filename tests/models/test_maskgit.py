@@ -1,13 +1,13 @@
 import itertools
 import math
-from functools import partial
 
 import pytest
 import torch
+from rerun import Rerun
 
 from tinyworlds.errors import ConfigError, DataError
 from tinyworlds.models import DynamicsModel, maskgit
-from tinyworlds.models.continuation import Rerun
+from tinyworlds.models.continuation import Continuation
 
 
 class Recorder(torch.nn.Module):
@@ -25,6 +25,19 @@ class Recorder(torch.nn.Module):
         self.actions.append(action_ids)
         generator = torch.Generator().manual_seed(len(self.seen))
         return torch.randn(*ids.shape, self.mask_id, generator=generator) * 3
+
+
+@pytest.fixture(autouse=True)
+def whole_canvases(monkeypatch):
+    """A `Recorder` is shown all frames in every pass."""
+    begin = maskgit.begin
+    monkeypatch.setattr(
+        maskgit,
+        "begin",
+        lambda dynamics, *past, **settings: (Rerun if isinstance(dynamics, Recorder) else begin)(
+            dynamics, *past, **settings
+        ),
+    )
 
 
 @pytest.fixture
@@ -196,8 +209,8 @@ def test_remembering_the_past_changes_nothing(architecture, experts, lead):
     for actions in (None, torch.randint(4, (3, 3 + lead))):
         before, after = (None, None) if actions is None else (actions[:, :-2], actions[:, -2:])
         guesses = []
-        for begin in (model.begin, partial(Rerun, model)):
-            guess = begin(past, before, 2)
+        for begin in (Continuation, Rerun):
+            guess = begin(model, past, before, 2)
             guess.expect(after, 2)
             guesses.append(guess.logits(new, everywhere))
         torch.testing.assert_close(*guesses, rtol=1e-4, atol=1e-4)
@@ -213,8 +226,7 @@ def test_a_clip_that_goes_on_is_remembered_exactly(architecture, limit):
         torch.nn.init.normal_(parameter, std=0.3)
     ids, actions = torch.randint(27, (2, 7, 16)), torch.randint(4, (2, 6))
     masked, everywhere = torch.full((2, 1, 16), model.mask_id), torch.arange(16).expand(2, -1)
-    begins = (model.begin, partial(Rerun, model))
-    kept, rerun = (begin(ids[:, :2], actions[:, :1], limit) for begin in begins)
+    kept, rerun = (begin(model, ids[:, :2], actions[:, :1], limit) for begin in (Continuation, Rerun))
     for t in range(2, 7):
         for guess in (kept, rerun):
             guess.expect(actions[:, t - 1 : t])
@@ -233,7 +245,7 @@ def test_a_v2_memory_slides_as_if_the_clip_had_begun_earlier():
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
     ids, actions = torch.randint(27, (2, 9, 16)), torch.randint(4, (2, 8))
-    guess = model.begin(ids[:, :1], actions[:, :0], 3, slides=True)
+    guess = maskgit.begin(model, ids[:, :1], actions[:, :0], 3, slides=True)
     for t in range(1, 8):
         guess.expect(actions[:, t - 1 : t])
         guess.accept(ids[:, t : t + 1])

@@ -52,6 +52,23 @@ class FakeActions(nn.Module):
         return torch.stack(wrong, -1).argmin(-1)
 
 
+class Follow(nn.Module):
+    """Logits of what follows the codes of the frame before, [B, T, P], under actions [B, T]."""
+
+    slides = True
+
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor(20.0))
+
+    def forward(self, previous_ids, condition, memory):
+        actions = getattr(condition, "vectors", condition)
+        options = torch.stack([moved(previous_ids, a) for a in range(4)], 2)  # [B, T, 4, P]
+        index = actions[..., None, None].expand(-1, -1, 1, options.shape[-1])
+        known = options.gather(2, index)[:, :, 0].clamp_max(3)
+        return nn.functional.one_hot(known, 4) * self.scale
+
+
 class FakeDynamics(nn.Module):
     """Knows what follows: the last frame, moved by the action."""
 
@@ -63,17 +80,22 @@ class FakeDynamics(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.scale = nn.Parameter(torch.tensor(20.0))
+        self.transformer = Follow()
+        self.output = nn.Linear(4, 4)
+        nn.init.eye_(self.output.weight)
+        nn.init.zeros_(self.output.bias)
 
-    def logits(self, ids, action_ids=None, previous_ids=None):
-        before = torch.cat([ids[:, :1], ids[:, :-1]], 1) if previous_ids is None else previous_ids
-        if action_ids is None:
-            action_ids = torch.zeros_like(ids[:, 1:, 0])
-        options = torch.stack([moved(before, a) for a in range(4)], 2)  # [B, T, 4, P]
-        padded = torch.cat([torch.zeros_like(action_ids[:, :1]), action_ids], 1)
-        index = padded[:, : ids.shape[1], None, None].expand(-1, -1, 1, ids.shape[2])
-        known = options.gather(2, index)[:, :, 0].clamp_max(3)
-        return nn.functional.one_hot(known, 4) * self.scale
+    def check_shapes(self, ids, action_ids):
+        pass
+
+    def token_input(self, ids, previous_ids):
+        return previous_ids  # all it looks at
+
+    def conditioning(self, action_ids, ids):
+        """The action that led to each frame, [B, T]; 0 where none did."""
+        batch, length, _ = ids.shape
+        given = ids.new_zeros(batch, 0) if action_ids is None else action_ids
+        return nn.functional.pad(given, (length - given.shape[1], 0))
 
 
 def walk(batch=2, length=12, seed=0, actions=None):

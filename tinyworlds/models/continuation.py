@@ -8,23 +8,36 @@ in training, and dreams that go on from it soon stand still (docs/log.md, 2026-1
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from tinyworlds.errors import ConfigError
 from tinyworlds.models.masking import shift_frames
-from tinyworlds.nn.kernels.code_choice import choose_codes, likeliest
+from tinyworlds.nn.codes import CodeLogits
+from tinyworlds.nn.kernels.code_choice import choose_codes
+from tinyworlds.nn.linear import Linear
 from tinyworlds.nn.memory import TimeMemory
 from tinyworlds.nn.norms import Condition
+from tinyworlds.nn.transformer import Transformer
 
-if TYPE_CHECKING:
-    from tinyworlds.models.dynamics import DynamicsModel
+
+class CodeNetwork(Protocol):
+    """What a `Continuation` runs; see `tinyworlds.models.DynamicsModel`."""
+
+    mask_id: int
+    token_input: nn.Module
+    conditioning: nn.Module
+    transformer: Transformer
+    output: Linear | CodeLogits
+
+    def check_shapes(self, ids: Tensor, action_ids: Tensor | None) -> None:
+        """Raise DataError unless codes and actions fit the network and each other."""
 
 
 class Guesser(Protocol):
-    """Gives logits of the next frames of a clip; made by ``begin(past_ids, action_ids, limit)``.
+    """Gives logits of the next frames of a clip; made by `tinyworlds.models.maskgit.begin`.
 
     Attributes:
         past: What it goes on from; what is accepted becomes part of it.
@@ -91,10 +104,26 @@ def at(frames: Tensor, places: Tensor) -> Tensor:
 
 
 class Continuation:
-    """A `Guesser` that remembers; made by `DynamicsModel.begin`. The past runs when a frame is expected."""
+    """A `Guesser` that remembers. The past runs when a frame is expected.
+
+    Args:
+        network: Guesses.
+        past_ids: ``[B, T, P]``, revealed.
+        action_ids: ``[B, T-1]`` or ``[B, T]``, as in `DynamicsModel.logits`.
+        limit: Most frames to remember.
+        slides: When a frame is forgotten, keep what the others knew of it, instead of running them anew.
+
+    Raises:
+        ConfigError: `slides`, but positions in the window are part of the tokens (v1).
+    """
 
     def __init__(
-        self, network: DynamicsModel, past_ids: Tensor, action_ids: Tensor | None, limit: int, slides: bool
+        self,
+        network: CodeNetwork,
+        past_ids: Tensor,
+        action_ids: Tensor | None,
+        limit: int,
+        slides: bool = False,
     ) -> None:
         network.check_shapes(past_ids, action_ids)
         if slides and not network.transformer.slides:
@@ -151,33 +180,3 @@ class Continuation:
         with memory.growing(ids.shape[1]):
             network.transformer(x, network.conditioning(self.past.action_ids, ids), memory)
         return memory
-
-
-class Rerun:
-    """A `Guesser` that runs all frames in every pass, for a network that has no `begin`; nothing slides."""
-
-    def __init__(
-        self, network: Any, past_ids: Tensor, action_ids: Tensor | None, limit: int, slides: bool = False
-    ) -> None:
-        self.network = network
-        self.past = Past.of(past_ids, action_ids, limit)
-
-    def expect(self, action_ids: Tensor | None, num_new: int = 1) -> None:
-        """See `Guesser`."""
-        self._new = action_ids
-
-    def logits(self, ids: Tensor, places: Tensor) -> Tensor:
-        """See `Guesser`."""
-        canvas = torch.cat([self.past.ids, ids], dim=1)
-        actions = None
-        if self.past.action_ids is not None and self._new is not None:
-            actions = torch.cat([self.past.action_ids, self._new], dim=1)
-        return at(self.network.logits(canvas, actions)[:, self.past.ids.shape[1] :], places)
-
-    def choose(self, ids: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
-        """See `Guesser`."""
-        return likeliest(self.logits(ids, places))
-
-    def accept(self, ids: Tensor) -> None:
-        """See `Guesser`."""
-        self.past = self.past.append(ids, self._new)

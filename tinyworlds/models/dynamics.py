@@ -12,7 +12,6 @@ from torch import Tensor
 
 from tinyworlds.errors import ConfigError, DataError
 from tinyworlds.models.base import Network, check_bins, check_heads, check_positive, pick
-from tinyworlds.models.continuation import Continuation
 from tinyworlds.models.dynamics_parts import build_v1, build_v2
 from tinyworlds.models.masking import shift_frames
 from tinyworlds.nn.cross_entropy import IGNORED, linear_cross_entropy
@@ -134,22 +133,6 @@ class DynamicsModel(Network):
             terms["balance"] = balance_loss(self).to(total.device)
             terms["loss"] = cross_entropy + BALANCE_WEIGHT * terms["balance"]
         return terms
-
-    def begin(
-        self, past_ids: Tensor, action_ids: Tensor | None, limit: int | None = None, slides: bool = False
-    ) -> Continuation:
-        """Run the past once and remember it, to guess the frames after it.
-
-        Args:
-            past_ids: ``[B, T, P]``, revealed.
-            action_ids: ``[B, T-1]`` or ``[B, T]``, as in `logits`.
-            limit: Most frames to remember; by default those given.
-            slides: When a frame is forgotten, keep what the others knew of it, instead of running them anew.
-
-        Raises:
-            ConfigError: `slides`, but positions in the window are part of the tokens (v1).
-        """
-        return Continuation(self, past_ids, action_ids, limit or past_ids.shape[1], slides)
 
     def check_shapes(self, ids: Tensor, action_ids: Tensor | None) -> None:
         """Raise DataError unless codes and actions fit the network and each other."""

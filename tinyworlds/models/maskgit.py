@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Protocol
 
 import torch
@@ -18,22 +18,18 @@ from torch import Tensor
 
 from tinyworlds.errors import ConfigError, DataError
 from tinyworlds.models.base import pick
-from tinyworlds.models.continuation import Guesser, Rerun
+from tinyworlds.models.continuation import CodeNetwork, Continuation, Guesser
 from tinyworlds.nn.kernels.code_choice import likeliest
 
 _STEEPNESS = 5.0  # of the exponential schedule
 _LEAST_SHARE = 16  # each of its passes reveals at least one code in this many
 
 
-class Dynamics(Protocol):
-    """What decoding needs of a dynamics network; `begin` as in `DynamicsModel` is used where there is one."""
+class Dynamics(CodeNetwork, Protocol):
+    """What decoding needs of a dynamics network; see `tinyworlds.models.DynamicsModel`."""
 
-    mask_id: int
     num_past: int
     joint_horizon: bool
-
-    def logits(self, ids: Tensor, action_ids: Tensor | None = None) -> Tensor:
-        """See `tinyworlds.models.DynamicsModel.logits`."""
 
 
 def _exponential(num_tokens: int, num_steps: int) -> list[int]:
@@ -247,13 +243,13 @@ def decode(
 
 
 def begin(
-    dynamics: Dynamics, past_ids: Tensor, action_ids: Tensor | None, limit: int, slides: bool = False
+    dynamics: CodeNetwork, past_ids: Tensor, action_ids: Tensor | None, limit: int, slides: bool = False
 ) -> Guesser:
     """Remember a past ``[B, T, P]`` and the actions between its frames, to guess what comes after it.
 
-    See `DynamicsModel.begin`; a network without it remembers nothing.
+    See `Continuation`.
     """
-    return getattr(dynamics, "begin", partial(Rerun, dynamics))(past_ids, action_ids, limit, slides)
+    return Continuation(dynamics, past_ids, action_ids, limit, slides)
 
 
 def _leading_actions(action_ids: Tensor | None, num_frames: int) -> int:
