@@ -137,8 +137,8 @@ def _next_commands(kind: Kind, targets: Sequence[Path], folder: Path) -> list[st
 
 def _train(path: Path) -> str:
     game = path.stem.removesuffix("_frames")
-    known = _data_files().get(game)
-    return f"tinyworlds train {game}" + ("" if known == path else f" --data.files {path.as_posix()}")
+    expected = _data_files().get(game)
+    return f"tinyworlds train {game}" + ("" if expected == path else f" --data.files {path.as_posix()}")
 
 
 def _play(suite: str, folder: Path) -> list[str]:
@@ -159,10 +159,10 @@ def _data_files() -> dict[str, Path]:
     from games.registry import get, titles
     from tinyworlds.errors import ConfigError
 
-    found = {}
+    files = {}
     for name in titles():
         try:
-            found[name] = Path(get(name).data_file)
+            files[name] = Path(get(name).data_file)
         except ConfigError:  # a broken package costs its own title only
             continue
-    return found
+    return files

@@ -124,9 +124,9 @@ def _whole_hash(path: Path) -> str:
     stat, note = path.stat(), cache_folder(path) / f"{path.name}.content.json"
     state = [stat.st_size, stat.st_mtime_ns]
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        known = json.loads(note.read_text(encoding="utf-8"))
-        if known["state"] == state:
-            return str(known["content"])
+        entry = json.loads(note.read_text(encoding="utf-8"))
+        if entry["state"] == state:
+            return str(entry["content"])
     digest = hashlib.sha256()
     with open(path, "rb") as file:
         while block := file.read(_HASH_BYTES):

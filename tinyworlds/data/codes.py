@@ -51,8 +51,8 @@ class CodesFile:
         self._action_ids = SpanReader(path, "action_ids") if self.has_actions else None
         rows = [file_frames] if self._starts is None else [len(self._starts), num_frames]
         if list(self._ids.shape[:-1]) != rows:
-            wanted = ",".join(map(str, rows))
-            raise DataError(f"{path}: 'ids' is {list(self._ids.shape)}, not [{wanted},P]; delete it.")
+            shape = ",".join(map(str, rows))
+            raise DataError(f"{path}: 'ids' is {list(self._ids.shape)}, not [{shape},P]; delete it.")
 
     def ids(self, start: int) -> np.ndarray:
         """Codes int16 [T,P] of the window whose first frame is `start`."""

@@ -97,6 +97,6 @@ def _long_clips(module: Any, num_frames: int, num_clips: int) -> Clips:
     return held_out_clips(module, num_frames, num_clips)
 
 
-def _spread(count: int, wanted: int) -> list[int]:
+def _spread(count: int, most: int) -> list[int]:
     """Return up to `wanted` numbers below `count`, evenly spread."""
-    return np.unique(np.linspace(0, count - 1, min(count, wanted)).astype(int)).tolist()
+    return np.unique(np.linspace(0, count - 1, min(count, most)).astype(int)).tolist()

@@ -31,10 +31,10 @@ class GuardedFile(io.FileIO):
         start = self.tell()
         count = super().readinto(buffer) or 0
         content = bytes(memoryview(buffer)[:count])
-        found = content.find(_SIGNATURE)
-        while found >= 0:
-            self._check_heap(start + found)
-            found = content.find(_SIGNATURE, found + 1)
+        place = content.find(_SIGNATURE)
+        while place >= 0:
+            self._check_heap(start + place)
+            place = content.find(_SIGNATURE, place + 1)
         return count
 
     def __del__(self) -> None:

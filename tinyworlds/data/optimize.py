@@ -73,8 +73,8 @@ def optimize(
     _check_room(target, info, raw)
     with replacing(target) as temporary:
         with open_h5(info.path) as source:
-            wanted = _rewrite(source, info, temporary, raw, progress)
-        _compare(temporary, target, wanted, progress)
+            checksum = _rewrite(source, info, temporary, raw, progress)
+        _compare(temporary, target, checksum, progress)
     return Optimized(target, before_bytes, target.stat().st_size, before, measure_rate(target))
 
 
@@ -179,7 +179,7 @@ def _check(target: Target, path: Path) -> None:
         raise storage_error(path, target.error) from target.error
 
 
-def _compare(path: Path, target: Path, wanted: str, progress: bool) -> None:
+def _compare(path: Path, target: Path, checksum: str, progress: bool) -> None:
     digest = sha256()
     with (
         closing(FrameFile(path)) as file,
@@ -190,7 +190,7 @@ def _compare(path: Path, target: Path, wanted: str, progress: bool) -> None:
             block = file.frames(start, min(rows, len(file) - start))
             digest.update(block.data)
             advance(len(block))
-    if digest.hexdigest() != wanted:
+    if digest.hexdigest() != checksum:
         raise DataError(
             f"{target}: what was written reads back otherwise; nothing was replaced, check the disk"
         )

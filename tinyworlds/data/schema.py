@@ -177,24 +177,24 @@ def check(file: h5py.File, path: Path) -> FileInfo:
 
 def _check_frames(file: h5py.File, path: Path) -> h5py.Dataset:
     if not isinstance(file.get("frames"), h5py.Dataset):
-        found = ", ".join(sorted(map(str, file))) or "nothing"
+        names = ", ".join(sorted(map(str, file))) or "nothing"
         raise DataError(
-            f"{path} has no dataset 'frames' (it holds: {found}); write uint8 [N,H,W,3] frames to it."
+            f"{path} has no dataset 'frames' (it holds: {names}); write uint8 [N,H,W,3] frames to it."
         )
     frames = file["frames"]
-    found = f"{frames.dtype} {list(frames.shape)}"
+    shape = f"{frames.dtype} {list(frames.shape)}"
     if frames.dtype != np.uint8:
-        raise DataError(f"{path}: 'frames' is {found}; it must be uint8 with values 0 to 255, so convert it.")
+        raise DataError(f"{path}: 'frames' is {shape}; it must be uint8 with values 0 to 255, so convert it.")
     if frames.ndim != 4:
-        raise DataError(f"{path}: 'frames' is {found}; it must have four axes [N,H,W,3], so reshape it.")
+        raise DataError(f"{path}: 'frames' is {shape}; it must have four axes [N,H,W,3], so reshape it.")
     if frames.shape[-1] != 3:
         raise DataError(
-            f"{path}: 'frames' is {found}; it must end in 3 RGB channels [N,H,W,3], so convert it."
+            f"{path}: 'frames' is {shape}; it must end in 3 RGB channels [N,H,W,3], so convert it."
         )
     if 0 in frames.shape:
-        raise DataError(f"{path}: 'frames' is empty, {found}; record the file again.")
+        raise DataError(f"{path}: 'frames' is empty, {shape}; record the file again.")
     if max(frames.shape[1:3]) > MAX_SIDE:
-        raise DataError(f"{path}: 'frames' is {found}; a side has at most {MAX_SIDE} pixels, so resize them.")
+        raise DataError(f"{path}: 'frames' is {shape}; a side has at most {MAX_SIDE} pixels, so resize them.")
     return frames
 
 
@@ -203,8 +203,8 @@ def _check_per_frame(file: h5py.File, path: Path, name: str, num_frames: int) ->
         return
     data = file[name]
     if not isinstance(data, h5py.Dataset) or data.shape != (num_frames,):
-        found = list(data.shape) if isinstance(data, h5py.Dataset) else "a group"
-        raise DataError(f"{path}: '{name}' is {found}; it must have one entry per frame, [{num_frames}].")
+        shape = list(data.shape) if isinstance(data, h5py.Dataset) else "a group"
+        raise DataError(f"{path}: '{name}' is {shape}; it must have one entry per frame, [{num_frames}].")
     if name == "actions" and not np.issubdtype(data.dtype, np.integer):
         raise DataError(
             f"{path}: 'actions' is {data.dtype}; it must hold whole action ids, so convert it to int64."

@@ -58,14 +58,14 @@ def find_files(files: str | Sequence[str] | None, game_file: str | None) -> list
         files = game_file
     if not files:
         raise ConfigError("No gameplay file was named: pass --data.files FILE or --data.game TITLE.")
-    found = [file for name in ([files] if isinstance(files, str) else files) for file in _files_of(str(name))]
-    times = Counter(Path(file).resolve() for file in found)
-    twice = [file for file in found if times[Path(file).resolve()] > 1]
+    paths = [file for name in ([files] if isinstance(files, str) else files) for file in _files_of(str(name))]
+    times = Counter(Path(file).resolve() for file in paths)
+    twice = [file for file in paths if times[Path(file).resolve()] > 1]
     if twice:
         raise ConfigError(
             f"A gameplay file is named twice ({', '.join(twice[:4])}); windows would be in two splits."
         )
-    return found
+    return paths
 
 
 def is_gameplay(name: str) -> bool:
@@ -92,13 +92,13 @@ def _files_of(name: str) -> list[str]:
 
 def _files_in(folder: Path) -> list[str]:
     inside = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-    found = [str(folder / name) for name in inside if is_gameplay(name)]
-    if not found:
+    paths = [str(folder / name) for name in inside if is_gameplay(name)]
+    if not paths:
         raise MissingFileError(
             f"{folder} is a folder without gameplay files (*{', *'.join(SUFFIXES)}); "
             "record one or name another."
         )
-    return found
+    return paths
 
 
 def _flattened(lists: Iterable[list[str]]) -> list[str]:
@@ -123,16 +123,16 @@ def check_frame_size(files: Sequence[FrameFile], frame_size: int | None) -> None
     Raises:
         DataError: they are not.
     """
-    wanted = frame_size or files[0].info.height
+    size = frame_size or files[0].info.height
     for file in files:
         info = file.info
-        if info.height == info.width == wanted:
+        if info.height == info.width == size:
             continue
-        found = f"{info.path} holds {info.width}x{info.height} frames"
+        what = f"{info.path} holds {info.width}x{info.height} frames"
         if info.height != info.width:
-            raise DataError(f"{found}; they must be square, so record or convert them with --size.")
+            raise DataError(f"{what}; they must be square, so record or convert them with --size.")
         if frame_size is None:
-            raise DataError(f"{found}, {files[0].info.path} {wanted}x{wanted}; use files of one size.")
+            raise DataError(f"{what}, {files[0].info.path} {size}x{size}; use files of one size.")
         raise DataError(
-            f"{found}, but frame_size is {wanted}; set --data.frame_size {info.height} or use another file."
+            f"{what}, but frame_size is {size}; set --data.frame_size {info.height} or use another file."
         )

@@ -68,15 +68,15 @@ class Stillness:
     """
 
     def __init__(self) -> None:
-        self._known: deque[np.ndarray] = deque(maxlen=REMEMBERED)
+        self._earlier: deque[np.ndarray] = deque(maxlen=REMEMBERED)
         self.num_still = 0
 
     def __call__(self, frame: np.ndarray) -> None:
         """Look at the next frame, uint8 [H,W,3]."""
-        if any(not _differs(frame, known) for known in self._known):
+        if any(not _differs(frame, earlier) for earlier in self._earlier):
             self.num_still += 1
         else:
-            self._known.append(frame)
+            self._earlier.append(frame)
             self.num_still = 0
 
 

@@ -17,7 +17,7 @@ def find_videos(paths: Sequence[str | Path]) -> tuple[list[Path], list[TinyWorld
     order is that of `paths`; within a folder by name, with numbers counted (2 before 10). A file that is
     reached twice comes once.
     """
-    found: dict[Path, Path] = {}
+    videos: dict[Path, Path] = {}
     errors: list[TinyWorldsError] = []
     for path in map(Path, paths):
         if path.is_dir():
@@ -25,12 +25,12 @@ def find_videos(paths: Sequence[str | Path]) -> tuple[list[Path], list[TinyWorld
             if not inside:
                 errors.append(DataError(f"{path} is a folder without videos; name one that holds some"))
             for video in inside:
-                found.setdefault(video.resolve(), video)
+                videos.setdefault(video.resolve(), video)
         elif path.exists():
-            found.setdefault(path.resolve(), path)
+            videos.setdefault(path.resolve(), path)
         else:
             errors.append(MissingFileError(f"No such video: {path}; check the name"))
-    return list(found.values()), errors
+    return list(videos.values()), errors
 
 
 def _videos_in(folder: Path) -> list[Path]:

@@ -105,10 +105,10 @@ class _Ingest:
         exists = self.out.exists() and not overwrite
         old = read_records(self.out, self.settings) if exists else []
         self._sweep()
-        found, errors = find_videos(paths)
+        paths, errors = find_videos(paths)
         for error in errors:
             self.say_error(error)
-        new, present, twins = self._sort(found, {record.content for record in old})
+        new, present, twins = self._sort(paths, {record.content for record in old})
         videos = self._extract(new, num_processes, errors)
         added = self._assemble(old, videos, errors)
         shutil.rmtree(self.work, ignore_errors=True)
@@ -122,18 +122,18 @@ class _Ingest:
                 leftover.unlink(missing_ok=True)
 
     def _sort(
-        self, found: Sequence[Path], known: set[str]
+        self, paths: Sequence[Path], contents: set[str]
     ) -> tuple[dict[str, Path], list[str], list[tuple[str, str]]]:
         """Tell videos that are new, by content, from those in the file and those that come twice."""
         new: dict[str, Path] = {}
         present: list[str] = []
         twins: list[tuple[str, str]] = []
-        for path in found:
+        for path in paths:
             try:
                 content = sampled_hash(path)
             except OSError:
                 content = f"unreadable {path}"  # the reader says what is wrong with it
-            if content in known:
+            if content in contents:
                 present.append(path.name)
             elif content in new:
                 twins.append((path.name, new[content].name))

@@ -38,21 +38,21 @@ def action_table(env: gym.Env) -> list[Action]:
     return actions
 
 
-def select_actions(actions: list[Action], wanted: Sequence[str] | None) -> list[Action]:
-    """Return the wanted actions in the wanted order (all of them for None).
+def select_actions(actions: list[Action], names: Sequence[str] | None) -> list[Action]:
+    """Return the actions with these names, in that order; all of them for None.
 
     Raises:
         ConfigError: a name is unknown.
     """
-    if wanted is None:
+    if names is None:
         return actions
     by_name = {action.name: action for action in actions}
-    for name in wanted:
+    for name in names:
         if name.lower() not in by_name:
             raise ConfigError(
                 f"Unknown action '{name}'; known: {', '.join(by_name)}.{did_you_mean(name, by_name)}"
             )
-    return [by_name[name.lower()] for name in wanted]
+    return [by_name[name.lower()] for name in names]
 
 
 def _given_names(env: Any) -> list[str]:

@@ -130,9 +130,9 @@ def find_environment(env_id: str) -> str:
     if env_id in gym.registry:
         return env_id
     base = re.sub(r"-v\d+$", "", env_id)
-    versions = [known for known in gym.registry if re.sub(r"-v\d+$", "", known) == base]
+    versions = [env for env in gym.registry if re.sub(r"-v\d+$", "", env) == base]
     if versions:  # packages drop old versions; the newest is the same game
-        return max(versions, key=lambda known: int(known.rsplit("-v", 1)[-1]) if "-v" in known else -1)
+        return max(versions, key=lambda env: int(env.rsplit("-v", 1)[-1]) if "-v" in env else -1)
     raise ConfigError(
         f"No gymnasium environment is called '{env_id}'.{did_you_mean(env_id, gym.registry)} "
         "Use MODULE:ENV_ID for one that a package registers on import."

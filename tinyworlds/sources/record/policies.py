@@ -177,9 +177,9 @@ def load_agent(name: str) -> Callable[..., int | None]:
         raise ConfigError(f"The agent '{name}' cannot be imported: {error}.") from error
     agent: Any = getattr(module, function, None)
     if not callable(agent):
-        known = [key for key, value in vars(module).items() if inspect.isfunction(value)]
+        functions = [key for key, value in vars(module).items() if inspect.isfunction(value)]
         raise ConfigError(
-            f"The agent '{name}': {place} has no function '{function}'.{did_you_mean(function, known)}"
+            f"The agent '{name}': {place} has no function '{function}'.{did_you_mean(function, functions)}"
         )
     return agent
 

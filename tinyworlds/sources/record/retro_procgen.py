@@ -55,11 +55,11 @@ class ProcgenGame(gym.Env):
     def __init__(self, env_id: str) -> None:
         procgen = _import("procgen", env_id, _PROCGEN_INSTALL)
         self._name, self._make = env_id.partition("/")[2], procgen.ProcgenGym3Env
-        known = importlib.import_module("procgen.env").ENV_NAMES
-        if self._name not in known:
+        games = importlib.import_module("procgen.env").ENV_NAMES
+        if self._name not in games:
             raise ConfigError(
-                f"Procgen has no game '{self._name}'; it has {', '.join(known)}."
-                f"{did_you_mean(self._name, known)}"
+                f"Procgen has no game '{self._name}'; it has {', '.join(games)}."
+                f"{did_you_mean(self._name, games)}"
             )
         self._game = self._make(num=1, env_name=self._name, rand_seed=0)
         combos = [[key.lower() for key in combo] for combo in self._game.get_combos()]
@@ -115,13 +115,13 @@ class RetroGame(gym.Env):
     def __init__(self, env_id: str) -> None:
         retro = _import("retro", env_id, _RETRO_INSTALL)
         _, game, *state = env_id.split("/")
-        chosen = {"state": state[0]} if state else {}
+        options = {"state": state[0]} if state else {}
         try:
-            known = retro.data.list_games(retro.data.Integrations.ALL)
-            if game not in known:
-                raise ConfigError(f"stable-retro knows no game '{game}'.{did_you_mean(game, known)}")
+            games = retro.data.list_games(retro.data.Integrations.ALL)
+            if game not in games:
+                raise ConfigError(f"stable-retro knows no game '{game}'.{did_you_mean(game, games)}")
             self._game = retro.make(
-                game, render_mode="rgb_array", use_restricted_actions=retro.Actions.ALL, **chosen
+                game, render_mode="rgb_array", use_restricted_actions=retro.Actions.ALL, **options
             )
         except FileNotFoundError as error:
             raise MissingFileError(

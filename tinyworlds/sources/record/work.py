@@ -83,19 +83,19 @@ class Work:
         self.out, self.settings, self.facts = out, settings, facts
         self.folder = out.parent / FOLDER / out.name
         self._append = append
-        known = self._known()
+        old = self._unfinished()
         plan = _plan(settings, num_frames, processes, append)
-        if known is not None and known["plan"] != plan:
-            self._refuse(known["plan"], plan, overwrite)
-            known = None
-        self._is_joined = known is not None and self._was_joined()
-        if known is not None and self.out.exists() and not (append or overwrite or self._is_joined):
+        if old is not None and old["plan"] != plan:
+            self._refuse(old["plan"], plan, overwrite)
+            old = None
+        self._is_joined = old is not None and self._was_joined()
+        if old is not None and self.out.exists() and not (append or overwrite or self._is_joined):
             raise self._exists()
-        if known is None:
+        if old is None:
             base = self._begin(overwrite)
             write_text(self.folder / _PLAN, json.dumps({"plan": plan, "base": base}, indent=1))
         else:
-            base = known["base"]
+            base = old["base"]
         counts = _divide(num_frames, processes)
         self.shares = [Share(self.folder / f"{i:03d}", i, count, base) for i, count in enumerate(counts)]
         if self.num_frames and not self._is_joined:
@@ -157,11 +157,11 @@ class Work:
             write_text(self.folder / _JOINED, sampled_hash(whole))
             move_into_place(whole, self.out)
 
-    def _known(self) -> dict[str, Any] | None:
+    def _unfinished(self) -> dict[str, Any] | None:
         """The plan of an unfinished recording; None where there is none."""
         try:
-            known = json.loads((self.folder / _PLAN).read_text(encoding="utf-8"))
-            return {"plan": known["plan"], "base": int(known["base"])}
+            old = json.loads((self.folder / _PLAN).read_text(encoding="utf-8"))
+            return {"plan": old["plan"], "base": int(old["base"])}
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
@@ -186,9 +186,9 @@ class Work:
 
     def _checked_for_appending(self) -> FileInfo:
         info, facts = read_info(self.out), self.facts
-        wanted = {"size": facts.size, "fps": facts.fps, "source": facts.env_id, "actions": facts.action_names}
-        found = {"size": info.height, "fps": info.fps, "source": info.source, "actions": info.action_names}
-        unlike = [f"{key} {found[key]}, not {wanted[key]}" for key in wanted if found[key] != wanted[key]]
+        ours = {"size": facts.size, "fps": facts.fps, "source": facts.env_id, "actions": facts.action_names}
+        theirs = {"size": info.height, "fps": info.fps, "source": info.source, "actions": info.action_names}
+        unlike = [f"{key} {theirs[key]}, not {ours[key]}" for key in ours if theirs[key] != ours[key]]
         if unlike or not (info.has_actions and info.has_rewards and info.has_episodes):
             told = "; ".join(unlike) or "no actions, rewards or episodes"
             raise DataError(f"{self.out} cannot be appended to, it has {told}; record to another file.")
