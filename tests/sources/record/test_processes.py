@@ -3,6 +3,7 @@
 import itertools
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -204,6 +205,26 @@ def test_killed_between_the_file_and_the_tidying(tmp_path, monkeypatch, append):
             record(TOY, out, 100, **settings)
     done = out.read_bytes()
     assert record(TOY, out, 100, **settings).num_frames == 100 + 50 * append  # not appended twice
+    assert out.read_bytes() == done
+    assert not (tmp_path / ".record").exists()
+
+
+def test_killed_while_tidying(tmp_path, monkeypatch):
+    out, settings, rmtree = tmp_path / "a.h5", {"size": 8, "progress": False}, shutil.rmtree
+
+    def killed(folder, **options):
+        if out.exists():
+            raise Killed
+        rmtree(folder, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("tinyworlds.sources.record.work.shutil.rmtree", killed)
+        with pytest.raises(Killed):
+            record(TOY, out, 100, **settings)
+    done = out.read_bytes()
+    assert (tmp_path / ".record").exists()
+    with pytest.raises(DataError, match="exists already"):
+        record(TOY, out, 100, **settings)
     assert out.read_bytes() == done
     assert not (tmp_path / ".record").exists()
 

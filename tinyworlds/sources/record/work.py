@@ -179,6 +179,7 @@ class Work:
         if self.out.exists() and self._append:
             base = self._checked_for_appending().num_frames
         elif self.out.exists() and not overwrite:
+            self._remove()  # what is left where the tidying was killed
             raise self._exists()
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True, exist_ok=True)
