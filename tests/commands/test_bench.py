@@ -10,8 +10,8 @@ import pytest
 import torch
 from small_worlds import random_world
 
-from benchmarks import held_keys, layouts, plots
-from tinyworlds.bench import data, growth, memory, play, report, startup, training, worlds
+from benchmarks import held_keys, plots
+from tinyworlds.bench import data, growth, layouts, memory, play, report, startup, training, worlds
 from tinyworlds.bench.pairing import Pairing
 from tinyworlds.bench.pattern import moving_frames
 from tinyworlds.bench.sizes import clips, find_size, references, same_weights

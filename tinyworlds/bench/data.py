@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import Any
 
 from torch.utils.data import DataLoader
 
-from benchmarks.layouts import Source, unpack, write_ours, write_published
+from tinyworlds.bench.layouts import Source, unpack, write_ours, write_published
 from tinyworlds.bench.pairing import Pairing
 from tinyworlds.bench.report import Table, in_digits, ratio_cell
 from tinyworlds.data import H5DataModule
@@ -194,7 +194,7 @@ def loader_of(source: Source, workers: int) -> DataLoader:
     return data.train_dataloader()
 
 
-def _batches(loader: DataLoader) -> Iterator[int]:
+def _batches(loader: DataLoader) -> Generator[int]:
     """The number of windows of each batch; ends its workers when closed."""
     for batch in loader:
         yield len(batch["frames"])

@@ -134,7 +134,7 @@ class FeedForward(SwiGLU):
         super().__init__(dim, hidden_dim)
         self.norm = Norm(dim, cond_dim)
 
-    def forward(self, x: Tensor, cond: Tensor | None) -> Tensor:
+    def forward(self, x: Tensor, cond: Tensor | None = None) -> Tensor:
         return self.norm(x + super().forward(x), cond)
 
 

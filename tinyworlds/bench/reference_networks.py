@@ -20,7 +20,7 @@ from tinyworlds.bench.reference_tokens import FSQ, PatchEmbed, PointwiseMap, cod
 class TokenizerEncoder(nn.Module):
     """Frames to values before rounding, [B, T, P, L]."""
 
-    def __init__(self, frame_size: int, side: int, dim: int, width: int, **blocks: int) -> None:
+    def __init__(self, frame_size: int, side: int, dim: int, width: int, **blocks: Any) -> None:
         super().__init__()
         self.patch_embed = PatchEmbed(frame_size, side, dim)
         self.transformer = Transformer(dim, **blocks)
@@ -35,7 +35,7 @@ class TokenizerDecoder(nn.Module):
 
     code: Tensor
 
-    def __init__(self, frame_size: int, side: int, dim: int, width: int, **blocks: int) -> None:
+    def __init__(self, frame_size: int, side: int, dim: int, width: int, **blocks: Any) -> None:
         super().__init__()
         self.side = side
         self.latent_embed = nn.Linear(width, dim)
@@ -52,7 +52,7 @@ class ReferenceTokenizer(nn.Module):
     """Frames to code ids and back."""
 
     def __init__(
-        self, frame_size: int, side: int, dim: int, width: int = 5, num_bins: int = 4, **blocks: int
+        self, frame_size: int, side: int, dim: int, width: int = 5, num_bins: int = 4, **blocks: Any
     ) -> None:
         super().__init__()
         self.encoder = TokenizerEncoder(frame_size, side, dim, width, **blocks)
@@ -79,7 +79,7 @@ class ReferenceTokenizer(nn.Module):
 class ActionEncoder(nn.Module):
     """What happens between neighbouring frames, before rounding: [B, T-1, A]."""
 
-    def __init__(self, frame_size: int, side: int, dim: int, width: int, **blocks: int) -> None:
+    def __init__(self, frame_size: int, side: int, dim: int, width: int, **blocks: Any) -> None:
         super().__init__()
         self.patch_embed = PatchEmbed(frame_size, side, dim)
         self.transformer = Transformer(dim, **blocks)
@@ -95,7 +95,7 @@ class ActionEncoder(nn.Module):
 class ActionDecoder(nn.Module):
     """The frames after each of the given ones [B, T-1, ...], guided by actions [B, T-1, A]."""
 
-    def __init__(self, frame_size: int, side: int, dim: int, width: int, **blocks: int) -> None:
+    def __init__(self, frame_size: int, side: int, dim: int, width: int, **blocks: Any) -> None:
         super().__init__()
         self.side = side
         self.patch_embed = PatchEmbed(frame_size, side, dim)
@@ -113,7 +113,7 @@ class ActionDecoder(nn.Module):
 class ReferenceActions(nn.Module):
     """The actions nobody labelled."""
 
-    def __init__(self, frame_size: int, side: int, dim: int, width: int = 4, **blocks: int) -> None:
+    def __init__(self, frame_size: int, side: int, dim: int, width: int = 4, **blocks: Any) -> None:
         super().__init__()
         self.encoder = ActionEncoder(frame_size, side, dim, width, **blocks)
         self.quantizer = FSQ(width, num_bins=2)

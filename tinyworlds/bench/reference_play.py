@@ -123,7 +123,7 @@ class ReferenceWorld:
         self.context, self.num_steps, self.feedback = context, num_steps, feedback
 
     @torch.no_grad()
-    def reset(self, frames: np.ndarray, action_ids: Sequence[int] | None = None) -> None:
+    def reset(self, frames: np.ndarray, action_ids: Sequence[int] | np.ndarray | None = None) -> None:
         """Start from frames uint8 [T, H, W, 3] and the T-1 actions between them (all 0 when not given)."""
         device = next(self.dynamics.parameters()).device
         given = torch.as_tensor(np.array(frames[-self.context :]), device=device)

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from tinyworlds.bench import reference
 from tinyworlds.bench.pattern import moving_frames
@@ -24,6 +24,9 @@ from tinyworlds.errors import ConfigError, did_you_mean
 from tinyworlds.media.pixels import frames_to_input
 from tinyworlds.models.base import Network
 from tinyworlds.models.registry import STAGES, network_class
+
+Networks = Mapping[str, Any]
+"""Networks by stage, the reference's or ours: of three classes, and then of three others."""
 
 _V1_BLOCKS = {"video_tokenizer": 4, "latent_actions": 2, "dynamics": 8}
 
@@ -109,7 +112,7 @@ def find_size(name: str) -> Size:
     return SIZES[name]
 
 
-def references(size: Size, seed: int = 0, lively: bool = False) -> dict[str, nn.Module]:
+def references(size: Size, seed: int = 0, lively: bool = False) -> dict[str, Any]:
     """Fresh reference networks.
 
     Args:
@@ -119,13 +122,15 @@ def references(size: Size, seed: int = 0, lively: bool = False) -> dict[str, nn.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        networks = {stage: reference.build(stage, size.config) for stage in reference.NETWORKS}
+        networks: dict[str, Any] = {
+            stage: reference.build(stage, size.config) for stage in reference.NETWORKS
+        }
     if lively:
         enliven(networks["dynamics"], networks["video_tokenizer"], size)
     return networks
 
 
-def same_weights(size: Size, theirs: Mapping[str, nn.Module]) -> dict[str, Network]:
+def same_weights(size: Size, theirs: Networks) -> dict[str, Network]:
     """Our networks with the weights of the reference's, in eval mode."""
     networks = {}
     for stage, network in theirs.items():
@@ -141,7 +146,7 @@ def v2_networks(size: Size, seed: int = 0) -> dict[str, Network]:
     shared = {name: getattr(size, name) for name in ("embed_dim", "num_heads", "hidden_dim")}
     frames = {"frame_size": size.frame_size, "patch_size": size.patch_size}
     codes = {"latent_dim": size.latent_dim, "num_bins": size.num_bins}
-    own: dict[str, dict[str, int]] = {
+    own: dict[str, dict[str, Any]] = {
         "video_tokenizer": frames | codes,
         "latent_actions": frames | {"num_actions": size.num_actions},
         "dynamics": codes
@@ -154,7 +159,7 @@ def v2_networks(size: Size, seed: int = 0) -> dict[str, Network]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return {
-            stage: network_class(stage)(**shared, **own[stage], num_blocks=size.num_blocks[stage]).eval()
+            stage: network_class(stage)(**shared | own[stage] | {"num_blocks": size.num_blocks[stage]}).eval()
             for stage in STAGES
         }
 
@@ -170,7 +175,9 @@ _GAINS = {
 
 
 @torch.no_grad()
-def enliven(dynamics: nn.Module, tokenizer: nn.Module, size: Size) -> None:
+def enliven(
+    dynamics: reference.ReferenceDynamics, tokenizer: reference.ReferenceTokenizer, size: Size
+) -> None:
     """Change fresh weights so that answers hang on the place, the past, the actions and what was revealed.
 
     Untrained dynamics answer every place with the same code: what all places have in common outweighs the

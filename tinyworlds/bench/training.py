@@ -11,6 +11,7 @@ import gc
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -20,7 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from tinyworlds.bench import reference
 from tinyworlds.bench.pairing import Pairing, pair
 from tinyworlds.bench.report import Table, in_digits, ratio_cell, time_cells
-from tinyworlds.bench.sizes import Size, clips, references, same_weights
+from tinyworlds.bench.sizes import Networks, Size, clips, references, same_weights
 from tinyworlds.nn.compiling import compile_network
 from tinyworlds.training.optim import build_optimizer
 
@@ -31,7 +32,6 @@ WEIGHT_DECAY = 0.01  # the stages' default
 MAX_NORM = 1.0
 
 Step = Callable[[], Tensor]
-Networks = Mapping[str, nn.Module]
 
 
 @dataclass(frozen=True)
@@ -167,14 +167,12 @@ def reference_step(stage: str, networks: Networks, frames: Tensor) -> Step:
     if stage == "dynamics":
         frozen = (networks["video_tokenizer"], networks["latent_actions"])
         return lambda: reference.dynamics_step(network, *frozen, optimizer, frames)
-    step = {
-        "video_tokenizer": reference.tokenizer_step,
-        "latent_actions": reference.latent_actions_step,
-    }[stage]
-    return lambda: step(network, optimizer, frames)
+    if stage == "latent_actions":
+        return partial(reference.latent_actions_step, network, optimizer, frames)
+    return partial(reference.tokenizer_step, network, optimizer, frames)
 
 
-def our_step(stage: str, network: nn.Module, frames: Tensor, codes: Codes, bf16: bool = False) -> Step:
+def our_step(stage: str, network: Any, frames: Tensor, codes: Codes, bf16: bool = False) -> Step:
     """One update of ours, as the Lightning stage makes it; dynamics are given codes."""
     optimizer = build_optimizer(network, "adamw", reference.LEARNING_RATES[stage], WEIGHT_DECAY)
     given = (codes.ids, codes.action_ids) if stage == "dynamics" else (frames,)
@@ -224,6 +222,6 @@ def peak_flops(device: torch.device, side: int | None = None) -> dict[str, float
     for name, kind in kinds.items():
         matrix = torch.randn(side, side, device=device, dtype=kind)
         wait = torch.cuda.synchronize if on_gpu else None
-        times = pair({name: lambda matrix=matrix: matrix @ matrix}, rounds=10, seconds=0, synchronize=wait)
+        times = pair({name: partial(torch.matmul, matrix, matrix)}, rounds=10, seconds=0, synchronize=wait)
         peaks[name] = 2 * side**3 / min(times.seconds[name])
     return peaks

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from tinyworlds.bench.pattern import moving_frames
 from tinyworlds.bench.reference import ReferenceWorld
-from tinyworlds.bench.sizes import Size
+from tinyworlds.bench.sizes import Networks, Size
 from tinyworlds.world.core import WorldCore
-
-Networks = Mapping[str, nn.Module]
 
 
 @dataclass(frozen=True)
@@ -44,8 +42,8 @@ class CodeMatch:
 
 def our_world(networks: Networks, size: Size, device: torch.device, **settings: Any) -> WorldCore:
     """A world of `networks`, which stay as they are, with the settings of the reference's."""
-    shared = {"context_frames": size.play_context, "num_steps": size.num_steps, "precision": "32"}
-    return WorldCore(*players(networks), device=device, **(shared | settings))
+    shared: dict[str, Any] = {"context_frames": size.play_context, "num_steps": size.num_steps}
+    return WorldCore(*players(networks), device=device, **shared | {"precision": "32"} | settings)
 
 
 def reference_codes(networks: Networks, size: Size, num_frames: int) -> list[Tensor]:
@@ -71,6 +69,7 @@ def compare_codes(world: WorldCore, truth: Sequence[Tensor], size: Size) -> Code
 
 def _last_codes(world: WorldCore) -> Tensor:
     # a world shows pixels; only a comparison asks for the codes behind them
+    assert world.codes is not None
     return world.codes[0, -1]
 
 

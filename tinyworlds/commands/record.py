@@ -107,9 +107,9 @@ def _title(env_id: str) -> GameSpec:
                 f"{spec.title} cannot be recorded here: no environment plays it; bring {spec.data_file}."
             )
         return spec
-    spec = find_by_env(env_id)
-    if spec is not None:  # the same file name as the title's, but all actions unless some are named
-        return dataclasses.replace(spec, record_actions=None)
+    known = find_by_env(env_id)
+    if known is not None:  # the same file name as the title's, but all actions unless some are named
+        return dataclasses.replace(known, record_actions=None)
     return GameSpec(name="recording", title=env_id, data_file=default_file(env_id))
 
 

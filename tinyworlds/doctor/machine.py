@@ -105,7 +105,8 @@ def _windows_memory() -> tuple[int, int]:
         )
 
     status = Status(length=ctypes.sizeof(Status))
-    if not ctypes.windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(status)):
+    windows = ctypes.windll.kernel32  # type: ignore[attr-defined]  # only there
+    if not windows.GlobalMemoryStatusEx(ctypes.byref(status)):
         raise OSError("GlobalMemoryStatusEx failed")
     return status.free, status.total
 

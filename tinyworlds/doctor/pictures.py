@@ -46,9 +46,9 @@ def judge_codec(
     if decoded.shape != frames.shape:
         yield failure(f"{name} returned {decoded.shape} for {frames.shape}", remedy)
         return
-    error = float(np.abs(decoded.astype(np.float32) - frames).mean())
-    text = f"{name}: {_FRAMES} frames written and read back, off by {error:.1f} of 255"
-    yield ok(text) if error < _MAX_ERROR else failure(text, remedy)
+    distance = float(np.abs(decoded.astype(np.float32) - frames).mean())
+    text = f"{name}: {_FRAMES} frames written and read back, off by {distance:.1f} of 255"
+    yield ok(text) if distance < _MAX_ERROR else failure(text, remedy)
 
 
 def _moving_square() -> np.ndarray:

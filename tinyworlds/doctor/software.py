@@ -63,8 +63,8 @@ def check_packages() -> Iterator[Finding]:
 
 
 def _judge_extra(extra: str, what: str, requirements: Iterable[Requirement]) -> Finding:
-    own = [r for r in requirements if r.marker is not None and not r.marker.evaluate({"extra": ""})]
-    wrong = list(_misfits(r for r in own if r.marker.evaluate({"extra": extra})))
+    markers = [(r, r.marker) for r in requirements if r.marker and not r.marker.evaluate({"extra": ""})]
+    wrong = list(_misfits(r for r, marker in markers if marker.evaluate({"extra": extra})))
     if not wrong:
         return ok(f"extra '{extra}' ({what}) is installed")
     found = "; ".join(found for _, found in wrong)

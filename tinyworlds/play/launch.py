@@ -7,7 +7,7 @@ import secrets
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from tinyworlds.errors import ConfigError, DisplayError, StorageError
 from tinyworlds.keys import do_nothing, keys_without_meaning, parse_script
@@ -63,7 +63,7 @@ def _govern(world: Played, args: argparse.Namespace) -> None:
     """Let the governor choose, and say what it chose."""
     from tinyworlds.play.governor import govern
 
-    worlds: Sequence[WorldCore] = getattr(world, "worlds", (world,))
+    worlds = cast("Sequence[WorldCore]", getattr(world, "worlds", (world,)))
     for each in worlds:
         each.reset(seed=args.seed)
         wanted = len(worlds) * (args.fps or world.fps)

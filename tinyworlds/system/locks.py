@@ -55,4 +55,4 @@ except ImportError:  # Windows
 
     def _lock(handle: IO[bytes]) -> None:
         handle.seek(0)
-        msvcrt.locking(handle.fileno(), msvcrt.LK_NBLCK, 1)
+        msvcrt.locking(handle.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]  # only there
