@@ -24,7 +24,6 @@ from tinyworlds.system.locks import locked
 from tinyworlds.system.progress import progress_bar
 
 _WORK = ".ingest"
-_PROGRESS_BYTES = 2**20
 
 
 @dataclass(frozen=True)
@@ -190,16 +189,13 @@ class _Ingest:
 @contextlib.contextmanager
 def _byte_progress(paths: Sequence[Path], enabled: bool) -> Iterator[Callable[[int, int], None]]:
     """Yield a function that takes a video's number and the bytes of it read so far."""
-    sizes = [path.stat().st_size for path in paths]
-    shown = 0
-    read = [0] * len(paths)
-    with progress_bar("decoding (MB)", -(-sum(sizes) // _PROGRESS_BYTES), enabled and bool(paths)) as advance:
+    positions = [0] * len(paths)
+    size = sum(path.stat().st_size for path in paths)
+    with progress_bar("decoding", size, enabled and bool(paths), in_bytes=True) as advance:
 
         def reached(number: int, position: int) -> None:
-            nonlocal shown
-            read[number] = max(read[number], position)
-            now = -(-sum(read) // _PROGRESS_BYTES)
-            advance(now - shown)
-            shown = now
+            if position > positions[number]:
+                advance(position - positions[number])
+                positions[number] = position
 
         yield reached
