@@ -13,7 +13,6 @@ from tinyworlds.checkpoints.v1_keys import STAGE_NAMES
 from tinyworlds.commands import export
 from tinyworlds.fit.config_files import shipped_configs
 from tinyworlds.fit.parser import settings_by_stage
-from tinyworlds.fit.resolve import PARTNERS
 from tinyworlds.models.base import Network
 from tinyworlds.models.fit import check_fit
 from tinyworlds.models.registry import STAGE_OF_PART, STAGES, network_class
@@ -48,7 +47,6 @@ def test_partners_are_trained_before_and_can_be_named(stage):
     options = {STAGES[name].part for name in stage.partners}
     assert {*stage.partners} <= {*before}
     assert options <= {*inspect.signature(STAGE_CLASSES[stage.name]).parameters}
-    assert options <= {*PARTNERS}
 
 
 @pytest.mark.parametrize("package", ["tinyworlds", "callbacks", "games", "benchmarks"])

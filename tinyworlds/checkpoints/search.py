@@ -130,7 +130,7 @@ def load_network(path: PathLike, device: str | torch.device = "cpu", stage: str 
 
 
 class Search:
-    """Opens one candidate after another, says which it skips and why, and remembers both."""
+    """Opens one candidate after another, and says which it skips and why."""
 
     def __init__(self, say: Say) -> None:
         self._say = say
@@ -165,15 +165,18 @@ class Search:
 
     def _open(self, candidate: Candidate) -> Located | None:
         path = candidate.path
-        if path not in self._opened:
-            self._opened[path] = None
-            try:
-                found = Located(*read_stage(path, candidate.stage))
-                found.network.eval()  # builds it: only what can be loaded is valid
-                self._opened[path] = found
-            except TinyWorldsError as failure:
-                self._skip(path, failure)
-        return self._opened[path]
+        if path in self._opened:
+            return self._opened[path]
+        found = None
+        try:
+            found = Located(*read_stage(path, candidate.stage))
+            found.network.eval()  # builds it: only what can be loaded is valid
+        except TinyWorldsError as failure:
+            found = None
+            self._skip(path, failure)
+        if candidate.stage is None:  # its turn comes again, for another stage; others need not stay in memory
+            self._opened[path] = found
+        return found
 
     def _skip(self, path: Path, failure: TinyWorldsError) -> None:
         line = str(failure)
