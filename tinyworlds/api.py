@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 from tinyworlds.play.clip import Clip, compare, play_keys
@@ -77,3 +78,20 @@ class World(WorldCore):
             DataError: the world stores no clips to start from.
         """
         return play_keys(self.session(), keys, seed)
+
+    def rollout(
+        self, frames: np.ndarray, action_ids: Sequence[int] | np.ndarray, seed: int | None = None
+    ) -> np.ndarray:
+        """Play a list of actions from given frames.
+
+        Args:
+            frames: context, uint8 [T, H, W, 3]; it is not part of what is returned.
+            action_ids: the N actions to take.
+            seed: of the sampling.
+
+        Returns:
+            The predicted frames, uint8 [N, H, W, 3].
+        """
+        self.reset(frames, seed=seed)
+        played = [self.step(int(action))[None] for action in action_ids]
+        return np.concatenate([np.zeros((0, *self.frame_shape), np.uint8), *played])

@@ -141,7 +141,7 @@ def check_episode(max_steps: int | None, render_mode: str | None) -> None:
 
 
 def given_start(
-    options: dict[str, Any] | None, known: tuple[str, ...] = RESET_OPTIONS
+    options: dict[str, Any] | None, names: tuple[str, ...] = RESET_OPTIONS
 ) -> tuple[np.ndarray | None, np.ndarray | None]:
     """Return the frames and actions to start from that the options of a reset name, None where they do not.
 
@@ -150,8 +150,8 @@ def given_start(
     """
     options = options or {}
     for name in options:
-        if name not in known:
-            raise ConfigError(f"reset() has no option '{name}', only {known}.{did_you_mean(name, known)}")
+        if name not in names:
+            raise ConfigError(f"reset() has no option '{name}', only {names}.{did_you_mean(name, names)}")
     frames, actions = options.get("frames"), options.get("actions")
     if frames is None and actions is not None:
         raise ConfigError("reset() takes the option 'actions' only with the 'frames' that they lie between")

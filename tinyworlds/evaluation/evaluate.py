@@ -257,19 +257,19 @@ class _Judge:
         used = usage.ActionUsage(num_latent)
         used.update(latent)
         figures["actions_used"] = _exact(float(used.compute()))
-        found: dict[str, Any] = {"figures": figures, "action_shares": used.shares.tolist()}
+        told: dict[str, Any] = {"figures": figures, "action_shares": used.shares.tolist()}
         if clips.actions is None:
-            return found
+            return told
         true = clips.actions[:, : latent.shape[1]]
         num_true = max(int(true.max()) + 1, len(clips.action_names))
         tables = torch.stack(
             [usage.contingency(a, b, num_latent, num_true) for a, b in zip(latent, true, strict=True)]
         )
         figures["action_nmi"] = usage.bootstrap_nmi(tables, seed)
-        found["confusion"] = tables.sum(0).long().tolist()
+        told["confusion"] = tables.sum(0).long().tolist()
         names = [str(name) for name in clips.action_names]
-        found["true_action_names"] = names + [f"action {i}" for i in range(len(names), num_true)]
-        return found
+        told["true_action_names"] = names + [f"action {i}" for i in range(len(names), num_true)]
+        return told
 
 
 def _figures(values: dict[str, Tensor]) -> dict[str, Estimate]:

@@ -88,35 +88,35 @@ def evaluate(
             advance(round(100 * (share - done)))
             done = share
 
-        found = evaluate_world(
+        evaluation = evaluate_world(
             world, clips, horizon=horizon, num_steps=num_steps, seed=seed, progress=progress
         )
     folder = Path(out) if out is not None else default_folder(path)
-    write_report(folder, found, world, bars)
-    return found.report
+    write_report(folder, evaluation, world, bars)
+    return evaluation.report
 
 
 def write_report(
-    folder: Path, found: Evaluation, world: WorldCore, bars: dict[str, Bar] | None = None
+    folder: Path, evaluation: Evaluation, world: WorldCore, bars: dict[str, Bar] | None = None
 ) -> None:
     """Draw every picture of an evaluation, then write ``metrics.json`` and ``report.md`` beside them."""
     from tinyworlds.evaluation import pictures as draw
 
-    report, clips = found.report, found.clips
+    report, clips = evaluation.report, evaluation.clips
     frames, _ = clips.batch(0, len(clips))
     shown, many = draw.typical(frames, 6), draw.typical(frames, 8)
     names = list(world.action_names) if world.info.actions != "latent" else report.latent_names()
-    rebuilt = found.reconstruction[many, -1]
+    rebuilt = evaluation.reconstruction[many, -1]
     draw.tokenizer_picture(
         folder / "tokenizer.png",
-        frames[many, found.reconstruction.shape[1] - 1],
+        frames[many, evaluation.reconstruction.shape[1] - 1],
         rebuilt,
         f"Tokenizer on held-out frames: {report.value('tokenizer_psnr'):.1f} dB PSNR",
     )
     gain = report.value("rollout_gain")
     title = f"Free rollouts on held-out clips; gain over repeating the last given frame: {gain:+.1f} dB"
-    draw.open_loop_picture(folder / "open_loop.png", found.rollout, shown[::2], title)
-    draw.open_loop_video(folder / "open_loop.mp4", found.rollout, shown, clips.fps)
+    draw.open_loop_picture(folder / "open_loop.png", evaluation.rollout, shown[::2], title)
+    draw.open_loop_video(folder / "open_loop.mp4", evaluation.rollout, shown, clips.fps)
     draw.action_sheet(folder / "action_sheet.png", world, frames[shown[0]], names)
     draw.horizon_plot(folder / "horizon.png", report)
     if report.action_shares:

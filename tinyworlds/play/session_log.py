@@ -74,10 +74,10 @@ class SessionLog:
             ConfigError: it is no log of a session.
         """
         try:
-            found = json.loads(Path(path).read_text(encoding="utf-8"))
-            if found.pop("format") != _FORMAT:
+            entries = json.loads(Path(path).read_text(encoding="utf-8"))
+            if entries.pop("format") != _FORMAT:
                 raise ValueError("another format")
-            log = cls(**found)
+            log = cls(**entries)
             log._check()
         except FileNotFoundError:
             raise MissingFileError(f"there is no session log {path}: {_REMEDY}") from None
@@ -108,9 +108,9 @@ def check_replayable(log: SessionLog, world: PlayableWorld) -> str:
     Raises:
         ConfigError: it has other weights.
     """
-    if (found := _fingerprint(world)) != log.world:
+    if (playing := _fingerprint(world)) != log.world:
         raise ConfigError(
-            f"the log is of the world {log.world} ({log.game}), this one is {found} ({world.game}):"
+            f"the log is of the world {log.world} ({log.game}), this one is {playing} ({world.game}):"
             " replay it with the file that was played"
         )
     if (device := _device(world)) != log.device:

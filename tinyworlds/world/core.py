@@ -19,15 +19,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 import torch
 
-from tinyworlds.errors import ConfigError, DataError
+from tinyworlds.errors import ConfigError
 from tinyworlds.media.pixels import as_pictures, frames_to_input
 from tinyworlds.models.maskgit import Sampling
-from tinyworlds.nn.compiling import compile_network, is_compiled
-from tinyworlds.nn.devices import Precision, pick_device, use_bf16
-from tinyworlds.nn.transformer import runs_natively
+from tinyworlds.nn.devices import Precision, use_bf16
 from tinyworlds.world.dream import Dream, DreamState, Feedback
+from tinyworlds.world.game import LearnedGame
 from tinyworlds.world.info import WorldInfo
-from tinyworlds.world.networks import frozen
 from tinyworlds.world.start_clips import StartClips, check_start
 
 if TYPE_CHECKING:
@@ -47,7 +45,7 @@ class WorldState:
     chance: Mapping[str, Any]  # of the generator that draws clips
 
 
-class WorldCore:
+class WorldCore(LearnedGame):
     """A learned game that is played frame by frame.
 
     The networks given stay as they are: the world plays with frozen ones that share their weights.
@@ -94,12 +92,7 @@ class WorldCore:
         compile: bool = False,
         cuda_graphs: bool = True,
     ) -> None:
-        self.device = pick_device(device)
-        self.info = info or WorldInfo()
-        self.tokenizer = frozen(tokenizer, self.device)
-        self.dynamics = frozen(dynamics, self.device)
-        self.latent_actions = None if latent_actions is None else frozen(latent_actions, self.device)
-        self.start_clips = start_clips or StartClips()
+        super().__init__(tokenizer, dynamics, latent_actions, info, start_clips, device)
         self.context_frames = context_frames or dynamics.num_past
         self.feedback = feedback
         sampling = Sampling(num_steps, temperature, top_k, top_p, schedule)
@@ -126,51 +119,6 @@ class WorldCore:
         own = copy.copy(self)
         own._open(self.sampling, self.bf16, self.cuda_graphs)
         return own
-
-    # What a player or an evaluation asks about.
-
-    @property
-    def num_actions(self) -> int:
-        """How many actions there are; ids are 0 ... num_actions - 1."""
-        return 1 if self.info.actions == "none" else int(self.dynamics.num_actions)
-
-    @property
-    def fps(self) -> float:
-        """Frames per second."""
-        return self.info.fps
-
-    @property
-    def game(self) -> str:
-        """Short name of the title."""
-        return self.info.game
-
-    @property
-    def key_map(self) -> dict[str, int]:
-        """Key name to action id."""
-        return self.info.key_map
-
-    @property
-    def action_names(self) -> tuple[str, ...]:
-        """A name for every action id."""
-        given = self.info.action_names
-        return tuple(given[i] if i < len(given) else f"action {i}" for i in range(self.num_actions))
-
-    @property
-    def idle_action(self) -> int:
-        """The action taken while no key is pressed."""
-        return self.info.idle_action if 0 <= self.info.idle_action < self.num_actions else 0
-
-    @property
-    def frame_size(self) -> int:
-        """Side of a frame in pixels."""
-        return int(self.tokenizer.config["frame_size"])
-
-    @property
-    def frame_shape(self) -> tuple[int, int, int]:
-        """Shape of a frame: (H, W, 3)."""
-        return (self.frame_size, self.frame_size, int(self.tokenizer.config.get("num_channels", 3)))
-
-    # Playing.
 
     def reset(
         self,
@@ -227,10 +175,10 @@ class WorldCore:
         check_start(start, self.frame_shape, many=True)
         frames = torch.from_numpy(np.ascontiguousarray(start[:, -self.context_frames :]))
         pixels = frames_to_input(frames.to(self.device))  # [N, T, C, H, W]
-        self._dream.start(pixels, self._past_actions(pixels, action_ids))
+        self._dream.start(pixels, self.actions_between(pixels, action_ids))
         past = self._dream.past
         assert past is not None
-        return self._shown(self._dream.picture(past.ids))
+        return as_pictures(self._dream.picture(past.ids))
 
     def step(self, action_id: int) -> np.ndarray:
         """Take an action and return the next frame, uint8 [H, W, 3].
@@ -258,7 +206,7 @@ class WorldCore:
                     f"action {action_id} is not one of this world's: 0 to {self.num_actions - 1}"
                 )
         taken = torch.as_tensor(np.asarray(action_ids, np.int64), device=self.device)
-        return self._shown(self._dream.advance(None if self.info.actions == "none" else taken))
+        return as_pictures(self._dream.advance(None if self.info.actions == "none" else taken))
 
     def state(self) -> WorldState:
         """Where the world stands; `restore` goes back to it. Memory of a state: some kilobytes a session."""
@@ -289,23 +237,6 @@ class WorldCore:
         self.truth = clips.frames[clip, place + length :]
         return shown
 
-    def rollout(
-        self, frames: np.ndarray, action_ids: Sequence[int] | np.ndarray, seed: int | None = None
-    ) -> np.ndarray:
-        """Play a list of actions from given frames.
-
-        Args:
-            frames: context, uint8 [T, H, W, 3]; it is not part of what is returned.
-            action_ids: the N actions to take.
-            seed: of the sampling.
-
-        Returns:
-            The predicted frames, uint8 [N, H, W, 3].
-        """
-        self.reset(frames, seed=seed)
-        played = [self.step(int(action))[None] for action in action_ids]
-        return np.concatenate([np.zeros((0, *self.frame_shape), np.uint8), *played])
-
     @property
     def sampling(self) -> Sampling:
         """How frames are decoded; may be replaced between two steps."""
@@ -319,11 +250,6 @@ class WorldCore:
     def codes(self) -> torch.Tensor | None:
         """What the world remembers: the codes of the last frames, int64 [N, T, P]; None before `reset`."""
         return None if self._dream.past is None else self._dream.past.ids
-
-    @property
-    def compiled(self) -> bool:
-        """Whether anything of it is compiled."""
-        return is_compiled(self.dynamics) or is_compiled(self.tokenizer)
 
     @property
     def bf16(self) -> bool:
@@ -343,33 +269,11 @@ class WorldCore:
         Returns:
             Whether there was anything to compile.
         """
-        parts = {"transformer": self.dynamics, "decoder": self.tokenizer}
-        wanted = [p for p, network in parts.items() if self.bf16 or not runs_natively(getattr(network, p))]
-        for part in wanted:
-            compile_network(parts[part], only=[part], constant=True)
         if self._dream.captured is not None:
             self._dream.captured.forget()
-        return bool(wanted)
+        return self._compile(self.bf16)
 
     @property
     def cuda_graphs(self) -> bool:
         """Whether steps are captured as CUDA graphs where they can be."""
         return self._dream.captured is not None
-
-    def _shown(self, frames: torch.Tensor) -> np.ndarray:
-        """Decoded frames [N, C, H, W] as uint8 [N, H, W, 3]."""
-        return as_pictures(frames)
-
-    def _past_actions(self, pixels: torch.Tensor, action_ids: np.ndarray | None) -> torch.Tensor | None:
-        sessions, wanted = len(pixels), pixels.shape[1] - 1
-        if self.info.actions == "none":
-            return None
-        if action_ids is not None:
-            given = torch.as_tensor(np.array(action_ids, np.int64), device=self.device)
-            if given.ndim != 2 or given.shape[1] < wanted:
-                shape = tuple(given.shape[1:])
-                raise DataError(f"{wanted + 1} frames need {wanted} actions between them; got {shape}")
-            return given[:, given.shape[1] - wanted :]
-        if wanted and self.info.actions == "latent" and self.latent_actions is not None:
-            return self.latent_actions.encode(pixels)
-        return torch.full((sessions, wanted), self.idle_action, dtype=torch.int64, device=self.device)

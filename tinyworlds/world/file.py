@@ -138,15 +138,15 @@ def _start_clips(tensors: dict[str, torch.Tensor], num_actions: int) -> StartCli
 
 def _info(header: dict[str, Any]) -> WorldInfo:
     """What the file says of the world; entries of later versions are ignored."""
-    known = {f.name: header[f.name] for f in dataclasses.fields(WorldInfo) if f.name in header}
-    known["action_names"] = tuple(str(name) for name in known.get("action_names", ()))
-    known["key_map"] = {str(key): int(action) for key, action in known.get("key_map", {}).items()}
-    known |= {"fps": float(known.get("fps", WorldInfo.fps)), "game": str(known.get("game", ""))}
-    if not 0 < known["fps"] < float("inf") or not isinstance(known.get("idle_action", 0), int):
-        raise ValueError(f"fps {known['fps']}, idle_action {known.get('idle_action')}")
-    if known.get("actions", "latent") not in ACTION_KINDS:
-        raise ValueError(f"actions {known['actions']}")
-    return WorldInfo(**known)
+    entries = {f.name: header[f.name] for f in dataclasses.fields(WorldInfo) if f.name in header}
+    entries["action_names"] = tuple(str(name) for name in entries.get("action_names", ()))
+    entries["key_map"] = {str(key): int(action) for key, action in entries.get("key_map", {}).items()}
+    entries |= {"fps": float(entries.get("fps", WorldInfo.fps)), "game": str(entries.get("game", ""))}
+    if not 0 < entries["fps"] < float("inf") or not isinstance(entries.get("idle_action", 0), int):
+        raise ValueError(f"fps {entries['fps']}, idle_action {entries.get('idle_action')}")
+    if entries.get("actions", "latent") not in ACTION_KINDS:
+        raise ValueError(f"actions {entries['actions']}")
+    return WorldInfo(**entries)
 
 
 def read_header(path: str | os.PathLike[str]) -> dict[str, Any]:
