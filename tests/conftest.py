@@ -1,12 +1,24 @@
-"""Fixtures that many tests share: small gameplay files in the true on-disk format."""
+"""Fixtures that many tests share: small gameplay files in the true on-disk format, tiny runs, one thread."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from gameplay_files import write_gameplay, write_public_style
-from stage_fixtures import error_line, partners  # noqa: F401
+from stage_fixtures import error_line, partners, trained_partners  # noqa: F401
 from x_server import x_server
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Tensors are tiny here: more threads only wait for each other, most of all beside child processes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")
+        before = torch.get_num_threads()
+        torch.set_num_threads(1)
+        yield
+        torch.set_num_threads(before)
 
 
 @pytest.fixture
@@ -47,7 +59,5 @@ def display() -> Iterator[str]:
 @pytest.fixture
 def as_mac(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let torch see Apple's GPU and no other."""
-    import torch
-
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)

@@ -14,6 +14,8 @@ GAMES = sorted(
 )
 TITLES = ("zelda", "sonic", "pole_position", "picodoom", "pong")
 
+QUICK_FIRST = ["own", *(pytest.param(game, marks=pytest.mark.slow) for game in GAMES if game != "own")]
+
 
 def path_of(game: str, stage: str) -> Path:
     return shipped_configs() / f"{game}_{STAGES[stage].config_suffix}.yaml"
@@ -44,6 +46,12 @@ def test_header_tells_the_command(game: str, stage: str) -> None:
 
 
 @pytest.mark.parametrize("game", GAMES)
+def test_every_config_is_understood(game: str) -> None:
+    for stage in STAGES:
+        assert main(["fit", "--config", str(path_of(game, stage)), "--print_config=skip_default"]) == 0
+
+
+@pytest.mark.parametrize("game", QUICK_FIRST)
 def test_every_command_runs(game: str, tiny_h5: Path, tmp_path: Path) -> None:
     settings = ["--data.files", str(tiny_h5), "--data.frame_size=16", "--data.batch_size=2"]
     settings += ["--data.skip_frames=0", "--data.fps=15", "--trainer.accelerator=cpu", "--pictures=false"]

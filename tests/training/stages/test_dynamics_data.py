@@ -1,5 +1,6 @@
 """What dynamics are trained on: partners and labels; codes are in test_code_cache."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,13 @@ from tinyworlds.commands.cli import main
 TWO = "--trainer.max_steps=2"
 
 
-def test_the_checkpoint_names_its_partners(partners: Path, tiny_h5: Path) -> None:
+def test_the_checkpoint_names_its_partners_and_predicts(
+    partners: Path, tiny_h5: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     version = train("dynamics", tiny_h5, partners, TWO)
+    told = capsys.readouterr().out
+    for stage in ("video_tokenizer", "latent_actions"):
+        assert f"{stage}: using {partners / stage / 'version_0' / 'checkpoints' / 'last.ckpt'}" in told
     meta = read_checkpoint(version / "checkpoints" / "last.ckpt")["tinyworlds"]
     path = partners / "video_tokenizer" / "version_0" / "checkpoints" / "last.ckpt"
     assert meta["partners"]["tokenizer"] == {
@@ -25,34 +31,6 @@ def test_the_checkpoint_names_its_partners(partners: Path, tiny_h5: Path) -> Non
     assert isinstance(network, DynamicsModel)
     assert network.num_patches == 16
     assert network.num_actions == 4
-
-
-def test_partners_are_printed(partners: Path, tiny_h5: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    train("dynamics", tiny_h5, partners, TWO)
-    out = capsys.readouterr().out
-    for stage in ("video_tokenizer", "latent_actions"):
-        assert f"{stage}: using {partners / stage / 'version_0' / 'checkpoints' / 'last.ckpt'}" in out
-
-
-@pytest.mark.parametrize("actions", ["labels", "none"])
-def test_without_an_action_model(actions: str, tiny_h5: Path, tmp_path: Path) -> None:
-    train("video_tokenizer", tiny_h5, tmp_path, TWO)
-    version = train("dynamics", tiny_h5, tmp_path, TWO, f"--model.actions={actions}")
-    meta = read_checkpoint(version / "checkpoints" / "last.ckpt")["tinyworlds"]
-    assert meta["actions"] == actions
-    assert set(meta["partners"]) == {"tokenizer"}
-    if actions == "labels":
-        assert meta["network"]["num_actions"] == 4
-
-
-def test_labels_that_are_not_there(tiny_h5: Path, frames_only_h5: Path, tmp_path: Path) -> None:
-    train("video_tokenizer", tiny_h5, tmp_path, TWO)
-    argv = words("dynamics", frames_only_h5, tmp_path, TWO, "--model.actions=labels", "--data.fps=60")
-    assert main(["fit", *argv]) == 1
-
-
-def test_predict_writes_pictures_and_figures(partners: Path, tiny_h5: Path, tmp_path: Path) -> None:
-    train("dynamics", tiny_h5, partners, TWO)
     out = tmp_path / "out"
     options = [
         f"--rollout.out={out}",
@@ -63,3 +41,19 @@ def test_predict_writes_pictures_and_figures(partners: Path, tiny_h5: Path, tmp_
     assert main(["predict", *words("dynamics", tiny_h5, partners, *options, "--rollout.actions=0,1,1")]) == 0
     assert (out / "metrics.json").is_file()
     assert (out / "open_loop.png").is_file()
+
+
+@pytest.mark.parametrize("actions", ["labels", "none"])
+def test_without_an_action_model(actions: str, partners: Path, tiny_h5: Path) -> None:
+    shutil.rmtree(partners / "latent_actions")
+    version = train("dynamics", tiny_h5, partners, TWO, f"--model.actions={actions}")
+    meta = read_checkpoint(version / "checkpoints" / "last.ckpt")["tinyworlds"]
+    assert meta["actions"] == actions
+    assert set(meta["partners"]) == {"tokenizer"}
+    if actions == "labels":
+        assert meta["network"]["num_actions"] == 4
+
+
+def test_labels_that_are_not_there(partners: Path, frames_only_h5: Path) -> None:
+    argv = words("dynamics", frames_only_h5, partners, TWO, "--model.actions=labels", "--data.fps=60")
+    assert main(["fit", *argv]) == 1
