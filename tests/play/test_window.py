@@ -118,6 +118,7 @@ print("black", black)
 """
 
 
+@pytest.mark.slow
 def test_windows_are_drawn_on_a_busy_machine(display):
     """OpenCV's Qt lost the first events of one window in eight there, which then stayed black for good."""
     path = os.pathsep.join([str(SUPPORT), str(ROOT)])

@@ -25,15 +25,17 @@ def dotted(node: ast.AST) -> str:
     return node.id if isinstance(node, ast.Name) else ""
 
 
-def walk(node: ast.AST, lines: list[str], guarded: bool = False) -> Iterator[tuple[ast.AST, bool]]:
+def walk(tree: ast.AST, lines: list[str], guarded: bool = False) -> Iterator[tuple[ast.AST, bool]]:
     """Yield every node and whether the function, branch or block around it asks which system this is."""
-    yield node, guarded
-    if not guarded and isinstance(node, ast.If | ast.IfExp | ast.Try | ast.With | ast.FunctionDef):
-        first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
-        text = "\n".join(lines[first - 1 : node.end_lineno])
-        guarded = any(question in text for question in QUESTIONS)
-    for child in ast.iter_child_nodes(node):
-        yield from walk(child, lines, guarded)
+    waiting = [(tree, guarded)]
+    while waiting:
+        node, guarded = waiting.pop()
+        yield node, guarded
+        if not guarded and isinstance(node, ast.If | ast.IfExp | ast.Try | ast.With | ast.FunctionDef):
+            first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
+            text = "\n".join(lines[first - 1 : node.end_lineno])
+            guarded = any(question in text for question in QUESTIONS)
+        waiting += [(child, guarded) for child in ast.iter_child_nodes(node)]
 
 
 def without_encoding(node: ast.AST) -> bool:
