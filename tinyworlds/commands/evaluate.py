@@ -27,9 +27,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--device", default="auto", help="cpu, cuda, cuda:1, ... (default: a GPU if there is one)")
     add("--precision", choices=("auto", "32", "bf16"), default="auto", help="as in tinyworlds play")
     add("--seed", type=natural, default=0, help="of the random actions (default: %(default)s)")
+    args = vars(parser.parse_args(argv))
     from tinyworlds.evaluation.run import default_folder, evaluate
 
-    args = vars(parser.parse_args(argv))
     report = evaluate(**args)
     folder = Path(args["out"]) if args["out"] else default_folder(Path(args["path"]))
     print(report.to_markdown())

@@ -1,0 +1,108 @@
+"""What all commands have in common: help without torch, and one line for wrong words with the right ones."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tinyworlds.commands.cli import COMMANDS, main
+from tinyworlds.errors import ConfigError
+
+LIGHTNING = {"fit", "validate", "test", "predict"}  # their options are those of Lightning and the networks
+
+MISSPELT = {
+    "quickstart": ("--gmae pong", "--game"),
+    "record": ("pong --polcy random", "--policy"),
+    "ingest": ("a.mp4 --game mine --skip-statik", "--skip_static"),
+    "download": ("datasets --dry-rum", "--dry_run"),
+    "inspect": ("a.h5 --sheat none", "--sheet"),
+    "optimize": ("a.h5 --forse", "--force"),
+    "train": ("pong --model.num_blcks=3", "model.num_blocks"),
+    "evaluate": ("a.world --num-clip 3", "--num_clips"),
+    "export": ("run a.world --tokeniser x", "--tokenizer"),
+    "actions": ("a.world --bnd left=1", "--bind"),
+    "convert": ("a.pth b.ckpt --stge dynamics", "--stage"),
+    "play": ("a.world --num_step 4", "--num_steps"),
+    "bench": ("play --rouns 3", "--rounds"),
+    "doctor": ("--timout 3", "--timeout"),
+} | {name: ("--config pong_tokenizer.yaml --data.batch_siz 3", "data.batch_size") for name in LIGHTNING}
+
+WRONG = {
+    "quickstart --seed x": "--seed: invalid int value: 'x'",
+    "quickstart pong": "pong is no option",
+    "record": "required: ENV_ID",
+    "record pong --crop 1 2": "--crop: expected 4 arguments",
+    "record pong --size": "--size: expected one argument",
+    "ingest a.mp4": "required: --game",
+    "ingest --game mine": "required: PATH",
+    "ingest a.mp4 --game mine --size 0": "--size: '0' is not above 0",
+    "download world": "Did you mean 'worlds'?",
+    "inspect": "required: FILE",
+    "inspect a.h5 b.h5": "b.h5 is no option",
+    "optimize": "required: FILE",
+    "train --run x": "needs a game first",
+    "train pong --run": "--run: expected one argument",
+    "train pong word": "'word' is no setting",
+    "evaluate": "required: RUN_OR_WORLD",
+    "evaluate a.world --precision b16": "Did you mean 'bf16'?",
+    "evaluate a.world --seed -1": "'-1' is no whole number from 0 on",
+    "export a.world": "name RUN and OUT.world",
+    "actions": "required: WORLD",
+    "actions a.world --by trth": "Did you mean 'truth'?",
+    "convert a.pth": "name what to read and what to write",
+    "convert a.pth b.pth --stage dynamic": "Did you mean 'dynamics'?",
+    "play": "required: FILE",
+    "play a.world --schedule cosin": "Did you mean 'cosine'?",
+    "play a.world --window --browser": "not allowed with argument --window",
+    "bench plya": "Did you mean 'play'?",
+    "bench --rounds x": "--rounds: invalid int value: 'x'",
+    "doctor --timeout 0": "'0' is not above 0",
+    "doctor disk": "disk is no option",
+    "fit": "required: fit.model",
+    "fit --config pong_tokenizer.yaml --data.batch_size x": "data.batch_size: Expected a int",
+}
+
+
+def test_no_command_is_left_out() -> None:
+    assert {*MISSPELT} == {*COMMANDS} == {words.split()[0] for words in WRONG} | LIGHTNING
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name not in LIGHTNING])
+def test_help_needs_no_torch(name: str) -> None:
+    code = """
+import atexit, sys
+from tinyworlds.commands.cli import main
+atexit.register(lambda: print("loaded:", {"torch", "jsonargparse"} & {*sys.modules}))
+sys.exit(main(sys.argv[1:]))
+"""
+    done = subprocess.run([sys.executable, "-c", code, name, "--help"], capture_output=True, text=True)
+    assert done.returncode == 0
+    assert done.stdout.startswith(f"usage: tinyworlds {name}")
+    assert done.stdout.endswith("loaded: set()\n")
+    assert not done.stderr
+
+
+@pytest.mark.parametrize("name", sorted(LIGHTNING))
+def test_help_of_lightning(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([name, "--help"]) == 0
+    assert "--data.batch_size" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("name", "words", "right"), [(name, *case) for name, case in MISSPELT.items()])
+def test_a_misspelt_option(name: str, words: str, right: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert refusal([name, *words.split()], capsys).count(f"Did you mean '{right}'?") == 1
+
+
+@pytest.mark.parametrize(("words", "told"), WRONG.items())
+def test_wrong_words(words: str, told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert told in refusal(words.split(), capsys)
+
+
+def refusal(argv: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """The one line that says why a command did nothing."""
+    assert main(argv) == ConfigError.exit_code
+    out, err = capsys.readouterr()
+    assert not out
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    return err
