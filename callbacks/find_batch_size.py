@@ -22,6 +22,7 @@ from tinyworlds.errors import ConfigError
 from tinyworlds.nn.compiling import is_compiled
 from tinyworlds.nn.moe import MixtureOfExperts
 from tinyworlds.training.stages.base import Stage
+from tinyworlds.training.trainer_parts import parts_of
 
 KEEP_FREE = 0.08
 """Share of the memory that no batch may fill: fragments, validation and the desktop need some."""
@@ -54,10 +55,10 @@ class FindBatchSize(Callback):
         if stage != "fit":
             return
         check_machine(trainer)
-        if not isinstance(trainer.datamodule, H5DataModule) or not isinstance(pl_module, Stage):
+        if not isinstance(parts_of(trainer).datamodule, H5DataModule) or not isinstance(pl_module, Stage):
             raise ConfigError(
                 "FindBatchSize sets the batch_size of an H5DataModule and runs the losses of a Stage, got "
-                f"{type(trainer.datamodule).__name__} and {type(pl_module).__name__}"
+                f"{type(parts_of(trainer).datamodule).__name__} and {type(pl_module).__name__}"
             )
 
     def on_load_checkpoint(
@@ -73,7 +74,7 @@ class FindBatchSize(Callback):
         """Search, unless a checkpoint told."""
         if self.batch_size is not None:
             return
-        if trainer.fast_dev_run:
+        if parts_of(trainer).fast_dev_run:
             self.say("find_batch_size: not searched in a fast_dev_run")
             return
         assert isinstance(pl_module, Stage)
@@ -85,7 +86,7 @@ class FindBatchSize(Callback):
 
     def _apply(self, trainer: Trainer, found: str) -> None:
         assert self.batch_size is not None
-        data, before = trainer.datamodule, trainer.accumulate_grad_batches
+        data, before = parts_of(trainer).datamodule, trainer.accumulate_grad_batches
         clips = data.batch_size * before
         after = max(1, round(clips / self.batch_size))
         data.batch_size, trainer.accumulate_grad_batches = self.batch_size, after
@@ -96,7 +97,7 @@ class FindBatchSize(Callback):
     # ---- the search
 
     def _search(self, trainer: Trainer, stage: Stage) -> int:
-        data = trainer.datamodule
+        data = parts_of(trainer).datamodule
 
         def fits(count: int) -> bool:
             return self._fits(trainer, stage, count)
@@ -191,7 +192,7 @@ def largest(fits: Callable[[int], bool], start: int, most: int) -> int:
 
 def _train_twice(trainer: Trainer, stage: Stage, count: int) -> None:
     """Two updates; the second finds gradients and optimizer states in memory, as all later ones do."""
-    dataset = trainer.datamodule.training_dataset()
+    dataset = parts_of(trainer).datamodule.training_dataset()
     clips = dataset.__getitems__([number % len(dataset) for number in range(count)])
     batch = trainer.strategy.batch_to_device(clips)
     for _ in range(2):

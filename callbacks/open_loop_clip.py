@@ -13,6 +13,7 @@ from tinyworlds.data.held_out import Clips, held_out_clips
 from tinyworlds.errors import DataError
 from tinyworlds.evaluation.pictures import open_loop_picture, open_loop_video
 from tinyworlds.metrics import frames as metrics
+from tinyworlds.training.trainer_parts import parts_of
 from tinyworlds.world.rollout import RolloutOptions, RolloutResult, open_loop
 
 log = logging.getLogger(__name__)
@@ -57,7 +58,7 @@ class OpenLoopClip(Callback):
         if self._clips is None:
             num_frames = self._options(stage).num_frames(stage.network)
             try:
-                self._clips = held_out_clips(trainer.datamodule, num_frames, self.num_clips, "val")
+                self._clips = held_out_clips(parts_of(trainer).datamodule, num_frames, self.num_clips, "val")
             except DataError as error:
                 log.warning("No open-loop clips in this run: %s", error)
                 self._given_up = True

@@ -16,6 +16,7 @@ from tinyworlds.evaluation.pictures import open_loop_picture, open_loop_video
 from tinyworlds.metrics import frames as metrics
 from tinyworlds.nn.motion import motion_mask
 from tinyworlds.system.files import write_text
+from tinyworlds.training.trainer_parts import parts_of
 from tinyworlds.world.rollout import RolloutOptions, RolloutResult, join_results
 
 
@@ -39,7 +40,7 @@ class OpenLoopWriter(Callback):
         """Run no more batches than there are clips to show."""
         self.options = self._given or getattr(pl_module, "rollout_options", None) or self.options
         if stage == "predict" and trainer.limit_predict_batches == 1.0:
-            batch_size = getattr(trainer.datamodule, "batch_size", 1)
+            batch_size = getattr(parts_of(trainer).datamodule, "batch_size", 1)
             trainer.limit_predict_batches = math.ceil(self.options.num_clips / batch_size)
 
     def on_predict_batch_end(
@@ -63,7 +64,7 @@ class OpenLoopWriter(Callback):
         self._results = []
         default = Path(trainer.log_dir or trainer.default_root_dir) / "predict"
         self.folder = Path(self.options.out) if self.options.out else default
-        fps = float(getattr(trainer.datamodule, "fps", None) or 15.0)
+        fps = float(getattr(parts_of(trainer).datamodule, "fps", None) or 15.0)
         figures = write_rollouts(self.folder, result, self.options, fps)
         print(f"{_summary(figures)}; pictures, clip and metrics.json in {self.folder}")
 

@@ -16,6 +16,8 @@ from lightning.pytorch.callbacks import ProgressBar, Timer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
+from tinyworlds.training.trainer_parts import parts_of
+
 
 def format_seconds(seconds: float | None) -> str:
     """Return ``1:02:03`` or ``2:03``; ``-:--`` for None."""
@@ -121,9 +123,8 @@ class StepProgressBar(ProgressBar):
         """Return the seconds left by steps or by ``max_time``, whichever ends first; None when unknown."""
         speed = self._speed(done)
         limits = [(total - done) / speed] if total and speed else []
-        limits += [
-            t for c in trainer.callbacks if isinstance(c, Timer) and (t := c.time_remaining()) is not None
-        ]  # type: ignore[attr-defined]
+        timers = [callback for callback in parts_of(trainer).callbacks if isinstance(callback, Timer)]
+        limits += [seconds for timer in timers if (seconds := timer.time_remaining()) is not None]
         return max(min(limits), 0.0) if limits else None
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from lightning.pytorch import Trainer
@@ -25,11 +26,12 @@ def publish(trainer: Trainer, key: str, picture: Path) -> None:
     """Show a PNG in every logger that takes images; one that fails costs a warning, never the run."""
     for logger in trainer.loggers:
         try:
+            experiment: Any = getattr(logger, "experiment", None)
             if hasattr(logger, "log_image"):  # W&B and its kin
                 logger.log_image(key=key, images=[str(picture)], step=trainer.global_step)
-            elif hasattr(getattr(logger, "experiment", None), "add_image"):  # TensorBoard
+            elif hasattr(experiment, "add_image"):  # TensorBoard
                 pixels = np.asarray(Image.open(picture).convert("RGB"))
-                logger.experiment.add_image(key, pixels, trainer.global_step, dataformats="HWC")
+                experiment.add_image(key, pixels, trainer.global_step, dataformats="HWC")
         except Exception as error:
             log.warning("%s did not take the picture %s: %s", type(logger).__name__, picture.name, error)
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from callbacks.publishing import harmless, pictures_folder, publish
 from tinyworlds.media.pictures import error_picture, save_strip
 from tinyworlds.media.pixels import as_pictures
+from tinyworlds.models import VideoTokenizer
 from tinyworlds.system.files import write_text
 
 
@@ -72,7 +73,7 @@ class ReconstructionAB(Callback):
         with harmless():
             self._draw(trainer, tokenizer, batch["frames"][: self.num_frames].float())
 
-    def _draw(self, trainer: Trainer, tokenizer: torch.nn.Module, frames: Tensor) -> None:
+    def _draw(self, trainer: Trainer, tokenizer: VideoTokenizer, frames: Tensor) -> None:
         folder = pictures_folder(trainer)
         with torch.autocast(frames.device.type, enabled=False):
             signed, signed_out = feed(tokenizer, frames, "[-1, 1]")
@@ -91,7 +92,7 @@ class ReconstructionAB(Callback):
 
 
 @torch.no_grad()
-def feed(tokenizer: torch.nn.Module, frames: Tensor, domain: str) -> tuple[Feed, Tensor]:
+def feed(tokenizer: VideoTokenizer, frames: Tensor, domain: str) -> tuple[Feed, Tensor]:
     """Reconstruct clips [B, T, C, H, W], given in [-1, 1], in one range; the output is in [-1, 1] again."""
     inputs = (frames + 1) / 2 if domain == "[0, 1]" else frames
     outputs = tokenizer.decode(tokenizer.encode(inputs)).float()

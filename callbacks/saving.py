@@ -18,6 +18,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from tinyworlds.errors import ConfigError
 from tinyworlds.system.files import move_into_place
+from tinyworlds.training.trainer_parts import parts_of
 
 
 class TrainingInterrupted(BaseException):
@@ -98,7 +99,7 @@ class StepCheckpoint(Checkpoint):
 
     def save(self, trainer: Trainer, numbered: bool) -> None:
         """Write ``last.ckpt`` and, if `numbered`, ``step_N.ckpt`` beside it."""
-        if trainer.fast_dev_run or self.folder is None:
+        if parts_of(trainer).fast_dev_run or self.folder is None:
             return
         last = self.folder / "last.ckpt"
         if not numbered:
@@ -168,7 +169,7 @@ class GracefulInterrupt(Callback):
     def _asked(self, trainer: Trainer) -> bool:
         if trainer.world_size == 1:
             return self._pressed
-        if trainer.global_step % trainer.log_every_n_steps != 0:
+        if trainer.global_step % parts_of(trainer).log_every_n_steps != 0:
             return False  # the ranks must agree, and agreeing at every step costs time
         return trainer.strategy.reduce_boolean_decision(self._pressed, all=False)
 

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from tinyworlds.training.trainer_parts import parts_of
+
 
 class Throughput(Callback):
     """Logs samples and updates a second and, on a GPU, the peak of its memory, as ``throughput/*``.
@@ -40,7 +42,7 @@ class Throughput(Callback):
         """Count, and log when the trainer logs."""
         self._samples += len(next(iter(batch.values()))) * trainer.world_size
         updates = trainer.global_step - self._first_step
-        if updates < 1 or trainer.global_step % trainer.log_every_n_steps:
+        if updates < 1 or trainer.global_step % parts_of(trainer).log_every_n_steps:
             return
         seconds = max(time.perf_counter() - self._since, 1e-9)
         values = {

@@ -21,6 +21,7 @@ from tinyworlds.data.schema import read_info
 from tinyworlds.data.sources import find_files, game_defaults
 from tinyworlds.errors import ConfigError
 from tinyworlds.fit.start import Start, find_start
+from tinyworlds.models.base import Network
 from tinyworlds.models.registry import STAGES
 from tinyworlds.training.stages import Stage
 from tinyworlds.training.stages.partners import check_same_partner, find_partner, load_partner, noted_partner
@@ -155,7 +156,7 @@ def _partners(
         elif noted is not None:
             partner = locate(model[option], stage)
         if noted is not None:
-            check_same_partner(load_partner(partner, "cpu"), option, *noted)
+            check_same_partner(load_partner(partner, Network), option, *noted)
     return changes
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tinyworlds.errors import CheckpointError
+
+Settings = Mapping[str, Any]
 
 if TYPE_CHECKING:
     from tinyworlds.models import DynamicsModel, LatentActionModel, VideoTokenizer
@@ -41,10 +44,26 @@ def _check_patches(tokenizer: VideoTokenizer, dynamics: DynamicsModel) -> None:
         )
 
 
-def _check_same(one: str, wanted: dict[str, Any], other: str, found: dict[str, Any]) -> None:
-    for name, value in wanted.items():
-        if found[name] != value:
-            raise CheckpointError(
-                f"{one} and {other} do not belong together: {name} is {value} in the one and {found[name]} "
-                "in the other; use checkpoints of one run"
-            )
+def _check_same(one: str, settings: Settings, other: str, others: Settings) -> None:
+    for name, (first, second) in differences(settings, others).items():
+        raise CheckpointError(
+            f"{one} and {other} do not belong together: {name} is {first} in the one and {second} "
+            "in the other; use checkpoints of one run"
+        )
+
+
+def check_settings(what: str, settings: Settings, needed: Settings) -> None:
+    """Raise a CheckpointError that names every setting that is not as needed."""
+    unlike = [
+        f"{name} {own} instead of {value}" for name, (value, own) in differences(needed, settings).items()
+    ]
+    if unlike:
+        raise CheckpointError(
+            f"{what} does not fit: it has {', '.join(unlike)}; "
+            "name another checkpoint or set the same for both"
+        )
+
+
+def differences(settings: Settings, others: Settings) -> dict[str, tuple[Any, Any]]:
+    """Return both values of each of `settings` that is another one, or None, in `others`."""
+    return {name: (value, others.get(name)) for name, value in settings.items() if others.get(name) != value}

@@ -10,11 +10,13 @@ import importlib.util
 import os
 import warnings
 from argparse import Namespace
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger, WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
+from torch import Tensor
 
 from tinyworlds.checkpoints.run_folder import version_of, versions
 from tinyworlds.errors import MissingExtraError, StorageError
@@ -66,7 +68,7 @@ class CSVRunLogger(CSVLogger):
         """Do nothing: the run's ``config.yaml`` holds them."""
 
     @rank_zero_only
-    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+    def log_metrics(self, metrics: Mapping[str, Tensor | float], step: int | None = None) -> None:
         """Append one row; a failing disk costs the row and a warning, never the run."""
         row = {"step": step, **{key: f"{float(v):.9g}" for key, v in metrics.items() if key != "epoch"}}
         try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
-from typing import Any
+from typing import Any, overload
 
 import torch
 from torch import Tensor
@@ -21,11 +21,15 @@ class BatchedMuon(torch.optim.Muon):
     Sharded parameters are left to torch's own step.
     """
 
+    @overload
+    def step(self, closure: None = None) -> None: ...
+    @overload
+    def step(self, closure: Callable[[], float]) -> float: ...
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:
         """Step every parameter that has a gradient."""
         if any(isinstance(p, DTensor) for group in self.param_groups for p in group["params"]):
-            return super().step(closure)  # type: ignore[no-any-return]
+            return super().step(closure)
         loss = None
         if closure is not None:
             with torch.enable_grad():

@@ -8,11 +8,12 @@ both. AdamW steps all parameters in one kernel where torch has one.
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, overload
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
 from tinyworlds.errors import ConfigError, did_you_mean
@@ -127,14 +128,18 @@ class MuonAdamW(torch.optim.Optimizer):
         self.param_groups = [*self.muon.param_groups, *self.adamw.param_groups]
 
     @property
-    def state(self) -> dict[nn.Parameter, Any]:
+    def state(self) -> defaultdict[Tensor, Any]:
         """The state of both optimizers, by parameter."""
-        return {**self.muon.state, **self.adamw.state}
+        return defaultdict(dict, {**self.muon.state, **self.adamw.state})
 
     @state.setter
-    def state(self, _: Any) -> None:
+    def state(self, _: defaultdict[Tensor, Any]) -> None:
         """Ignore what the base class sets: the state lives in the two optimizers."""
 
+    @overload
+    def step(self, closure: None = None) -> None: ...
+    @overload
+    def step(self, closure: Callable[[], float]) -> float: ...
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:
         """Step both optimizers; `closure` (Lightning's forward and backward) runs once, before them."""

@@ -9,6 +9,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule
 from lightning.pytorch.callbacks import Timer
 from lightning.pytorch.trainer.states import TrainerFn
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 
 from tinyworlds.checkpoints.load import (
     META_KEY,
@@ -19,15 +20,17 @@ from tinyworlds.checkpoints.load import (
     network_weights,
 )
 from tinyworlds.checkpoints.run_folder import game_of
+from tinyworlds.data.dataset import Batch
 from tinyworlds.errors import CheckpointError, ConfigError, TrainingError
 from tinyworlds.models.base import Network
+from tinyworlds.models.fit import differences
 from tinyworlds.nn.compiling import compile_network
 from tinyworlds.training.averaging import AveragedWeights
 from tinyworlds.training.optim import build_optimizer, cosine_with_warmup
 from tinyworlds.training.settings import TrainingSettings
 from tinyworlds.training.strategies import FullySharded, shard
+from tinyworlds.training.trainer_parts import parts_of
 
-Batch = dict[str, torch.Tensor]
 Losses = dict[str, torch.Tensor]
 
 
@@ -61,7 +64,7 @@ class Stage(LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
         """One step on ``batch["frames"]`` [B, T, C, H, W] in [-1, 1] (or on codes, see DynamicsStage)."""
         losses = self.losses(batch)
-        logged = (self.global_step + 1) % self.trainer.log_every_n_steps == 0
+        logged = (self.global_step + 1) % parts_of(self.trainer).log_every_n_steps == 0
         if logged or self.device.type == "cpu":  # asking a GPU at every step would make it wait
             self._check_finite(losses["loss"])
         if logged:
@@ -126,7 +129,7 @@ class Stage(LightningModule):
 
     # ---- optimizer
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Return the optimizer with cosine and warm-up over the whole of training, by steps or by time."""
         scaled = getattr(self.trainer.precision_plugin, "scaler", None) is not None  # 16-mixed
         own = self.settings
@@ -134,13 +137,13 @@ class Stage(LightningModule):
             self.network, own.optimizer, own.learning_rate, own.weight_decay, own.beta2, fused=not scaled
         )
         total = self._total_steps()
-        timer = next((c for c in self.trainer.callbacks if isinstance(c, Timer)), None)
+        timer = next((c for c in parts_of(self.trainer).callbacks if isinstance(c, Timer)), None)
 
         def factor(step: int) -> float:
             # the learning rate of step k; +1 so that the first step is not lost to a rate of 0
             progress = (step + 1) / total if total else 0.0
             remaining = timer.time_remaining() if timer is not None else None
-            if remaining is not None:
+            if timer is not None and remaining is not None:
                 elapsed = timer.time_elapsed()
                 progress = max(progress, elapsed / max(elapsed + remaining, 1e-9))
             if not total and remaining is None:
@@ -204,11 +207,7 @@ class Stage(LightningModule):
         check_stage("the checkpoint", info.stage, self.name)
         if "state_dict" in checkpoint:  # FSDP has taken it out already
             check_weights("the checkpoint", network_weights(checkpoint))
-        unlike = {
-            key: (value, self.network.config.get(key))
-            for key, value in info.config.items()
-            if value != self.network.config.get(key)
-        }
+        unlike = differences(info.config, self.network.config)
         if unlike:
             told = ", ".join(
                 f"{key} {theirs} there and {ours} here" for key, (theirs, ours) in unlike.items()

@@ -9,20 +9,22 @@ import torch
 from tinyworlds.checkpoints.load import META_KEY
 from tinyworlds.checkpoints.run_folder import game_of
 from tinyworlds.checkpoints.search import locate
+from tinyworlds.data.dataset import Batch
 from tinyworlds.errors import ConfigError, DataError
 from tinyworlds.models import DynamicsModel, LatentActionModel, VideoTokenizer
+from tinyworlds.models.fit import check_settings
 from tinyworlds.nn.norms import ConditionedNorm
 from tinyworlds.training.settings import TrainingSettings, flat_training
-from tinyworlds.training.stages.base import Batch, Losses, Stage
+from tinyworlds.training.stages.base import Losses, Stage
 from tinyworlds.training.stages.codes.cache import cache_codes
 from tinyworlds.training.stages.partners import (
-    Partner,
+    Partners,
     check_action_kind,
-    check_fit,
     check_same_partner,
     load_partners,
     sizes_from,
 )
+from tinyworlds.training.trainer_parts import parts_of
 from tinyworlds.world.rollout import RolloutOptions, RolloutResult, open_loop
 
 
@@ -98,26 +100,22 @@ class DynamicsStage(Stage):
         self.paths = (tokenizer, latent_actions)
         self.rollout_options = RolloutOptions()  # of `predict`
         # in a tuple, so that the frozen partners are no submodules: they are neither trained nor saved
-        self._partners: tuple[Partner, Partner | None] | None = None
+        self._partners: Partners | None = None
 
     @property
     def tokenizer(self) -> VideoTokenizer:
         """The frozen tokenizer."""
-        network = self._loaded()[0].network
-        assert isinstance(network, VideoTokenizer)
-        return network
+        return self._loaded()[0].network
 
     @property
     def action_model(self) -> LatentActionModel | None:
         """The frozen action model; None unless ``actions`` is "latent"."""
         partner = self._loaded()[1]
-        network = None if partner is None else partner.network
-        assert network is None or isinstance(network, LatentActionModel)
-        return network
+        return partner.network if partner is not None else None
 
-    def _loaded(self) -> tuple[Partner, Partner | None]:
+    def _loaded(self) -> Partners:
         if self._partners is None:
-            data = self.trainer.datamodule
+            data = parts_of(self.trainer).datamodule
             game = game_of(getattr(data, "game", None), getattr(data, "files", None))
             self._partners = load_partners(*self.paths, self.actions, game, self.trainer.strategy.root_device)
         return self._partners
@@ -126,11 +124,11 @@ class DynamicsStage(Stage):
         """Load the partners, check that they fit, and encode the training data once unless told not to."""
         super().setup(stage)
         tokenizer, action_model = self._loaded()
-        check_fit(f"the tokenizer {tokenizer.path}", tokenizer.network.config, self.sizes)
+        check_settings(f"the tokenizer {tokenizer.path}", tokenizer.network.config, self.sizes)
         if action_model is not None:
             wanted = {"num_actions": self.network.config["num_actions"]}
-            check_fit(f"the action model {action_model.path}", action_model.network.config, wanted)
-        if stage == "fit" and self.cache_codes and not self.trainer.fast_dev_run:
+            check_settings(f"the action model {action_model.path}", action_model.network.config, wanted)
+        if stage == "fit" and self.cache_codes and not parts_of(self.trainer).fast_dev_run:
             cache_codes(self.trainer, tokenizer, action_model)
 
     def losses(self, batch: Batch) -> Losses:

@@ -6,9 +6,10 @@ from typing import Any
 
 import torch
 
+from tinyworlds.data.dataset import Batch
 from tinyworlds.models import LatentActionModel
 from tinyworlds.training.settings import TrainingSettings, flat_training
-from tinyworlds.training.stages.base import Batch, Losses, Stage
+from tinyworlds.training.stages.base import Losses, Stage
 
 
 class LatentActionsStage(Stage):
@@ -20,6 +21,7 @@ class LatentActionsStage(Stage):
     """
 
     name = "latent_actions"
+    network: LatentActionModel
 
     @flat_training(learning_rate=1e-4)
     def __init__(self, training: TrainingSettings, **network: Any) -> None:

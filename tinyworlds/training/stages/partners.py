@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
 
@@ -13,7 +13,9 @@ from tinyworlds.checkpoints.load import CheckpointInfo, fingerprint
 from tinyworlds.checkpoints.run_folder import default_run
 from tinyworlds.checkpoints.search import Located, find_newest, locate
 from tinyworlds.errors import CheckpointError, ConfigError
+from tinyworlds.models import LatentActionModel, VideoTokenizer
 from tinyworlds.models.base import Network
+from tinyworlds.models.fit import check_settings
 from tinyworlds.models.registry import STAGES
 from tinyworlds.world.info import ACTION_KINDS
 
@@ -21,11 +23,14 @@ DEFAULT_SIZES = {"frame_size": 64, "patch_size": 4, "latent_dim": 5, "num_bins":
 """What dynamics assume while no tokenizer is known."""
 
 
+N = TypeVar("N", bound=Network)
+
+
 @dataclass(frozen=True)
-class Partner:
+class Partner(Generic[N]):
     """A trained network and where it came from."""
 
-    network: Network
+    network: N
     path: str
     fingerprint: str
 
@@ -33,6 +38,9 @@ class Partner:
     def meta(self) -> dict[str, str]:
         """What the checkpoint of the dynamics notes about this partner."""
         return {"path": self.path, "fingerprint": self.fingerprint}
+
+
+Partners = tuple[Partner[VideoTokenizer], Partner[LatentActionModel] | None]
 
 
 def check_action_kind(actions: str) -> None:
@@ -53,22 +61,8 @@ def sizes_from(tokenizer: str | None, given: dict[str, int | None]) -> dict[str,
         # without it the same seed would train another network
         config = locate(tokenizer, "video_tokenizer").network.config
         sizes = {key: config[key] for key in DEFAULT_SIZES}
-        check_fit(f"the tokenizer {tokenizer}", sizes, {k: v for k, v in given.items() if v is not None})
+        check_settings(f"the tokenizer {tokenizer}", sizes, {k: v for k, v in given.items() if v is not None})
     return {key: value if value is not None else sizes[key] for key, value in given.items()}
-
-
-def check_fit(what: str, found: dict[str, Any], wanted: dict[str, Any]) -> None:
-    """Raise a CheckpointError that names every setting in which `found` is unlike `wanted`."""
-    unlike = [
-        f"{key} {found.get(key)} instead of {value}"
-        for key, value in wanted.items()
-        if found.get(key) != value
-    ]
-    if unlike:
-        raise CheckpointError(
-            f"{what} does not fit: it has {', '.join(unlike)}; "
-            "name another checkpoint or set the same for both"
-        )
 
 
 def find_partner(
@@ -99,7 +93,7 @@ def noted_partner(info: CheckpointInfo, option: str) -> tuple[str, str] | None:
     return (partner["path"], partner["fingerprint"]) if partner else None
 
 
-def check_same_partner(partner: Partner, option: str, noted_path: str, noted_fingerprint: str) -> None:
+def check_same_partner(partner: Partner[Any], option: str, noted_path: str, noted_fingerprint: str) -> None:
     """Raise a CheckpointError unless `partner` is the network that dynamics were trained with."""
     if partner.fingerprint != noted_fingerprint:
         raise CheckpointError(
@@ -108,31 +102,32 @@ def check_same_partner(partner: Partner, option: str, noted_path: str, noted_fin
         )
 
 
-def load_partner(found: Located, device: torch.device | str) -> Partner:
-    """Load a partner, frozen, onto `device`."""
+def load_partner(found: Located, kind: type[N], device: torch.device | str = "cpu") -> Partner[N]:
+    """Load a partner, a network of class `kind`, frozen, onto `device`."""
     network = found.network.to(device)
+    assert isinstance(network, kind)
     return Partner(network, str(found.path), fingerprint(network))
 
 
 def load_partners(
     tokenizer: str | None, latent_actions: str | None, actions: str, game: str, device: torch.device
-) -> tuple[Partner, Partner | None]:
+) -> Partners:
     """Load the tokenizer and, for latent actions, the action model; None means the newest of the game.
 
     Raises:
         CheckpointError: one is missing or the two do not fit each other.
     """
 
-    def load(path: str | None, stage: str) -> Partner:
+    def load(path: str | None, stage: str, kind: type[N]) -> Partner[N]:
         found = locate(path, stage) if path is not None else find_partner(default_run(game), stage)
-        return load_partner(found, device)
+        return load_partner(found, kind, device)
 
-    first = load(tokenizer, "video_tokenizer")
+    first = load(tokenizer, "video_tokenizer", VideoTokenizer)
     if actions != "latent":
         return first, None
-    second = load(latent_actions, "latent_actions")
+    second = load(latent_actions, "latent_actions", LatentActionModel)
     frame_size = {"frame_size": first.network.config["frame_size"]}
-    check_fit(
+    check_settings(
         f"the action model {second.path} beside the tokenizer {first.path}", second.network.config, frame_size
     )
     return first, second

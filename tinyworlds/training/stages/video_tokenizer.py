@@ -6,10 +6,11 @@ from typing import Any
 
 import torch
 
+from tinyworlds.data.dataset import Batch
 from tinyworlds.metrics.frames import mse_to_psnr
 from tinyworlds.models import VideoTokenizer
 from tinyworlds.training.settings import TrainingSettings, flat_training
-from tinyworlds.training.stages.base import Batch, Losses, Stage
+from tinyworlds.training.stages.base import Losses, Stage
 
 
 class VideoTokenizerStage(Stage):
@@ -21,6 +22,7 @@ class VideoTokenizerStage(Stage):
     """
 
     name = "video_tokenizer"
+    network: VideoTokenizer
     picture_callbacks = ("ReconstructionAB",)
 
     @flat_training(learning_rate=1e-3)

@@ -13,25 +13,28 @@ import warnings
 import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.strategies import Strategy
-from torch import nn
 
 from tinyworlds.data.module import H5DataModule
+from tinyworlds.models import LatentActionModel, VideoTokenizer
 from tinyworlds.training.stages.codes.encoders import CodeEncoder, FrameEncoder, WindowEncoder
 from tinyworlds.training.stages.codes.files import ensure_codes, origin_of
 from tinyworlds.training.stages.partners import Partner
+from tinyworlds.training.trainer_parts import parts_of
 
 _MEET_SECONDS = 60.0
 
 
-def cache_codes(trainer: Trainer, tokenizer: Partner, action_model: Partner | None) -> None:
+def cache_codes(
+    trainer: Trainer, tokenizer: Partner[VideoTokenizer], action_model: Partner[LatentActionModel] | None
+) -> None:
     """Encode the files of the trainer's datamodule and hand it the codes; without room only warn.
 
     The first process of each machine encodes, the others wait: machines may or may not share a disk.
     """
-    data = trainer.datamodule
-    encoders = code_encoders(data, tokenizer.network, action_model and action_model.network)
-    weights = (tokenizer.fingerprint, action_model and action_model.fingerprint)
-    origins = [origin_of(encoder, *weights) for encoder in encoders]
+    data = parts_of(trainer).datamodule
+    actions = (action_model.network, action_model.fingerprint) if action_model is not None else (None, None)
+    encoders = code_encoders(data, tokenizer.network, actions[0])
+    origins = [origin_of(encoder, tokenizer.fingerprint, actions[1]) for encoder in encoders]
     meeting = Meeting(trainer.strategy)
     if trainer.local_rank == 0:
         try:
@@ -47,7 +50,7 @@ def cache_codes(trainer: Trainer, tokenizer: Partner, action_model: Partner | No
 
 
 def code_encoders(
-    data: H5DataModule, tokenizer: nn.Module, action_model: nn.Module | None
+    data: H5DataModule, tokenizer: VideoTokenizer, action_model: LatentActionModel | None
 ) -> list[CodeEncoder]:
     """Return an encoder for each file of a datamodule, by frames where these networks allow it."""
     networks = (tokenizer, action_model)
@@ -61,7 +64,7 @@ def code_encoders(
 
 
 @torch.no_grad()
-def _per_pair(action_model: nn.Module) -> bool:
+def _per_pair(action_model: LatentActionModel) -> bool:
     """Try it: do the actions of a clip change when its pairs of frames are shown one by one?"""
     size, channels = action_model.config["frame_size"], action_model.config["num_channels"]
     device = next(action_model.parameters()).device

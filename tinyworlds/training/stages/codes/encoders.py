@@ -6,11 +6,12 @@ import hashlib
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from tinyworlds.data.reader import FrameFile
 from tinyworlds.errors import ConfigError
 from tinyworlds.media.pixels import frames_to_input
+from tinyworlds.models import LatentActionModel, VideoTokenizer
 
 _BATCH_PIXELS = 2**20
 """Pixels of a batch while encoding: 256 frames of 64 x 64."""
@@ -39,7 +40,7 @@ class CodeEncoder:
     shapes: dict[str, tuple[int, ...]]
 
     def __init__(
-        self, file: FrameFile, stride: int, tokenizer: nn.Module, action_model: nn.Module | None
+        self, file: FrameFile, stride: int, tokenizer: VideoTokenizer, action_model: LatentActionModel | None
     ) -> None:
         if tokenizer.num_codes > 2**15:
             raise ConfigError(
@@ -61,7 +62,7 @@ class CodeEncoder:
         raise NotImplementedError
 
     @torch.no_grad()
-    def _run(self, network: nn.Module, images: Tensor) -> np.ndarray:
+    def _run(self, network: VideoTokenizer | LatentActionModel, images: Tensor) -> np.ndarray:
         """Encode images float32 [B,T,C,H,W]; codes come out wrong in half precision."""
         with torch.autocast(self.device.type, enabled=False):
             return network.encode(images).cpu().numpy()
@@ -71,7 +72,7 @@ class FrameEncoder(CodeEncoder):
     """A row for each frame: where codes depend on one frame alone and an action on its two frames alone."""
 
     def __init__(
-        self, file: FrameFile, stride: int, tokenizer: nn.Module, action_model: nn.Module | None
+        self, file: FrameFile, stride: int, tokenizer: VideoTokenizer, action_model: LatentActionModel | None
     ) -> None:
         super().__init__(file, stride, tokenizer, action_model)
         self.window = f"frames, stride {stride}"
@@ -115,8 +116,8 @@ class WindowEncoder(CodeEncoder):
         starts: np.ndarray,
         num_frames: int,
         stride: int,
-        tokenizer: nn.Module,
-        action_model: nn.Module | None,
+        tokenizer: VideoTokenizer,
+        action_model: LatentActionModel | None,
     ) -> None:
         super().__init__(file, stride, tokenizer, action_model)
         self.starts = starts
