@@ -12,14 +12,13 @@ import pytest
 from tinyworlds.commands import doctor as command
 from tinyworlds.commands.cli import main
 from tinyworlds.commands.doctor import choose, exit_code, topics
-from tinyworlds.doctor import output
-from tinyworlds.doctor.findings import failure, ok, warning
-from tinyworlds.doctor.runner import Topic, TopicReport, run
+from tinyworlds.doctor.report import TopicReport, failure, in_colour, ok, warning
+from tinyworlds.doctor.runner import Topic, run
 from tinyworlds.errors import ConfigError
 
 CHECKS = """
 import ctypes, os, subprocess, sys, time
-from tinyworlds.doctor.findings import ok
+from tinyworlds.doctor.report import ok
 from tinyworlds.errors import DataError
 
 def fine(word):
@@ -187,7 +186,7 @@ def test_on_a_terminal_there_is_colour_and_the_remedy_stands_below():
 
     console = Console(force_terminal=True, width=60, color_system="standard", legacy_windows=False)
     with console.capture() as captured:
-        console.print(output.in_colour("disk", warning("little is free " * 4, "free some")))
+        console.print(in_colour("disk", warning("little is free " * 4, "free some")))
     lines = captured.get().splitlines()
     assert "\x1b[33m" in lines[0], "yellow"
     assert len(lines) == 3, "wrapped in its own column"

@@ -6,7 +6,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from tinyworlds.doctor.gameplay import check_data
+from tinyworlds.doctor.files import check_data
 
 
 def lines(findings) -> list[tuple[str, str, str]]:

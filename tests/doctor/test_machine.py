@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tinyworlds.doctor import compiler, installing, machine, pictures, tracking
+from tinyworlds.doctor import machine, pictures, software
 from tinyworlds.errors import DisplayError, VideoError
 from tinyworlds.media.video import write_h264
 from tinyworlds.play import window
@@ -61,23 +61,23 @@ POSIX = pytest.mark.skipif(sys.platform == "win32", reason="shell scripts as com
 def test_compilers(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CXX", raising=False)
-    found = list(compiler.check_compiler())
+    found = list(machine.check_compiler())
     assert [finding.status for finding in found] == ["warning"]
     assert "none of c++" in found[0].text
 
     script = tmp_path / "c++"
     script.write_text("#!/bin/sh\nexit 1\n", encoding="ascii")
     script.chmod(0o755)
-    assert compiler.find_compiler() == (
+    assert machine.find_compiler() == (
         None,
         "c++ is there but does not start",
     )  # as macOS has it without Xcode
     script.write_text("#!/bin/sh\necho 'c++ 14.1'\necho more\n", encoding="ascii")
-    assert compiler.find_compiler() == ("c++", "c++ 14.1")
+    assert machine.find_compiler() == ("c++", "c++ 14.1")
     monkeypatch.setenv("CXX", "mine -m64")
     (tmp_path / "mine").write_text("#!/bin/sh\necho 'mine 1'\n", encoding="ascii")
     (tmp_path / "mine").chmod(0o755)
-    assert compiler.find_compiler() == ("mine", "mine 1")
+    assert machine.find_compiler() == ("mine", "mine 1")
 
 
 @pytest.mark.parametrize(
@@ -85,8 +85,8 @@ def test_compilers(tmp_path, monkeypatch):
     [("win32", "Visual Studio"), ("darwin", "xcode-select"), ("linux", "apt install g++")],
 )
 def test_how_to_get_a_compiler(platform, words, monkeypatch):
-    monkeypatch.setattr(compiler.sys, "platform", platform)
-    assert words in compiler.how_to_install()
+    monkeypatch.setattr(machine.sys, "platform", platform)
+    assert words in machine.how_to_install()
 
 
 def test_codecs_of_this_machine():
@@ -113,7 +113,7 @@ def test_a_codec_that_fails_or_writes_something_else():
 
 
 def test_opencv(monkeypatch):
-    monkeypatch.setattr(installing, "installer", lambda: "python -m pip")
+    monkeypatch.setattr(software, "installer", lambda: "python -m pip")
     assert pictures.judge_opencv({"opencv-python": "4.11.0"}).status == "ok"
     assert pictures.judge_opencv({"opencv-python-headless": "4.11.0"}).status == "warning"
     assert pictures.judge_opencv({}).remedy == "python -m pip install opencv-python"
@@ -147,20 +147,20 @@ def test_display(monkeypatch):
 def test_wandb_login_is_looked_up_on_this_disk_only(tmp_path, monkeypatch):
     for name in ("WANDB_API_KEY", "WANDB_MODE", "WANDB_BASE_URL", "NETRC"):
         monkeypatch.delenv(name, raising=False)
-    assert not tracking.is_logged_in(tmp_path)
+    assert not software.is_logged_in(tmp_path)
     keys = tmp_path / ("_netrc" if sys.platform == "win32" else ".netrc")
     keys.write_text("machine other.host\n  login user\n  password none\n", encoding="ascii")
-    assert not tracking.is_logged_in(tmp_path)
+    assert not software.is_logged_in(tmp_path)
     keys.write_text("machine api.wandb.ai\n  login user\n  password none\n", encoding="ascii")
     keys.chmod(0o600)
-    assert tracking.is_logged_in(tmp_path)
+    assert software.is_logged_in(tmp_path)
     monkeypatch.setenv("WANDB_BASE_URL", "https://wandb.example.org")
-    assert not tracking.is_logged_in(tmp_path)
+    assert not software.is_logged_in(tmp_path)
     monkeypatch.setenv("NETRC", str(tmp_path / "elsewhere"))
-    assert not tracking.is_logged_in(tmp_path)
+    assert not software.is_logged_in(tmp_path)
     monkeypatch.setenv("WANDB_API_KEY", "x" * 40)
-    assert tracking.is_logged_in(tmp_path)
-    (finding,) = tracking.check_wandb()
+    assert software.is_logged_in(tmp_path)
+    (finding,) = software.check_wandb()
     assert finding.text.startswith("logged in")
     assert "x" * 40 not in finding.text + finding.remedy
 
@@ -169,4 +169,4 @@ def test_a_damaged_key_file_is_no_login(tmp_path, monkeypatch):
     monkeypatch.delenv("WANDB_API_KEY", raising=False)
     monkeypatch.setenv("NETRC", str(tmp_path / "keys"))
     Path(tmp_path / "keys").write_text("machine", encoding="ascii")
-    assert not tracking.is_logged_in()
+    assert not software.is_logged_in()

@@ -11,8 +11,7 @@ import torch
 from tinyworlds import World
 from tinyworlds.commands.cli import main
 from tinyworlds.data.writer import FrameWriter
-from tinyworlds.doctor.training_runs import check_runs
-from tinyworlds.doctor.worlds import check_worlds
+from tinyworlds.doctor.files import check_runs, check_worlds
 
 pytestmark = pytest.mark.slow  # three stages are trained once
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tinyworlds.doctor import gpus, installing, software, torch_build
+from tinyworlds.doctor import gpus, software, torch_build
 from tinyworlds.doctor.gpus import Gpu, ask_tool, driver_files, find_gpus, without_driver
 from tinyworlds.doctor.torch_build import TorchBuild, judge_build, judge_cpu
 
@@ -20,7 +20,7 @@ LINUX_ONLY = pytest.mark.skipif(sys.platform == "win32", reason="looks where Lin
 
 @pytest.fixture(autouse=True)
 def with_pip(monkeypatch):
-    monkeypatch.setattr(installing, "installer", lambda: "python -m pip")
+    monkeypatch.setattr(software, "installer", lambda: "python -m pip")
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
 
 
@@ -33,14 +33,14 @@ def test_the_classic_a_cpu_build_beside_a_gpu(gpu, build):
     assert finding.status == "failure"
     assert gpu.name in finding.text
     assert "2.13.0+cpu" in finding.text
-    bounds = installing.torch_requirement()
+    bounds = software.torch_requirement()
     assert bounds.startswith("torch>=")
     command = f'install --force-reinstall "{bounds}" --index-url https://download.pytorch.org/whl/{build}'
     assert finding.remedy == f"python -m pip {command}"
 
 
 def test_uv_environments_get_a_command_of_uv(monkeypatch):
-    monkeypatch.setattr(installing, "installer", lambda: "uv pip")
+    monkeypatch.setattr(software, "installer", lambda: "uv pip")
     assert judge_build(CPU, [AMPERE]).remedy.startswith("uv pip install --reinstall-package torch ")
 
 

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 from paths import PARITY
 
-from tinyworlds.doctor.training_runs import check_runs
-from tinyworlds.doctor.weights import check_weights
+from tinyworlds.doctor.files import check_runs, check_weights
 
 PUBLIC = PARITY / "pong_small"
 

@@ -10,8 +10,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tinyworlds.doctor.output import Printer, counts, summary, to_json
-from tinyworlds.doctor.runner import Topic, TopicReport, run
+from tinyworlds.doctor.report import Printer, TopicReport, counts, summary, to_json
+from tinyworlds.doctor.runner import Topic, run
 from tinyworlds.errors import ConfigError, did_you_mean
 from tinyworlds.system.options import OptionParser, positive
 
@@ -68,15 +68,15 @@ def topics(data: str = "data", runs: str = "lightning_logs") -> list[Topic]:
         Topic("torch", f"{here}.torch_build", "check_torch"),
         Topic("disk", f"{here}.machine", "check_disk", {"data": data, "runs": runs}),
         Topic("memory", f"{here}.machine", "check_memory"),
-        Topic("compiler", f"{here}.compiler", "check_compiler"),
+        Topic("compiler", f"{here}.machine", "check_compiler"),
         Topic("codecs", f"{here}.pictures", "check_codecs"),
         Topic("opencv", f"{here}.pictures", "check_opencv"),
         Topic("display", f"{here}.pictures", "check_display"),
-        Topic("wandb", f"{here}.tracking", "check_wandb"),
-        Topic("data", f"{here}.gameplay", "check_data", {"folder": data}),
-        Topic("runs", f"{here}.training_runs", "check_runs", {"folder": runs}),
-        Topic("weights", f"{here}.weights", "check_weights", {"models": "models", "runs": runs}),
-        Topic("worlds", f"{here}.worlds", "check_worlds", {"folder": "."}),
+        Topic("wandb", f"{here}.software", "check_wandb"),
+        Topic("data", f"{here}.files", "check_data", {"folder": data}),
+        Topic("runs", f"{here}.files", "check_runs", {"folder": runs}),
+        Topic("weights", f"{here}.files", "check_weights", {"models": "models", "runs": runs}),
+        Topic("worlds", f"{here}.files", "check_worlds", {"folder": "."}),
     ]
 
 

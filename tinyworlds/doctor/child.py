@@ -13,7 +13,7 @@ import os
 import sys
 from typing import TextIO
 
-from tinyworlds.doctor.findings import Finding, failure
+from tinyworlds.doctor.report import Finding, failure
 from tinyworlds.errors import TinyWorldsError
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tinyworlds.doctor.findings import Finding, failure, ok, warning
-from tinyworlds.doctor.installing import install_command, installer
+from tinyworlds.doctor.report import Finding, failure, ok, warning
+from tinyworlds.doctor.software import install_command, installer
 
 _WHEELS = (
     "opencv-python",

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tinyworlds.doctor.findings import Finding, failure
+from tinyworlds.doctor.report import Finding, TopicReport, failure
 
 _TREE: dict[str, Any] = {} if sys.platform == "win32" else {"start_new_session": True}
 """Arguments of a process that can be ended together with those that it started."""
@@ -36,14 +36,6 @@ class Topic:
     module: str
     function: str
     arguments: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class TopicReport:
-    """What was found about one topic."""
-
-    topic: str
-    findings: tuple[Finding, ...]
 
 
 def run(

@@ -1,20 +1,25 @@
-"""Python itself and the packages that the program needs."""
+"""Python, the packages that the program needs and how to install them, and Weights & Biases."""
 
 from __future__ import annotations
 
+import importlib.util
+import netrc
+import os
 import platform
 import sys
 from collections.abc import Iterable, Iterator
-from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.metadata import PackageNotFoundError, distribution, requires, version
+from pathlib import Path
+from urllib.parse import urlsplit
 
 from packaging.requirements import Requirement
 
 from tinyworlds import __version__
-from tinyworlds.doctor.findings import Finding, failure, ok, warning
-from tinyworlds.doctor.installing import install_command
+from tinyworlds.doctor.report import Finding, failure, ok, warning
 
 OLDEST_PYTHON, NEWEST_PYTHON = (3, 10), (3, 14)
 _OWN = "tinyworlds"
+_WANDB_HOST = "https://api.wandb.ai"
 _EXTRAS = {"games": "real Doom", "atari": "real Atari games", "tensorboard": "TensorBoard logs"}
 
 
@@ -86,3 +91,78 @@ def _misfits(requirements: Iterable[Requirement]) -> Iterator[tuple[Requirement,
 
 def _dotted(numbers: tuple[int, ...]) -> str:
     return ".".join(map(str, numbers))
+
+
+TORCH_INDEX = "https://download.pytorch.org/whl"
+
+
+def installer() -> str:
+    """Return how packages are installed here: environments made by uv have no pip.
+
+    Its metadata tell. Looking for the module would ask setuptools' import hook, which warns where distutils
+    has been imported.
+    """
+    try:
+        distribution("pip")
+    except PackageNotFoundError:
+        return "uv pip"
+    return "python -m pip"
+
+
+def install_command(*packages: str) -> str:
+    """Return the command that installs packages; names with versions or extras are quoted."""
+    words = (f'"{name}"' if any(c in name for c in "<>=[,;! ") else name for name in packages)
+    return f"{installer()} install {' '.join(words)}"
+
+
+def torch_command(build: str) -> str:
+    """Return the command that replaces PyTorch by the build called `build`, such as "cu126" or "cpu"."""
+    again = "--force-reinstall" if installer().startswith("python") else "--reinstall-package torch"
+    return f'{installer()} install {again} "{torch_requirement()}" --index-url {TORCH_INDEX}/{build}'
+
+
+def torch_requirement() -> str:
+    """Return which versions of PyTorch this package takes, such as "torch>=2.8,<2.14"."""
+    try:
+        found = [Requirement(line) for line in requires("tinyworlds") or ()]
+    except PackageNotFoundError:
+        found = []
+    bounds = next((str(need.specifier) for need in found if need.name == "torch"), "")
+    return "torch" + ",".join(sorted(bounds.split(","), reverse=True))
+
+
+def check_wandb() -> Iterator[Finding]:
+    """Whether runs would be sent, kept on disk, or not logged to W&B at all."""
+    if importlib.util.find_spec("wandb") is None:
+        yield warning("wandb is not installed: --wandb is ignored", install_command("wandb"))
+        return
+    mode = os.environ.get("WANDB_MODE", "")
+    if mode:
+        yield ok(f"WANDB_MODE={mode} decides what --wandb does")
+    elif is_logged_in():
+        yield ok("logged in to W&B: --wandb sends runs")
+    else:
+        yield ok("not logged in to W&B: --wandb keeps runs on this disk", "to send them: wandb login")
+
+
+def is_logged_in(home: Path | None = None) -> bool:
+    """Whether a key for W&B is in the environment or in the file where ``wandb login`` leaves it."""
+    if os.environ.get("WANDB_API_KEY"):
+        return True
+    host = urlsplit(os.environ.get("WANDB_BASE_URL", _WANDB_HOST)).hostname or ""
+    return any(_has_entry(path, host) for path in _key_files(home or Path.home()))
+
+
+def _key_files(home: Path) -> list[Path]:
+    named = os.environ.get("NETRC")
+    if named:
+        return [Path(named).expanduser()]
+    names = ("_netrc", ".netrc") if sys.platform == "win32" else (".netrc", "_netrc")
+    return [home / name for name in names]
+
+
+def _has_entry(path: Path, host: str) -> bool:
+    try:
+        return netrc.netrc(path).authenticators(host) is not None
+    except (OSError, netrc.NetrcParseError, UnicodeDecodeError):
+        return False

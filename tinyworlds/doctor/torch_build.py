@@ -14,9 +14,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 
-from tinyworlds.doctor.findings import Finding, failure, ok, warning
 from tinyworlds.doctor.gpus import Gpu, find_gpus
-from tinyworlds.doctor.installing import install_command, torch_command, torch_requirement
+from tinyworlds.doctor.report import Finding, failure, ok, warning
+from tinyworlds.doctor.software import install_command, torch_command, torch_requirement
 
 OLDEST_DRIVER = {12: 525, 13: 580}  # by CUDA's first number
 _BLACKWELL, _TURING = (10, 0), (7, 5)

@@ -1,4 +1,4 @@
-"""The report as text for people and as JSON for programs."""
+"""What checks find, a line each that is ok, a warning or a failure, and the report of it: text or JSON."""
 
 from __future__ import annotations
 
@@ -7,14 +7,60 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
-from tinyworlds.doctor.findings import Finding
-from tinyworlds.doctor.runner import TopicReport
+Status = Literal["ok", "warning", "failure"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report.
+
+    Attributes:
+        status: "ok", "warning" (works, with a restriction) or "failure" (something here cannot work).
+        text: what was found.
+        remedy: what to do; empty where there is nothing to do.
+    """
+
+    status: Status
+    text: str
+    remedy: str = ""
+
+
+def ok(text: str, remedy: str = "") -> Finding:
+    """A finding in order; `remedy` may tell how to get more."""
+    return Finding("ok", text, remedy)
+
+
+def warning(text: str, remedy: str = "") -> Finding:
+    """A finding that restricts what can be done; errors of our own tree tell the remedy in their text."""
+    return Finding("warning", text, remedy)
+
+
+def failure(text: str, remedy: str = "") -> Finding:
+    """A finding that stops something from working; likewise."""
+    return Finding("failure", text, remedy)
+
+
+def by_level(value: float, low: float, lowest: float, text: str, remedy: str) -> Finding:
+    """Failure where `value` is below `lowest`, warning below `low`, else ok without a remedy."""
+    if value >= low:
+        return ok(text)
+    return failure(text, remedy) if value < lowest else warning(text, remedy)
+
 
 SCHEMA_VERSION = 1
 _COLOURS = {"ok": "green", "warning": "yellow", "failure": "bold red"}
 _STATUS_WIDTH, _TOPIC_WIDTH = 9, 10
+
+
+@dataclass(frozen=True)
+class TopicReport:
+    """What was found about one topic."""
+
+    topic: str
+    findings: tuple[Finding, ...]
 
 
 class Printer:
