@@ -108,10 +108,10 @@ def _ids_of(stage: Any, batch: Any) -> dict[str, tuple[Tensor, int]]:
     network = stage.network
     if hasattr(stage, "codes"):  # the dynamics stage knows both
         ids, action_ids = stage.codes(batch)
-        found = {"code": (ids, network.mask_id)}
+        usage = {"code": (ids, network.mask_id)}
         if action_ids is not None:
-            found["action"] = (action_ids, network.num_actions)
-        return found
+            usage["action"] = (action_ids, network.num_actions)
+        return usage
     if "frames" not in batch:
         return {}
     with torch.autocast(stage.device.type, enabled=False):  # ids come out wrong in half precision

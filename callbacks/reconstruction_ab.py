@@ -79,9 +79,9 @@ class ReconstructionAB(Callback):
             signed, signed_out = feed(tokenizer, frames, "[-1, 1]")
             unsigned, unsigned_out = feed(tokenizer, frames, "[0, 1]")
         statement = expected_domain(signed, unsigned)
-        for found, output, name in ((signed, signed_out, "minus1_1"), (unsigned, unsigned_out, "0_1")):
+        for fed, output, name in ((signed, signed_out, "minus1_1"), (unsigned, unsigned_out, "0_1")):
             path = folder / f"reconstruction_{name}_step_{trainer.global_step}.png"
-            _picture(path, frames, output, f"{found.line} {statement}", self.num_frames)
+            _picture(path, frames, output, f"{fed.line} {statement}", self.num_frames)
             publish(trainer, f"reconstruction/{name}", path)
         content = {
             "step": trainer.global_step,

@@ -18,7 +18,7 @@ from tinyworlds import H5DataModule, load_network
 from tinyworlds.checkpoints.load import read_checkpoint
 from tinyworlds.commands.cli import main
 from tinyworlds.errors import ConfigError
-from tinyworlds.fit.pipeline import make_plan
+from tinyworlds.fit.train_request import make_request
 from tinyworlds.models.base import Network
 from tinyworlds.models.dynamics import DynamicsModel
 from tinyworlds.models.registry import STAGES
@@ -243,6 +243,6 @@ def test_yaml_and_train_pass_the_option_on(tiny_h5: Path, tmp_path: Path, memory
     assert "find_batch_size: true" in (version / "config.yaml").read_text()
     saved = read_checkpoint(version / "checkpoints" / "last.ckpt")
     assert saved["callbacks"]["FindBatchSize"] == {"batch_size": 5}
-    plan = make_plan("pong", ["--find_batch_size", "true"])
+    plan = make_request("pong", ["--find_batch_size", "true"])
     assert all(FIND in plan.arguments[stage] for stage in STAGES)
     assert load_network(version / "checkpoints" / "last.ckpt").config["embed_dim"] == 16

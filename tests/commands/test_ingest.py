@@ -13,7 +13,7 @@ from games.spec import GameSpec
 from tinyworlds.commands.cli import main
 from tinyworlds.errors import ConfigError
 from tinyworlds.fit.config_files import find_config
-from tinyworlds.fit.pipeline import make_plan
+from tinyworlds.fit.train_request import make_request
 from tinyworlds.models.registry import STAGES
 from tinyworlds.sources.ingest.game_file import spec_for, write_spec
 
@@ -112,16 +112,16 @@ def test_titles_in_python_get_no_yaml() -> None:
 
 def test_training_takes_rate_and_actions_from_it() -> None:
     write(WHOLE)
-    plan = make_plan("mine")
+    plan = make_request("mine")
     configs = {stage: yaml.safe_load(Path(plan.arguments[stage][1]).read_text()) for stage in STAGES}
     for stage in STAGES:
         assert configs[stage]["data"] == {"fps": 10.0, "game": "mine", "skip_frames": 5}
     assert configs["latent_actions"]["model"]["init_args"]["num_actions"] == 8
     assert "init_args" not in configs["dynamics"]["model"]
     before = plan.arguments
-    assert make_plan("mine").arguments == before, "the same again, so finished stages stay finished"
+    assert make_request("mine").arguments == before, "the same again, so finished stages stay finished"
     write(WHOLE.replace("fps: 10", "fps: 5"))
-    assert make_plan("mine").arguments != before, "other settings, so they are trained again"
+    assert make_request("mine").arguments != before, "other settings, so they are trained again"
 
 
 def test_configs_of_ones_own_go_first() -> None:

@@ -133,8 +133,8 @@ def test_a_title_without_a_world_says_what_to_run(words, tmp_path):
 
 
 def test_a_title_of_another_package_is_trained_without_configs(plugin, tmp_path, monkeypatch):
-    from tinyworlds.fit.pipeline import make_plan
+    from tinyworlds.fit.train_request import make_request
 
     monkeypatch.chdir(tmp_path)
-    config = Path(make_plan("theirs").arguments["dynamics"][1])
+    config = Path(make_request("theirs").arguments["dynamics"][1])
     assert "game: theirs" in config.read_text(encoding="utf-8")

@@ -12,6 +12,7 @@ import time
 import pytest
 
 from tinyworlds.fit import pipeline
+from tinyworlds.fit.train_request import TrainRequest
 from tinyworlds.system.locks import locked
 from tinyworlds.system.processes import run_child
 
@@ -79,13 +80,13 @@ def test_a_child_ends_when_its_parent_is_killed(family, tmp_path):
 
 def test_one_run_is_trained_by_one_process_at_a_time(tmp_path, monkeypatch, capsys):
     trained = []
-    monkeypatch.setattr(pipeline, "_train", lambda plan, say: trained.append(plan.run) or 0)
-    plan = pipeline.Plan("doom", tmp_path / "run", fresh=False, arguments={})
-    second = threading.Thread(target=pipeline.train, args=[plan])
-    with locked(plan.run / ".lock", "training"):
+    monkeypatch.setattr(pipeline, "_train", lambda request, say: trained.append(request.run) or 0)
+    request = TrainRequest("doom", tmp_path / "run", fresh=False, arguments={})
+    second = threading.Thread(target=pipeline.train, args=[request])
+    with locked(request.run / ".lock", "training"):
         second.start()
         second.join(0.3)
         assert not trained
     second.join(20)
-    assert trained == [plan.run]
-    assert f"waiting for another process that is training {plan.run}" in capsys.readouterr().out
+    assert trained == [request.run]
+    assert f"waiting for another process that is training {request.run}" in capsys.readouterr().out

@@ -127,12 +127,13 @@ def _machine_words() -> list[str]:
 
 
 def _train(game: str, words: list[str], run: Path, fresh: bool, announce: Callable[[], None]) -> int:
-    from tinyworlds.fit.pipeline import make_plan, train
+    from tinyworlds.fit.pipeline import train
+    from tinyworlds.fit.train_request import make_request
 
     announce()
     overlay = PRESETS[game].overlay
     overlays = [str(find_config(overlay, needed=True))] if overlay else []
-    return train(make_plan(game, words, run, overlays, fresh))
+    return train(make_request(game, words, run, overlays, fresh))
 
 
 def _measure(folder: Path, world: Path, game: str, actions: str, announce: Callable[[], None]) -> None:

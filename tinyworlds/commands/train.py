@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tinyworlds.errors import ConfigError
-from tinyworlds.fit.pipeline import Plan, make_plan, train
+from tinyworlds.fit.pipeline import train
+from tinyworlds.fit.train_request import TrainRequest, make_request
 from tinyworlds.system.options import OptionParser
 
 
@@ -14,10 +15,10 @@ def main(argv: list[str]) -> int:
     if not argv:
         _parser().print_help()
         return ConfigError.exit_code
-    return train(read_plan(argv))
+    return train(read_request(argv))
 
 
-def read_plan(argv: Sequence[str]) -> Plan:
+def read_request(argv: Sequence[str]) -> TrainRequest:
     """Return what the words after ``tinyworlds train`` ask for; those of no option are settings of ``fit``.
 
     Raises:
@@ -28,7 +29,7 @@ def read_plan(argv: Sequence[str]) -> Plan:
             f"tinyworlds train needs a game first, got '{argv[0]}'; `python -m games` lists the titles"
         )
     args, settings = _parser().parse_known_args(argv)
-    return make_plan(args.game, settings, args.run, args.config, args.fresh)
+    return make_request(args.game, settings, args.run, args.config, args.fresh)
 
 
 def _parser() -> OptionParser:

@@ -65,10 +65,10 @@ def resolve_config(path: str) -> str:
     """
     if Path(path).is_file():
         return path
-    found = find_config(Path(path).name)
-    if found is None:
+    config = find_config(Path(path).name)
+    if config is None:
         raise ConfigError(_missing(path))
-    return str(found)
+    return str(config)
 
 
 def _missing(path: str) -> str:

@@ -36,8 +36,8 @@ def model_keys() -> list[str]:
 
 def settings_by_stage() -> dict[str, set[str]]:
     """Return the names of the settings of each stage and its network."""
-    found = {}
+    settings = {}
     for name, stage in STAGE_CLASSES.items():
         own = {*inspect.signature(stage).parameters, *inspect.signature(network_class(name)).parameters}
-        found[name] = own - {"network"}
-    return found
+        settings[name] = own - {"network"}
+    return settings

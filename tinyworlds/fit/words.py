@@ -11,8 +11,8 @@ from tinyworlds.fit.config_files import resolve_config
 
 def config_files_in(argv: Sequence[str]) -> tuple[str, ...]:
     """Return the YAML files named in `argv`."""
-    found = [b for a, b in pairwise(argv) if a in ("-c", "--config")]
-    return tuple(found + [a.split("=", 1)[1] for a in argv if a.startswith("--config=")])
+    files = [b for a, b in pairwise(argv) if a in ("-c", "--config")]
+    return tuple(files + [a.split("=", 1)[1] for a in argv if a.startswith("--config=")])
 
 
 def with_shipped_configs(argv: list[str]) -> list[str]:

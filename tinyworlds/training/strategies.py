@@ -44,8 +44,8 @@ class FullySharded(ModelParallelStrategy):
 
 def register() -> None:
     """Make our strategies known to Lightning (safe to call again)."""
-    known = StrategyRegistry.available_strategies()
-    if GLOO not in known:
+    names = StrategyRegistry.available_strategies()
+    if GLOO not in names:
         StrategyRegistry.register(
             GLOO,
             DDPStrategy,
@@ -135,15 +135,15 @@ def _check_launcher(devices: Any, num_nodes: int, on_cuda: bool) -> None:
         launcher, here = "srun", str(int(size) // int(nodes))
     else:
         return
-    told = torch.cuda.device_count() if on_cuda else 1
+    num_devices = torch.cuda.device_count() if on_cuda else 1
     if str(devices).isdecimal():
-        told = int(devices)
+        num_devices = int(devices)
     elif str(devices) not in ("auto", "-1"):
         return  # a list; Lightning checks it
-    if told * num_nodes != int(size):
+    if num_devices * num_nodes != int(size):
         raise ConfigError(
             f"{launcher} started {size} processes, but the trainer is told of {num_nodes} machine(s) with "
-            f"{told} each; add --trainer.num_nodes {int(size) // int(here)} --trainer.devices {here}"
+            f"{num_devices} each; add --trainer.num_nodes {int(size) // int(here)} --trainer.devices {here}"
         )
 
 

@@ -209,10 +209,10 @@ class Stage(LightningModule):
             check_weights("the checkpoint", network_weights(checkpoint))
         unlike = differences(info.config, self.network.config)
         if unlike:
-            told = ", ".join(
+            values = ", ".join(
                 f"{key} {theirs} there and {ours} here" for key, (theirs, ours) in unlike.items()
             )
             raise CheckpointError(
-                f"the checkpoint does not fit the configuration: {told}; "
+                f"the checkpoint does not fit the configuration: {values}; "
                 "set --model.* as there, or start a new run"
             )

@@ -126,8 +126,8 @@ class DynamicsStage(Stage):
         tokenizer, action_model = self._loaded()
         check_settings(f"the tokenizer {tokenizer.path}", tokenizer.network.config, self.sizes)
         if action_model is not None:
-            wanted = {"num_actions": self.network.config["num_actions"]}
-            check_settings(f"the action model {action_model.path}", action_model.network.config, wanted)
+            num_actions = {"num_actions": self.network.config["num_actions"]}
+            check_settings(f"the action model {action_model.path}", action_model.network.config, num_actions)
         if stage == "fit" and self.cache_codes and not parts_of(self.trainer).fast_dev_run:
             cache_codes(self.trainer, tokenizer, action_model)
 
@@ -166,10 +166,10 @@ class DynamicsStage(Stage):
             raise DataError(
                 "--model.actions labels: the data file holds no actions; use latent, or record them"
             )
-        labels, known = batch["actions"][:, :-1], self.network.config["num_actions"]
-        if self.device.type == "cpu" and int(labels.max()) >= known:
+        labels, num_actions = batch["actions"][:, :-1], self.network.config["num_actions"]
+        if self.device.type == "cpu" and int(labels.max()) >= num_actions:
             raise DataError(
-                f"the data hold action {int(labels.max())}, the network knows 0 to {known - 1}; "
+                f"the data hold action {int(labels.max())}, the network knows 0 to {num_actions - 1}; "
                 f"set --model.num_actions {1 << int(labels.max()).bit_length()}"
             )
         return labels
@@ -211,10 +211,10 @@ class DynamicsStage(Stage):
         super().on_load_checkpoint(checkpoint)
         if self._trainer is None:
             return  # load_from_checkpoint: the partners are not loaded yet
-        noted = checkpoint[META_KEY].get("partners", {})
+        partners = checkpoint[META_KEY].get("partners", {})
         for key, partner in zip(("tokenizer", "latent_actions"), self._loaded(), strict=True):
-            if partner is not None and key in noted:
-                check_same_partner(partner, key, noted[key]["path"], noted[key]["fingerprint"])
+            if partner is not None and key in partners:
+                check_same_partner(partner, key, partners[key]["path"], partners[key]["fingerprint"])
 
 
 def _num_patches(frame_size: int, patch_size: int) -> int:

@@ -69,22 +69,22 @@ def find_partner(
     run: str | Path,
     stage: str,
     say: Callable[[str], None] = print,
-    wanted_fingerprint: str | None = None,
+    weights: str | None = None,
 ) -> Located:
     """Return the newest valid checkpoint of `stage` in the run folder and say which it is.
 
     Raises:
         CheckpointError: there is none.
     """
-    found = find_newest(run, stage, say, weights=wanted_fingerprint)
-    if found is None:
-        which = f" with fingerprint {wanted_fingerprint}" if wanted_fingerprint else ""
+    checkpoint = find_newest(run, stage, say, weights=weights)
+    if checkpoint is None:
+        which = f" with fingerprint {weights}" if weights else ""
         raise CheckpointError(
             f"dynamics need a checkpoint of {stage}{which} and {Path(run) / stage} holds no valid one; "
             f"train that stage first or name one with --model.{STAGES[stage].part} FILE"
         )
-    say(f"{stage}: using {found.path}")
-    return found
+    say(f"{stage}: using {checkpoint.path}")
+    return checkpoint
 
 
 def noted_partner(info: CheckpointInfo, option: str) -> tuple[str, str] | None:
@@ -102,11 +102,11 @@ def check_same_partner(partner: Partner[Any], option: str, noted_path: str, note
         )
 
 
-def load_partner(found: Located, kind: type[N], device: torch.device | str = "cpu") -> Partner[N]:
+def load_partner(checkpoint: Located, kind: type[N], device: torch.device | str = "cpu") -> Partner[N]:
     """Load a partner, a network of class `kind`, frozen, onto `device`."""
-    network = found.network.to(device)
+    network = checkpoint.network.to(device)
     assert isinstance(network, kind)
-    return Partner(network, str(found.path), fingerprint(network))
+    return Partner(network, str(checkpoint.path), fingerprint(network))
 
 
 def load_partners(
@@ -119,8 +119,8 @@ def load_partners(
     """
 
     def load(path: str | None, stage: str, kind: type[N]) -> Partner[N]:
-        found = locate(path, stage) if path is not None else find_partner(default_run(game), stage)
-        return load_partner(found, kind, device)
+        checkpoint = locate(path, stage) if path is not None else find_partner(default_run(game), stage)
+        return load_partner(checkpoint, kind, device)
 
     first = load(tokenizer, "video_tokenizer", VideoTokenizer)
     if actions != "latent":
