@@ -25,13 +25,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             "usage: python -m games [NAME [OPTIONS]]\n\nWithout a name, lists the titles; with one, plays it."
         )
         return 0
-    return run_guarded(lambda: _play(words[0], words[1:]))
-
-
-def _play(name: str, words: list[str]) -> int:
     from tinyworlds.commands.play import play_game
 
-    return play_game(get(name), words)
+    return run_guarded(lambda: play_game(get(words[0]), words[1:]))
 
 
 def _list() -> int:
@@ -42,10 +38,12 @@ def _list() -> int:
         except TinyWorldsError as error:
             print(f"{name:<15} {error}")
             continue
-        source = "data here" if Path(spec.data_file).exists() else f"data: {spec.data_file}"
-        if spec.env_id and not Path(spec.data_file).exists():
+        source = f"data: {spec.data_file}"
+        if Path(spec.data_file).exists():
+            source = "data here"
+        elif spec.env_id:
             source = f"record it: tinyworlds record {name}"
-        elif spec.public_file and not Path(spec.data_file).exists():
+        elif spec.public_file:
             source = f"fetch it: tinyworlds download datasets --pattern {spec.public_file}"
         print(f"{name:<15} {spec.title:<28} {spec.frame_size:>3} px {spec.fps:>5g} fps   {source}")
     print("Play one: python -m games NAME [--world FILE]   Train one: tinyworlds train NAME")

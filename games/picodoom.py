@@ -15,8 +15,6 @@ SPEC = GameSpec(
 )
 
 if __name__ == "__main__":
-    import sys
-
     from tinyworlds.commands.play import play_game
 
-    sys.exit(play_game(SPEC))
+    raise SystemExit(play_game(SPEC))
