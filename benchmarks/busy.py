@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import torch
 
-from tinyworlds.bench.command import run
+from benchmarks.command import run
 from tinyworlds.bench.play import playing
 from tinyworlds.bench.report import Table
 from tinyworlds.bench.sizes import find_size, references, same_weights

@@ -15,8 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from benchmarks.command import run
 from tinyworlds.api import World
-from tinyworlds.bench.command import run
 from tinyworlds.bench.report import Table
 from tinyworlds.checkpoints.search import data_settings_of
 from tinyworlds.data import H5DataModule

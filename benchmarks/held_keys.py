@@ -10,8 +10,8 @@ from typing import get_args
 
 import numpy as np
 
+from benchmarks.command import run
 from tinyworlds.api import World
-from tinyworlds.bench.command import run
 from tinyworlds.bench.report import Table
 from tinyworlds.errors import DataError
 from tinyworlds.world.dream import Feedback

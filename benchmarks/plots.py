@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tinyworlds.bench.command import run
+from benchmarks.command import run
 from tinyworlds.bench.growth import CONTEXT, FRAME_SIZE
 from tinyworlds.bench.play import OURS, REFERENCE
 from tinyworlds.errors import DataError

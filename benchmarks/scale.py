@@ -241,7 +241,7 @@ def _markdown(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
 
 def main() -> None:
     """Print the tables; see the module."""
-    print(report(call(Plan, sys.argv[1:], "benchmarks.scale", "python -m")))
+    print(report(call(Plan, sys.argv[1:], "python -m benchmarks.scale")))
 
 
 if __name__ == "__main__":

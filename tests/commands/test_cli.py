@@ -107,7 +107,7 @@ def example(
     ],
 )
 def test_words_as_people_type_them(typed: str, values: tuple[object, ...]) -> None:
-    assert call(example, typed.split(), "example") == values
+    assert call(example, typed.split(), "tinyworlds example") == values
 
 
 @pytest.mark.parametrize(
@@ -122,13 +122,13 @@ def test_words_as_people_type_them(typed: str, values: tuple[object, ...]) -> No
 )
 def test_a_wrong_word_is_one_line(typed: str, told: str) -> None:
     with pytest.raises(ConfigError) as error:
-        call(example, typed.split(), "example")
+        call(example, typed.split(), "tinyworlds example")
     assert str(error.value) == f"tinyworlds example: {told} See tinyworlds example --help"
 
 
 def test_a_docstring_is_the_help(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        call(example, ["--help"], "example")
+        call(example, ["--help"], "tinyworlds example")
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert "Take words." in lines
     assert "of 100 % (default: 3)" in lines

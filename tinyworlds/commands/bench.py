@@ -14,7 +14,7 @@ from tinyworlds.system.options import call
 
 def main(argv: list[str]) -> int:
     """Run ``tinyworlds bench [PART ...]``."""
-    return call(bench, argv, "bench", by_position="parts")
+    return call(bench, argv, "tinyworlds bench", by_position="parts")
 
 
 def bench(

@@ -24,7 +24,7 @@ def main(argv: list[str]) -> int:
     Raises:
         TinyWorldsError: for the dispatcher to print.
     """
-    return call(download, argv, "download")
+    return call(download, argv, "tinyworlds download")
 
 
 def download(

@@ -21,7 +21,7 @@ _MANY_REPEATS = 0.25
 
 def main(argv: list[str]) -> int:
     """Run ``tinyworlds ingest``; return 0, or 1 if a video could not be used."""
-    return call(ingest_command, argv, "ingest")
+    return call(ingest_command, argv, "tinyworlds ingest")
 
 
 def ingest_command(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def main(argv: list[str]) -> int:
     """Run ``tinyworlds inspect FILE``."""
-    return call(inspect_command, argv, "inspect")
+    return call(inspect_command, argv, "tinyworlds inspect")
 
 
 def inspect_command(file: str, sheet: str | None = None, json: bool = False) -> int:

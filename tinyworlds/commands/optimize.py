@@ -13,7 +13,7 @@ from tinyworlds.system.options import call
 
 def main(argv: list[str]) -> int:
     """Run ``tinyworlds optimize FILE.h5 [OUT]``."""
-    return call(optimize_command, argv, "optimize", by_position="out")
+    return call(optimize_command, argv, "tinyworlds optimize", by_position="out")
 
 
 def optimize_command(file: str, out: str | None = None, raw: bool = False, force: bool = False) -> int:

@@ -171,4 +171,4 @@ def _play(world: Path, play: bool) -> int:
 
 def main(argv: list[str]) -> int:
     """Run ``tinyworlds quickstart``."""
-    return call(quickstart, argv, "quickstart") or 0
+    return call(quickstart, argv, "tinyworlds quickstart") or 0

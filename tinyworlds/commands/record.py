@@ -115,4 +115,4 @@ def _title(env_id: str) -> GameSpec:
 
 def main(argv: list[str]) -> int:
     """Run ``tinyworlds record``."""
-    return call(record_command, argv, "record")
+    return call(record_command, argv, "tinyworlds record")

@@ -67,26 +67,18 @@ def positive(kind: type) -> Callable[[str], Any]:
     return convert
 
 
-Natural = Annotated[int, natural]
 Positive = Annotated[int, positive(int)]
 PositiveFloat = Annotated[float, positive(float)]
 
 
-def call(
-    function: Callable[..., Any],
-    argv: Sequence[str],
-    name: str,
-    program: str = "tinyworlds",
-    by_position: str | None = None,
-) -> Any:
+def call(function: Callable[..., Any], argv: Sequence[str], prog: str, by_position: str | None = None) -> Any:
     """Call `function` with the arguments in `argv`.
 
     Args:
         function: parameters with a default are options; others are given by position or, where they are
             keyword-only, as options that must be there. A type `Annotated` with a converter uses that.
-        argv: the words after the command's name.
-        name: of the command.
-        program: that the command belongs to.
+        argv: the words after `prog`.
+        prog: the command, as it is typed.
         by_position: an option that may be given by position, too.
     """
     from docstring_parser import parse
@@ -94,7 +86,7 @@ def call(
     doc = parse(function.__doc__ or "")
     about = " ".join(filter(None, (doc.short_description, doc.long_description)))
     told = {p.arg_name: (p.description or "").removesuffix(".").replace("%", "%%") for p in doc.params}
-    parser = OptionParser(f"{program} {name}", description=about)
+    parser = OptionParser(prog, description=about)
     hints = {key: _not_none(hint) for key, hint in get_type_hints(function, include_extras=True).items()}
     for key, parameter in signature(function).parameters.items():
         _add(parser, parameter, hints[key], told.get(key, ""), key == by_position)

@@ -12,4 +12,4 @@ from tinyworlds.system.options import call
 
 def run(function: Callable[..., Any], name: str) -> NoReturn:
     """Call `function` with the words of this process and end it; `name` is the module's in this folder."""
-    sys.exit(run_guarded(lambda: call(function, sys.argv[1:], f"benchmarks.{name}", "python -m")))
+    sys.exit(run_guarded(lambda: call(function, sys.argv[1:], f"python -m benchmarks.{name}")))
