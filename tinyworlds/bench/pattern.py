@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
+from einops import rearrange
 
 _TILE_PX = 8
 _SCREENS = 16  # width of the level
@@ -33,5 +34,4 @@ def _level(frame_size: int) -> np.ndarray:
     tiles = np.clip(colours + random.integers(-25, 25, (12, _TILE_PX, _TILE_PX, 3)), 0, 255).astype(np.uint8)
     rows, columns = -(-frame_size // _TILE_PX), -(-frame_size * _SCREENS // _TILE_PX)
     kinds = random.integers(0, len(tiles), (rows, columns))
-    level = tiles[kinds].transpose(0, 2, 1, 3, 4)  # [rows, tile, columns, tile, 3]
-    return level.reshape(rows * _TILE_PX, columns * _TILE_PX, 3)[:frame_size]
+    return rearrange(tiles[kinds], "row column y x c -> (row y) (column x) c")[:frame_size]

@@ -25,6 +25,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
+from einops import rearrange
 from torch import Tensor
 
 from tinyworlds.data.held_out import Clips
@@ -224,7 +225,7 @@ class _Judge:
         tokenizer, length = self.world.tokenizer, frames.shape[1]
         window = 1 if tokenizer.per_frame else min(self.world.dynamics.context_frames, length)
         whole = frames[:, : length - length % window]
-        ids = tokenizer.encode(whole.unflatten(1, (-1, window)).flatten(0, 1))  # [B * n, window, P]
+        ids = tokenizer.encode(rearrange(whole, "b (n t) c h w -> (b n) t c h w", t=window))
         self.codes.update(ids)
         return tokenizer.decode(ids).clamp(-1, 1).reshape_as(whole)  # [B, T', C, H, W]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from einops import repeat
 from PIL import Image, ImageDraw, ImageFont
 
 from tinyworlds.media.pixels import as_pictures
@@ -36,7 +37,7 @@ def text_width(text: str, size_px: int = FONT_PX) -> int:
 
 def enlarge(frame: np.ndarray, scale: int) -> np.ndarray:
     """Repeat every pixel `scale` times in both directions: sprites stay sharp."""
-    return frame.repeat(scale, axis=0).repeat(scale, axis=1)
+    return repeat(frame, "h w c -> (h y) (w x) c", y=scale, x=scale)
 
 
 def strip(

@@ -16,6 +16,7 @@ import math
 from typing import Any
 
 import torch
+from einops import rearrange, repeat
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -44,7 +45,8 @@ class Shrink(nn.Module):
 
     def forward(self, frames: Tensor) -> tuple[Tensor, Tensor]:
         """Average over blocks of pixels; return the earlier and the later pictures."""
-        small = F.avg_pool2d(frames.flatten(0, 1), self.factor).unflatten(0, frames.shape[:2])
+        small = F.avg_pool2d(rearrange(frames, "b t c h w -> (b t) c h w"), self.factor)
+        small = rearrange(small, "(b t) c h w -> b t c h w", b=len(frames))
         return small[:, :-1].flatten(0, 1), small[:, 1:].flatten(0, 1)
 
 
@@ -61,7 +63,7 @@ class ConvBlock(nn.Module):
         """Step ``[N, channels, h, w]`` given ``[N, 2 * channels]`` or nothing."""
         normed = self.norm(x)
         if condition is not None:
-            scale, shift = condition[..., None, None].chunk(2, dim=1)
+            scale, shift = rearrange(condition, "n (both c) -> both n c 1 1", both=2)
             normed = torch.addcmul(shift, normed, 1 + scale)
         return x + self.out(F.silu(self.inner(normed)))
 
@@ -153,8 +155,8 @@ class ChangeDecoder(nn.Module):
         """Pictures ``[N, C, h, w]`` after each action: ``[N, num_actions, C, h, w]``."""
         copies = shifted_copies(before, self.radius)
         x = self.common(self.enter(F.pixel_unshuffle(before, CELL)) + self.place)
-        x = x.repeat_interleave(self.num_actions, dim=0)
-        condition = self.actions.repeat(before.shape[0], 1)
+        x = repeat(x, "n c h w -> (n action) c h w", action=self.num_actions)
+        condition = repeat(self.actions, "action c -> (n action) c", n=len(before))
         for block in self.blocks:
             x = block(x, condition)
         logits = (
@@ -166,7 +168,7 @@ class ChangeDecoder(nn.Module):
     def forward(self, frames: Tensor, latents: Tensor) -> Tensor:
         """Predict frames 1..T-1 ``[B, T-1, C, H, W]``: each earlier frame plus its change, enlarged."""
         before, _ = self.shrink(frames)
-        weights = latents.flatten(0, 1)[:, :, None, None, None]
+        weights = rearrange(latents, "b t action -> (b t) action 1 1 1")
         change = (self.every_change(before) * weights).sum(dim=1) - before
         change = F.interpolate(change.float(), size=frames.shape[-2:], mode="bilinear", align_corners=False)
         return frames[:, :-1] + change.unflatten(0, (frames.shape[0], -1))

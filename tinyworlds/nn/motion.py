@@ -8,6 +8,7 @@ optical flow (FlowNet, https://arxiv.org/abs/1504.06852) and the moved pixels of
 from __future__ import annotations
 
 import torch
+from einops import rearrange
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -65,9 +66,8 @@ def blend_copies(copies: Tensor, weights: Tensor, cell: int) -> Tensor:
     Returns:
         ``[N, K, C, H, W]``.
     """
-    batch, _, channels, height, width = copies.shape
-    cells = copies.unflatten(-1, (width // cell, cell)).unflatten(-3, (height // cell, cell))
-    cells = cells.permute(0, 3, 5, 1, 2, 4, 6).flatten(0, 2).flatten(2)  # [N * cells, S, C * cell * cell]
-    mixed = torch.bmm(weights.permute(0, 3, 4, 1, 2).flatten(0, 2), cells)  # [N * cells, K, C * cell * cell]
-    mixed = mixed.view(batch, height // cell, width // cell, -1, channels, cell, cell)
-    return mixed.permute(0, 3, 4, 1, 5, 2, 6).reshape(batch, -1, channels, height, width)
+    cells = rearrange(copies, "n s c (row y) (column x) -> (n row column) s (c y x)", y=cell, x=cell)
+    mixed = torch.bmm(rearrange(weights, "n k s row column -> (n row column) k s"), cells)
+    _, _, _, rows, columns = weights.shape
+    sizes = {"row": rows, "column": columns, "y": cell, "x": cell}
+    return rearrange(mixed, "(n row column) k (c y x) -> n k c (row y) (column x)", **sizes)

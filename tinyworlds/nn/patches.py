@@ -5,6 +5,7 @@ A patch vector is laid out (channel, row, column), which is also how public weig
 
 from __future__ import annotations
 
+from einops import rearrange
 from torch import Tensor, nn
 
 from tinyworlds.nn.linear import linear
@@ -20,18 +21,15 @@ def patchify(frames: Tensor, patch_size: int) -> Tensor:
     Returns:
         ``[B, T, P, C * S * S]``, patches row by row.
     """
-    batch, length, channels, height, width = frames.shape
-    size = patch_size
-    cut = frames.reshape(batch, length, channels, height // size, size, width // size, size)
-    return cut.permute(0, 1, 3, 5, 2, 4, 6).reshape(batch, length, -1, channels * size * size)
+    return rearrange(
+        frames, "b t c (row y) (column x) -> b t (row column) (c y x)", y=patch_size, x=patch_size
+    )
 
 
 def unpatchify(patches: Tensor, patch_size: int, height: int, width: int) -> Tensor:
     """Undo `patchify`: ``[B, T, P, C * S * S] -> [B, T, C, H, W]``."""
-    batch, length, _, _ = patches.shape
-    size = patch_size
-    cut = patches.reshape(batch, length, height // size, width // size, -1, size, size)
-    return cut.permute(0, 1, 4, 2, 5, 3, 6).reshape(batch, length, -1, height, width)
+    sizes = {"row": height // patch_size, "column": width // patch_size, "y": patch_size, "x": patch_size}
+    return rearrange(patches, "b t (row column) (c y x) -> b t c (row y) (column x)", **sizes)
 
 
 class PatchLinear(nn.Module):

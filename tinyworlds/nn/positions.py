@@ -8,6 +8,7 @@ Nothing here is stored in checkpoints.
 from __future__ import annotations
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 
 MAX_FRAMES = 512
@@ -21,7 +22,7 @@ def sincos_code(positions: Tensor, dim: int) -> Tensor:
     """Sin in the even and cos in the odd channels: ``[N] -> [N, dim]``; an even `dim`."""
     wavelengths = _SINCOS_BASE ** (torch.arange(0, dim, 2, dtype=torch.float32) / max(dim, 1))
     angles = positions.to(torch.float32)[:, None] / wavelengths  # [N, dim / 2]
-    return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(1)
+    return rearrange([angles.sin(), angles.cos()], "both n pair -> n (pair both)")
 
 
 def split_channels(embed_dim: int) -> tuple[int, int, int]:

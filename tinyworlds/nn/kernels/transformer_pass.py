@@ -14,6 +14,7 @@ from functools import cache
 from typing import Any
 
 import torch
+from einops import rearrange
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -133,4 +134,4 @@ def _planes(planes: Tensor) -> ctypes.Structure:
 def tiled(table: Tensor) -> Tensor:
     """``[P, d] -> [tiles, d, 16]``, filled up with zeros, as the kernel reads it."""
     padded = F.pad(table, (0, 0, 0, -len(table) % _TILE))
-    return padded.unflatten(0, (-1, _TILE)).mT.contiguous()
+    return rearrange(padded, "(tile place) d -> tile d place", place=_TILE).contiguous()
