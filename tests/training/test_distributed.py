@@ -1,6 +1,5 @@
 """Several processes, through torchrun and as SLURM starts them: one training, one run folder, one cache."""
 
-import csv
 import json
 import os
 import signal
@@ -14,24 +13,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from tiny_runs import curve, words
 
+from tinyworlds import load_network
 from tinyworlds.checkpoints.load import read_checkpoint
 
 pytestmark = pytest.mark.slow
 
-FAST = [
-    "--model.embed_dim=16",
-    "--model.num_heads=2",
-    "--model.hidden_dim=16",
-    "--model.num_blocks=1",
-    "--trainer.log_every_n_steps=1",
-    "--trainer.accelerator=cpu",
-    "--trainer.enable_progress_bar=false",
-    "--pictures=false",
-    "--trainer.max_steps=4",
-    "--trainer.val_check_interval=2",
-    "--checkpoint.every_n_steps=2",
-]
+FAST = ("--trainer.max_steps=4", "--trainer.val_check_interval=2", "--checkpoint.every_n_steps=2")
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "-m", "--", "tinyworlds")
 PLAIN = (sys.executable, "-m", "tinyworlds")
 STARTED: list[subprocess.Popen] = []
@@ -69,14 +58,8 @@ def output(process: subprocess.Popen, code: int | None = 0) -> str:
     return text
 
 
-def words(stage: str, data, run: Path, *more: str) -> list[str]:
-    config = ["--config", f"pong_{stage}.yaml", "--data.files", str(data), "--run", str(run)]
-    return ["fit", *config, *FAST, *more]
-
-
-def column(version: Path, name: str) -> list[float]:
-    with (version / "metrics.csv").open() as file:
-        return [float(row[name]) for row in csv.DictReader(file) if row.get(name)]
+def fit(stage: str, data, run: Path, *more: str) -> list[str]:
+    return ["fit", *words(stage, data, run, *FAST, *more)]
 
 
 def free_port() -> str:
@@ -103,26 +86,41 @@ def recordings(make_h5, tmp_path) -> Path:
     return folder
 
 
+@pytest.mark.parametrize("strategy", ["ddp", "ddp_gloo", "fsdp"])
+def test_two_processes_on_one_cpu(strategy, tiny_h5, tmp_path):
+    more = ["--trainer.devices=2", f"--trainer.strategy={strategy}"]
+    output(start(PLAIN, *fit("video_tokenizer", tiny_h5, tmp_path, *more)))
+    version = only_version(tmp_path, "video_tokenizer")
+    whole, checkpoints = curve(version), version / "checkpoints"
+    assert len(whole) == 4
+    assert load_network(checkpoints / "last.ckpt").config["embed_dim"] == 16, "one whole file"
+    if strategy == "ddp_gloo":
+        return  # what differs from ddp is the start
+    more.append(f"--ckpt_path={checkpoints / 'step_2.ckpt'}")
+    output(start(PLAIN, *fit("video_tokenizer", tiny_h5, tmp_path, *more)))
+    assert curve(version) == pytest.approx(whole, rel=1e-5)
+
+
 def test_torchrun_learns_what_one_process_learns(recordings, tmp_path):
     """Two processes with batches of 4 against one with 8; their files come from an address."""
     copies = {"TINYWORLDS_CACHE": str(tmp_path / "copies")}
     one, two = tmp_path / "one", tmp_path / "two"
     more = ["--model.architecture=v1", "--data.batch_size=4", "--trainer.devices=2"]
-    told = output(start(TORCHRUN, *words("tokenizer", recordings.as_uri() + "/", two, *more), **copies))
+    told = output(start(TORCHRUN, *fit("video_tokenizer", recordings.as_uri() + "/", two, *more), **copies))
     assert len(list((tmp_path / "copies").rglob("*_frames.h5"))) == 2, told
     whole = ["--model.architecture=v1", "--data.batch_size=8"]
-    output(start(PLAIN, *words("tokenizer", recordings, one, *whole)))
+    output(start(PLAIN, *fit("video_tokenizer", recordings, one, *whole)))
     shared, alone = only_version(two, "video_tokenizer"), only_version(one, "video_tokenizer")
-    assert column(shared, "val/loss") == pytest.approx(column(alone, "val/loss"), rel=1e-5)
-    assert len(column(shared, "train/loss")) == 4, "one process writes"
+    assert curve(shared, "val/loss") == pytest.approx(curve(alone, "val/loss"), rel=1e-5)
+    assert len(curve(shared, "train/loss")) == 4, "one process writes"
     weights, expected = (
         read_checkpoint(version / "checkpoints" / "last.ckpt")["state_dict"] for version in (shared, alone)
     )
     for name, value in expected.items():
         torch.testing.assert_close(weights[name], value, rtol=1e-3, atol=1e-4, msg=name)
     # dynamics on its codes, without actions, for which v1 has weights that then have no gradient
-    told = output(start(TORCHRUN, *words("dynamics", recordings, two, "--model.actions=none", *more)))
-    assert all(loss > 0 for loss in column(only_version(two, "dynamics"), "train/loss"))
+    told = output(start(TORCHRUN, *fit("dynamics", recordings, two, "--model.actions=none", *more)))
+    assert all(loss > 0 for loss in curve(only_version(two, "dynamics"), "train/loss"))
     assert told.count("encoding a_frames.h5") == told.count("encoding b_frames.h5") == 1, "by one of the two"
     assert len(list(recordings.rglob("*.codes-*.h5"))) == 2
     assert not list(recordings.rglob("*.part"))
@@ -135,13 +133,13 @@ def test_two_machines_through_torchrun(recordings, tmp_path):
         start(
             (*TORCHRUN[:3], "--nnodes=2", f"--node-rank={rank}", "--nproc-per-node=1",
              "--master-addr=127.0.0.1", f"--master-port={port}", *TORCHRUN[4:]),
-            *words("tokenizer", recordings, tmp_path / "run", *nodes),
+            *fit("video_tokenizer", recordings, tmp_path / "run", *nodes),
         )
         for rank in range(2)
     ]  # fmt: skip
     for process in processes:
         output(process)
-    assert len(column(only_version(tmp_path / "run", "video_tokenizer"), "train/loss")) == 4
+    assert len(curve(only_version(tmp_path / "run", "video_tokenizer"), "train/loss")) == 4
 
 
 def slurm(rank: int, port: str) -> dict[str, str]:
@@ -157,7 +155,7 @@ def slurm(rank: int, port: str) -> dict[str, str]:
 def test_two_machines_through_slurm(recordings, tmp_path):
     """Until the signal that `#SBATCH --signal=INT@300` sends; submitted again, training goes on."""
     nodes = ["--trainer.num_nodes=2", "--trainer.devices=1", "--data.batch_size=4"]
-    arguments = words("tokenizer", recordings, tmp_path / "run", *nodes)
+    arguments = fit("video_tokenizer", recordings, tmp_path / "run", *nodes)
     endless, port = ["--trainer.max_steps=1000000", "--checkpoint.every_n_steps=1000000"], free_port()
     processes = [start(PLAIN, *arguments, *endless, **slurm(rank, port)) for rank in range(2)]
     version = tmp_path / "run" / "video_tokenizer" / "version_0"
@@ -175,7 +173,7 @@ def test_two_machines_through_slurm(recordings, tmp_path):
         output(process)
     assert [path.name for path in version.parent.iterdir()] == ["version_0"]
     assert read_checkpoint(last)["global_step"] == done + 2
-    assert column(version, "step")[-1] == done + 1, "steps count from 0"
+    assert curve(version, "step")[-1] == done + 1, "steps count from 0"
 
 
 SCRIPT = """
