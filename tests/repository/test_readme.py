@@ -12,7 +12,7 @@ import yaml
 from paths import ROOT
 
 from tinyworlds.commands.cli import COMMANDS, main
-from tinyworlds.commands.train import read_plan
+from tinyworlds.commands.train import read_request
 from tinyworlds.fit.config_files import shipped_configs
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -80,7 +80,7 @@ def test_quoted_settings_are_settings(line: str, tmp_path: Path, monkeypatch: py
     plans = [words]
     if command == "train":
         words = ["doom" if word in ("GAME", "NAME", "mygame") else word for word in words] or ["doom"]
-        command, plans = "fit", [*read_plan(words).arguments.values()]
+        command, plans = "fit", [*read_request(words).arguments.values()]
     for plan in plans:
         if plan:
             with pytest.raises(SystemExit, match="0"):
