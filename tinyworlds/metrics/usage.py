@@ -82,12 +82,8 @@ class CodePerplexity(CodeCounter):
 
 
 class ActionUsage(CodeCounter):
-    """How many of the latent actions are used by at least `min_share` of the transitions."""
-
-    def __init__(self, num_codes: int, min_share: float = MIN_SHARE, **kwargs: Any) -> None:
-        super().__init__(num_codes, **kwargs)
-        self.min_share = min_share
+    """How many of the latent actions are used by at least `MIN_SHARE` of the transitions."""
 
     def compute(self) -> Tensor:
         """The number of actions used, as a float tensor."""
-        return (self.shares >= self.min_share).sum().float()
+        return (self.shares >= MIN_SHARE).sum().float()
