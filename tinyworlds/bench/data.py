@@ -53,7 +53,7 @@ class ReadingFigures:
     num_workers: tuple[int, ...]
 
     def tables(self) -> list[Table]:
-        """One."""
+        """Return one table: windows read a second, by storage and number of workers."""
         rows = []
         for name, source in self.sources.items():
             row = [name, source.storage, f"{source.stored_bytes / 1e6:,.0f} MB"]
@@ -100,7 +100,7 @@ class MemoryFigures:
     num_windows: int
 
     def tables(self) -> list[Table]:
-        """One."""
+        """Return one table: memory of the process that reads, by way of reading."""
         rows = []
         for name, found in self.peaks.items():
             size = self.data_bytes[name]
@@ -112,7 +112,7 @@ class MemoryFigures:
         return [Table("Memory of the process that reads", columns, tuple(rows), (note,))]
 
     def to_dict(self) -> dict[str, Any]:
-        """Bytes."""
+        """Return bytes by way of reading."""
         found = {name: dict(values) | {"data": self.data_bytes[name]} for name, values in self.peaks.items()}
         return {"num_windows": self.num_windows, "bytes": found}
 

@@ -37,7 +37,7 @@ class GrowthFigures:
     by_value: Mapping[int, Pairing]
 
     def tables(self) -> list[Table]:
-        """One."""
+        """Return one table: times of a frame, one row a value of what grows."""
         rows = []
         for value, times in self.by_value.items():
             both = REFERENCE in times.seconds

@@ -107,7 +107,7 @@ class HoursFigures:
         return totals
 
     def tables(self) -> list[Table]:
-        """One."""
+        """Return one table: hours of each config and of all three."""
         blanks = [""] * (len(_COLUMNS) - 2)
         totals = [(f"all three, {way}", *blanks, in_digits(hours)) for way, hours in self.totals().items()]
         sizes = " and ".join(dict.fromkeys(f"{each.plan.frame_size} px" for each in self.projections))

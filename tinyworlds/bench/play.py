@@ -52,7 +52,7 @@ class StepFigures:
     notes: tuple[str, ...] = ()
 
     def tables(self) -> list[Table]:
-        """One."""
+        """Return one table: times of a frame, one row a contestant."""
         rows = []
         for name in self.times.seconds:
             fps = in_digits(1 / self.times.timing(name).median)
@@ -89,7 +89,7 @@ class SessionFigures:
     times: Pairing
 
     def tables(self) -> list[Table]:
-        """One."""
+        """Return one table: times of a step, one row a number of sessions."""
         rows = []
         for count in self.times.seconds:
             median = self.times.timing(count).median

@@ -27,13 +27,13 @@ class StartupFigures:
     times: Pairing
 
     def tables(self) -> list[Table]:
-        """One."""
+        """Return one table: times of whole commands."""
         rows = [(name, *time_cells(self.times, name)) for name in self.times.seconds]
         title = f"Commands from start to end ({self.times.rounds} rounds in turn)"
         return [Table(title, ("", "seconds", "10-90 %"), tuple(rows))]
 
     def to_dict(self) -> dict[str, Any]:
-        """Seconds."""
+        """Return seconds by command."""
         return self.times.to_dict()
 
 

@@ -65,7 +65,7 @@ class StageFigures:
     peaks: Mapping[str, float]
 
     def clips_per_second(self, name: str) -> float:
-        """Of the median update."""
+        """Return how many clips a second the median update comes to."""
         return self.batch / self.times.timing(name).median
 
     def utilisation(self, name: str) -> float:
@@ -74,7 +74,7 @@ class StageFigures:
         return self.flops / self.times.timing(name).median / self.peaks[precision]
 
     def tables(self) -> list[Table]:
-        """One."""
+        """Return one table: times of an update, one row a contestant."""
         rows = [
             (
                 name,
