@@ -68,7 +68,8 @@ def test_hints_wrap():
 
 
 PLAYER = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # tests in the background inherit that it is ignored
 from fake_world import FakeWorld
 from tinyworlds.commands import play as cli
 from tinyworlds.play import launch
