@@ -39,7 +39,7 @@ def test_hours_follow_from_the_configs(monkeypatch: pytest.MonkeyPatch) -> None:
     (table,) = figures.tables()
     assert all(len(row) == len(table.columns) for row in table.rows)
     assert table.rows[-1][0] == "all three, float32"
-    assert "43 h on an RTX 4090" in str(table)
+    assert "43 h on an RTX 4090 for these batches at 128 px" in str(table)
     assert "fewer clips was timed" not in str(table)
 
 

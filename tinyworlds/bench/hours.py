@@ -25,7 +25,7 @@ _NOTES = (
     "clips: of an update of the config; timed: of those that were timed; the rest is for the config's clips",
     "utilisation: matrix products of loss and gradient over a large matrix product measured here",
     "neither reading nor logging nor validation is in it",
-    f"the original took {ORIGINAL_HOURS} h on an RTX 4090, at 64 px, by its authors' word",
+    f"the original took {ORIGINAL_HOURS} h on an RTX 4090 for these batches at 128 px, by its authors' word",
 )
 _FEWER = "a whole update would take longer than --seconds, so one of fewer clips was timed"
 _MORE = "the largest batch is more than an update of the config: the same clips in fewer updates"
