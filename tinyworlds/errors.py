@@ -8,7 +8,7 @@ and exits with its ``exit_code``; from Python, each class is also the built-in t
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class TinyWorldsError(Exception):
@@ -59,3 +59,9 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return ``" Did you mean 'x'?"`` for the nearest of `known`, or an empty string if none is near."""
     nearest = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f" Did you mean '{nearest[0]}'?" if nearest else ""
+
+
+def listed(names: Sequence[str], most: int = 6) -> str:
+    """Return ``"a, b, c and 4 more"``, or ``"nothing"``."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more or "nothing"

@@ -58,7 +58,10 @@ def test_public_files_need_only_frames(frames_only_h5):
         ({"frames": np.zeros((8, 3, 4, 4), np.uint8)}, ["3 RGB channels"]),
         ({"frames": blank(0)}, ["empty"]),
         ({"frames": blank(), "actions": np.zeros(7, np.int64)}, ["'actions' is [7]", "[8]"]),
-        ({"frames": blank(), "actions": np.zeros(8)}, ["float64", "int64"]),
+        ({"frames": blank(), "actions": np.zeros((8, 2, 2))}, ["'actions' is [8, 2, 2]", "[8]"]),
+        ({"frames": blank(), "actions": np.zeros(8, complex)}, ["complex", "whole action ids"]),
+        ({"frames": blank(), "rewards": np.array([b"1"] * 8)}, ["rewards", "numbers"]),
+        ({"frames": blank(), "episode_ends": np.zeros((8, 1), bool)}, ["[8, 1]", "[8]"]),
         ({"frames": blank(), "episode_ends": np.zeros(8, np.float32)}, ["boolean"]),
     ],
 )

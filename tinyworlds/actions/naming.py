@@ -100,7 +100,8 @@ def _matched(
     assert gameplay.sample_actions is not None
     latent = infer_actions(model, gameplay.samples)  # [m, T-1]
     true = gameplay.sample_actions[:, :-1]
-    match = match_actions(true.ravel(), latent.ravel(), names, model.num_actions)
+    known = true >= 0
+    match = match_actions(true[known], latent[known], names, model.num_actions)
     idle = idle_from_names(names)
     if idle is None or idle not in match.latent_of_true:
         return Naming(through_match(keys, match), match.names, _still_action(model, gameplay.clips))

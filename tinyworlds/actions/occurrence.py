@@ -121,7 +121,7 @@ def count_in_gameplay(world: Any, gameplay: Gameplay) -> Occurrence:
                 f"{', '.join(gameplay.files)} holds no actions, but this world was trained on recorded ones: "
                 "name the recording with --data FILE"
             )
-        latent, true = true, None
+        latent, true = true[true >= 0], None  # those below 0 are unknown
     else:
         assert gameplay.samples is not None  # `sample_gameplay` always takes some
         latent = infer_actions(world.latent_actions, gameplay.samples)

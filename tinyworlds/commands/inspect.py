@@ -6,7 +6,7 @@ from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tinyworlds.errors import ConfigError, StorageError
+from tinyworlds.errors import ConfigError, StorageError, listed
 from tinyworlds.system.options import call
 
 if TYPE_CHECKING:
@@ -75,8 +75,7 @@ def _rows(found: Inspection) -> list[tuple[str, Any]]:
         low, middle, high = found.episode_lengths
         rows.append(("episodes", f"{found.episodes}, of {low} to {high} frames, median {middle}"))
     if found.actions is not None:
-        shares = ", ".join(f"{name} {share:.0%}" for name, share in found.actions.items())
-        rows.append(("actions", shares))
+        rows.append(("actions", listed([f"{name} {share:.0%}" for name, share in found.actions.items()], 20)))
     if found.reward_sum is not None:
         rows.append(("rewards", f"{found.reward_sum:g} in all"))
     rows.append(("pixels", f"mean {list(found.mean)}, std {list(found.std)}, {found.still:.0%} still"))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
+from tinyworlds.data.action_ids import Labels, common_names
 from tinyworlds.data.cache import cached_frames
 from tinyworlds.data.reader import FrameFile
 from tinyworlds.data.sources import check_frame_size, frame_stride
@@ -24,10 +26,12 @@ class Collection:
         val_fraction: share held out for validation.
         test_fraction: share held out for test; with 0, "test" means the validation part.
         cache: read frames from unpacked copies where there are some.
+        action_names: of the true actions of files that do not name them.
 
     Attributes:
         files: the opened files.
         strides: for each file, stored frames from one frame of a window to the next.
+        action_names: of the true actions by number, the same numbers in all files; empty without any.
 
     Raises:
         MissingFileError: a file is not there.
@@ -44,11 +48,16 @@ class Collection:
         val_fraction: float,
         test_fraction: float,
         cache: bool = True,
+        action_names: Sequence[str] = (),
     ) -> None:
         copies = [cached_frames(path) if cache and Path(path).exists() else None for path in paths]
         self.files = [FrameFile(path, copy) for path, copy in zip(paths, copies, strict=True)]
         check_frame_size(self.files, frame_size)
         self.strides = [frame_stride(file.info, fps) for file in self.files]
+        self.action_names: tuple[str, ...] = ()
+        named = next((file.info.action_names for file in self.files if file.info.action_names), action_names)
+        self._labels = [_labels(file, named) for file in self.files]
+        self.number_actions(common_names([labels for labels in self._labels if labels is not None]))
         self.skip_frames = skip_frames
         self._fractions = {"train": 1.0, "val": val_fraction, "test": test_fraction or val_fraction}
         self._test_split = "test" if test_fraction else "val"
@@ -57,6 +66,13 @@ class Collection:
         runs = [run for number in range(len(ends)) for run in find_runs(number, ends[number], skip_frames)]
         if runs:
             self._splits = split_runs(runs, split, val_fraction, test_fraction)
+
+    def number_actions(self, names: Sequence[str]) -> None:
+        """Let `actions` of all files be places in `names`, if these hold all that occur."""
+        if set(self.action_names) <= set(names):
+            self.action_names = tuple(names)
+            for file, labels in zip(self.files, self._labels, strict=True):
+                file.number_actions(labels, names)
 
     @property
     def frame_size(self) -> int:
@@ -98,3 +114,11 @@ class Collection:
 
     def _runs(self, split: str) -> list[Run]:
         return self._splits.get(self._test_split if split == "test" else split, [])
+
+
+def _labels(file: FrameFile, names: Sequence[str]) -> Labels | None:
+    try:
+        return file.labels_by(file.info.action_names or names)
+    except DataError as error:
+        warnings.warn(f"{error}; the file counts as one without actions", stacklevel=2)
+        return None

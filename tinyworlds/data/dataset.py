@@ -57,7 +57,7 @@ class WindowDataset(Dataset):
         self.strides = list(strides)
         self.codes = list(codes) if codes is not None else None
         self.with_frames = with_frames
-        self.with_actions = all(file.info.has_actions for file in files)
+        self.with_actions = all(file.actions is not None for file in files)
         self._order = shuffled_numbers(len(index), (0,)) if shuffled else None
         handles = (len(self.files) if with_frames else 0) + 2 * len(self.codes or ())
         allow_open_files(handles + _SPARE_HANDLES)

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tinyworlds.data.action_ids import UNKNOWN, Labels
 from tinyworlds.data.cache import reads_slowly
 from tinyworlds.data.reader import FrameFile
+from tinyworlds.errors import DataError
 
 _SAMPLES = 64  # runs of two frames looked at
 
@@ -91,11 +93,12 @@ def _storage(chunks: tuple[int, ...] | None, compression: str | None) -> str:
 
 
 def _action_shares(file: FrameFile) -> dict[str, float] | None:
-    if file.actions is None:
+    labels = _labels(file)[0]
+    if labels is None:
         return None
-    counts = np.bincount(np.clip(file.actions, 0, None), minlength=len(file.info.action_names))
-    names = dict(enumerate(file.info.action_names))
-    return {names.get(i, str(i)): float(count) / len(file) for i, count in enumerate(counts)}
+    counts = np.bincount(labels.ids - UNKNOWN, minlength=len(labels.names) + 1) / len(file)
+    shares = dict(zip(labels.names, counts[1:].tolist(), strict=True))
+    return shares | {"unknown": float(counts[0])} if counts[0] else shares
 
 
 def _reward_sum(file: FrameFile) -> float | None:
@@ -113,6 +116,17 @@ def _notes(file: FrameFile, still: float, spread: float) -> list[str]:
         notes.append("the sampled frames are of one colour")
     if still > 0.9:
         notes.append("nearly all sampled neighbours are the same frame; nothing moves")
-    if file.actions is not None and file.actions.min() < 0:
-        notes.append("some actions are below 0")
+    labels, why_none = _labels(file)
+    if why_none:
+        notes.append(why_none)
+    if labels is not None and labels.ids.min() < 0:
+        notes.append("some actions are unknown (below 0, or empty); number them from 0 if they are actions")
     return notes
+
+
+def _labels(file: FrameFile) -> tuple[Labels | None, str]:
+    """The true actions, or why those that are stored cannot be used."""
+    try:
+        return file.labels, ""
+    except DataError as error:
+        return None, str(error)

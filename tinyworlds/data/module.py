@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
@@ -21,7 +21,7 @@ from tinyworlds.data.reader import FrameFile
 from tinyworlds.data.sampler import Order, TrainBatches
 from tinyworlds.data.sources import find_files, game_defaults
 from tinyworlds.data.windows import check_split
-from tinyworlds.errors import ConfigError
+from tinyworlds.errors import ConfigError, DataError, listed
 from tinyworlds.media.pixels import frames_to_input
 
 
@@ -133,13 +133,39 @@ class H5DataModule(LightningDataModule):
 
     @property
     def action_names(self) -> tuple[str, ...]:
-        """Names of the true actions; empty if unknown."""
-        return self.frame_files[0].info.action_names
+        """Names of the true actions, one for each number in `actions`; empty if there are none."""
+        return self._open().action_names
 
     @property
     def has_actions(self) -> bool:
         """Whether all files hold the true actions."""
-        return all(file.info.has_actions for file in self.frame_files)
+        return all(file.actions is not None for file in self.frame_files)
+
+    def number_actions(self, names: Sequence[str]) -> None:
+        """Number the true actions as a world does that knows them by `names`, if it knows all of them."""
+        self._open().number_actions(names)
+
+    def check_labels(self, num_actions: int) -> None:
+        """Check that a network with so many actions can be trained on the true ones.
+
+        Raises:
+            DataError: files have none, or more, or do not know that of every frame.
+        """
+        for file in self.frame_files:
+            if file.actions is None:
+                raise DataError(
+                    f"--model.actions labels: {file.info.path} holds no actions; use latent, or record them"
+                )
+            if unknown := int((file.actions < 0).sum()):
+                raise DataError(
+                    f"--model.actions labels: {file.info.path} does not know the action of {unknown:,} of "
+                    f"its {len(file):,} frames (below 0, or empty); number them from 0, or use latent"
+                )
+        if len(self.action_names) > num_actions:
+            raise DataError(
+                f"the data hold {len(self.action_names)} actions ({listed(self.action_names)}), the network "
+                f"knows {num_actions}; set --model.num_actions {len(self.action_names)}"
+            )
 
     def num_windows(self, split: str, num_frames: int | None = None) -> int:
         """Return how many windows "train", "val" or "test" offers."""
@@ -272,6 +298,7 @@ class H5DataModule(LightningDataModule):
             self._collection = Collection(
                 self.files, self.frame_size, self._wanted_fps, self.skip_frames,
                 self.split, self.val_fraction, self.test_fraction, self.cache,
+                game_defaults(self.game).action_names,
             )  # fmt: skip
             self.frame_size = self._collection.frame_size
         return self._collection

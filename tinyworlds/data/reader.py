@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from tinyworlds.data.action_ids import Labels, labels_of
 from tinyworlds.data.schema import FileInfo, open_h5, read_info, reading
 from tinyworlds.errors import DataError
 
@@ -126,6 +127,7 @@ class FrameFile:
     def __init__(self, path: str | Path, frames_path: Path | None = None) -> None:
         self.info: FileInfo = read_info(path)
         self._frames = SpanReader(frames_path or path, "frames")
+        self._numbers: np.ndarray | None = None
 
     def __len__(self) -> int:
         return self.info.num_frames
@@ -134,10 +136,42 @@ class FrameFile:
         """Return frames start, start + stride, ...: uint8 [count,H,W,3]."""
         return self._frames.read(start, count, stride, out)
 
-    @cached_property
+    @property
     def actions(self) -> np.ndarray | None:
-        """The true action of every frame, int64 [N], or None; small beside the frames, so kept whole."""
-        return self.column("actions", np.int64)
+        """The number of the true action of every frame, int64 [N], below 0 where unknown; None without any.
+
+        Numbers are places in the names of `labels`, or in those that `number_actions` was given. They are
+        small beside the frames, so kept whole.
+
+        Raises:
+            DataError: what is stored are no actions to choose from.
+        """
+        if self._numbers is None and self.labels is not None:
+            self._numbers = self.labels.ids
+        return self._numbers
+
+    @cached_property
+    def labels(self) -> Labels | None:
+        """The true actions as this file has them; None without any; see `actions`."""
+        return self.labels_by(self.info.action_names)
+
+    def labels_by(self, names: Sequence[str]) -> Labels | None:
+        """The true actions by these names of the stored ids; see `actions`."""
+        stored = self.column("actions")
+        if stored is None:
+            return None
+        try:
+            return labels_of(stored, names)
+        except DataError as error:
+            shape = f"{stored.dtype} {list(stored.shape)}"
+            raise DataError(
+                f"{self.info.path}: 'actions' ({shape}) are no actions to choose from: {error}"
+            ) from None
+
+    def number_actions(self, labels: Labels | None, names: Sequence[str]) -> None:
+        """From now on `actions` are places in `names`, which several files share; None: there are none."""
+        self.labels = labels
+        self._numbers = None if labels is None else labels.renumbered(names)
 
     @cached_property
     def episode_ends(self) -> np.ndarray:
@@ -150,10 +184,11 @@ class FrameFile:
         """Close this process's handle."""
         self._frames.close()
 
-    def column(self, name: str, dtype: type) -> np.ndarray | None:
-        """Return a per-frame dataset as `dtype` [N], or None if the file has none."""
+    def column(self, name: str, dtype: type | None = None) -> np.ndarray | None:
+        """Return a per-frame dataset [N], as `dtype` or as it is stored; None if the file has none."""
         with open_h5(self.info.path) as file, reading(self.info.path, f"in '{name}'"):
-            return file[name][:].astype(dtype) if name in file else None
+            values = file[name][:] if name in file else None
+        return values if values is None or dtype is None else values.astype(dtype)
 
 
 def _offset(file: h5py.File, data: h5py.Dataset) -> int | None:

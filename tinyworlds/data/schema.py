@@ -4,7 +4,8 @@ One HDF5 file is one game:
 
 ==================  =================  =====================================================================
 ``frames``          uint8 [N,H,W,3]    RGB; the only dataset a file must have (public files have nothing else)
-``actions``         int64 [N]          action taken after seeing frame i, which leads to frame i+1
+``actions``         int64 [N]          action taken after seeing frame i, which leads to frame i+1; other ids,
+                                       texts and rows of switches are numbered, see `action_ids`
 ``rewards``         float32 [N]        reward of that action
 ``episode_ends``    bool [N]           frame i is the last one of its episode; no window reaches across it
 ==================  =================  =====================================================================
@@ -31,7 +32,12 @@ from tinyworlds.media.suffixes import VIDEO_SUFFIXES
 SCHEMA_VERSION = 1
 ASSUMED_FPS = 60.0  # public files carry no rate; they were captured at 60 frames per second
 MAX_SIDE = 8192  # of a frame in pixels; more is a damaged header, and would be taken as much memory
-_PER_FRAME = ("actions", "rewards", "episode_ends")
+MAX_COLUMN_BYTES = 2**30  # of actions, rewards or episode ends; more is a damaged header, too
+_KINDS = {
+    "actions": ("whole action ids", "biuf"),
+    "rewards": ("numbers", "biuf"),
+    "episode_ends": ("boolean", "bui"),
+}
 
 
 @dataclass(frozen=True)
@@ -156,7 +162,7 @@ def read_info(path: str | Path) -> FileInfo:
 def check(file: h5py.File, path: Path) -> FileInfo:
     """Check an open gameplay file against the schema; see `read_info`."""
     frames = _check_frames(file, path)
-    for name in _PER_FRAME:
+    for name in _KINDS:
         _check_per_frame(file, path, name, len(frames))
     return FileInfo(
         path=path,
@@ -202,15 +208,16 @@ def _check_per_frame(file: h5py.File, path: Path, name: str, num_frames: int) ->
     if name not in file:
         return
     data = file[name]
-    if not isinstance(data, h5py.Dataset) or data.shape != (num_frames,):
-        shape = list(data.shape) if isinstance(data, h5py.Dataset) else "a group"
+    shape = list(data.shape) if isinstance(data, h5py.Dataset) else "a group"
+    axes = 2 if name == "actions" else 1
+    if not isinstance(data, h5py.Dataset) or not 1 <= data.ndim <= axes or len(data) != num_frames:
         raise DataError(f"{path}: '{name}' is {shape}; it must have one entry per frame, [{num_frames}].")
-    if name == "actions" and not np.issubdtype(data.dtype, np.integer):
-        raise DataError(
-            f"{path}: 'actions' is {data.dtype}; it must hold whole action ids, so convert it to int64."
-        )
-    if name == "episode_ends" and data.dtype.kind not in "bui":
-        raise DataError(f"{path}: 'episode_ends' is {data.dtype}; it must be boolean, so convert it.")
+    wanted, kinds = _KINDS[name]
+    is_text = h5py.check_string_dtype(data.dtype) is not None and data.ndim == 1
+    if data.dtype.kind not in kinds and not (name == "actions" and is_text):
+        raise DataError(f"{path}: '{name}' is {data.dtype}; it must be {wanted}, so convert it.")
+    if data.dtype.itemsize * data.size > MAX_COLUMN_BYTES:
+        raise DataError(f"{path}: '{name}' is {data.dtype} {shape}; no gameplay has as many; write it again.")
 
 
 def _fps(file: h5py.File, path: Path) -> float | None:

@@ -19,11 +19,12 @@ SUFFIXES = (".h5", ".hdf5")
 
 @dataclass(frozen=True)
 class Defaults:
-    """What applies where a setting is not given: data file, frames per second, frames to skip."""
+    """What applies where settings or files do not say: data file, rate, frames to skip, names of actions."""
 
     data_file: str | None = None
     fps: float | None = None
     skip_frames: int = 0
+    action_names: tuple[str, ...] = ()
 
 
 def game_defaults(game: str | None) -> Defaults:
@@ -37,7 +38,7 @@ def game_defaults(game: str | None) -> Defaults:
     from games.registry import get
 
     spec = get(game)
-    return Defaults(spec.data_file, spec.fps, spec.skip_frames)
+    return Defaults(spec.data_file, spec.fps, spec.skip_frames, tuple(spec.action_names))
 
 
 def find_files(files: str | Sequence[str] | None, game_file: str | None) -> list[str]:

@@ -79,6 +79,9 @@ def evaluate(
         )
     settings["frame_size"] = world.frame_size
     module = H5DataModule(**{"fps": world.fps, **settings, "num_workers": 0})
+    if world.info.actions == "labels":
+        module.number_actions(world.action_names)
+        module.check_labels(world.num_actions)
     clips = held_out_clips(module, world.context_frames + horizon, num_clips)
     with progress_bar("evaluate", 100, enabled=sys.stderr.isatty()) as advance:
         done = 0.0

@@ -20,7 +20,7 @@ from tinyworlds.checkpoints.load import fingerprint
 from tinyworlds.checkpoints.search import Located
 from tinyworlds.checkpoints.world_search import check_complete, locate_run, networks_of
 from tinyworlds.data.gameplay import Gameplay, data_settings, read_gameplay
-from tinyworlds.errors import ConfigError, MissingFileError
+from tinyworlds.errors import ConfigError, DataError, MissingFileError
 from tinyworlds.media.pixels import frames_to_input
 from tinyworlds.models.fit import check_fit
 from tinyworlds.models.registry import STAGE_OF_PART
@@ -217,6 +217,11 @@ def _add_start_clips(world: WorldCore, gameplay: Gameplay) -> None:
     actions = None
     if world.info.actions == "labels" and gameplay.clip_actions is not None:
         actions = gameplay.clip_actions[:, :-1]
+        if actions.min() < 0:
+            raise DataError(
+                f"{', '.join(gameplay.files)} does not know the action of every frame, and this world was "
+                "trained on recorded ones: name another recording with --data FILE"
+            )
     elif world.latent_actions is not None:
         frames = frames_to_input(torch.from_numpy(gameplay.clips).to(world.device))
         actions = infer_actions(world.latent_actions, frames, world.dynamics.context_frames).cpu().numpy()

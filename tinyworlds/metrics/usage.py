@@ -18,8 +18,12 @@ MIN_SHARE = 0.01
 
 
 def contingency(latent: Tensor, true: Tensor, num_latent: int, num_true: int) -> Tensor:
-    """Count pairs: two integer tensors of one shape -> [num_true, num_latent] float64."""
+    """Count pairs: two integer tensors of one shape -> [num_true, num_latent] float64.
+
+    Pairs whose true action is unknown, below 0, are left out.
+    """
     pairs = true.flatten().long() * num_latent + latent.flatten().long()
+    pairs = pairs[true.flatten() >= 0]
     return torch.bincount(pairs, minlength=num_true * num_latent).reshape(num_true, num_latent).double()
 
 

@@ -128,6 +128,8 @@ class DynamicsStage(Stage):
         if action_model is not None:
             num_actions = {"num_actions": self.network.config["num_actions"]}
             check_settings(f"the action model {action_model.path}", action_model.network.config, num_actions)
+        if self.actions == "labels":
+            parts_of(self.trainer).datamodule.check_labels(self.network.config["num_actions"])
         if stage == "fit" and self.cache_codes and not parts_of(self.trainer).fast_dev_run:
             cache_codes(self.trainer, tokenizer, action_model)
 
@@ -141,7 +143,7 @@ class DynamicsStage(Stage):
         """Return code ids [B, T, P] and action ids [B, T-1] (or None), of the batch or of its frames.
 
         Raises:
-            DataError: labels were asked for and the file has none, or more than the network knows.
+            DataError: labels were asked for and the file has none.
         """
         frames = batch.get("frames")
         ids = batch.get("ids")
@@ -166,13 +168,7 @@ class DynamicsStage(Stage):
             raise DataError(
                 "--model.actions labels: the data file holds no actions; use latent, or record them"
             )
-        labels, num_actions = batch["actions"][:, :-1], self.network.config["num_actions"]
-        if self.device.type == "cpu" and int(labels.max()) >= num_actions:
-            raise DataError(
-                f"the data hold action {int(labels.max())}, the network knows 0 to {num_actions - 1}; "
-                f"set --model.num_actions {1 << int(labels.max()).bit_length()}"
-            )
-        return labels
+        return batch["actions"][:, :-1]
 
     def prepare_predict(self, rollout: dict[str, Any]) -> int:
         """Take the settings of rollouts; return the frames of a clip with the truth of each dreamt one."""
