@@ -12,9 +12,10 @@ import time
 import h5py
 import numpy as np
 import pytest
+from code_caches import damage
 from gameplay_files import write_public_style
 
-from tinyworlds.data import cache
+from tinyworlds.data import cache, content
 from tinyworlds.data.reader import FrameFile
 
 
@@ -160,3 +161,69 @@ def test_killed_at_random_moments(tmp_path):
     print(f"seed {seed}: {kills} kills, {done} copies complete before theirs")
     same_frames(path, cache.build_cache(path))
     assert not list(tmp_path.glob(".cache/.*"))  # nothing is left of the killed ones
+
+
+# ---- what a size and a time do not tell
+
+
+def replace_unseen(path, content):
+    """Put other bytes of the same number in a file's place and set its time back, as copying tools do."""
+    before = path.stat()
+    assert len(content) == before.st_size
+    path.write_bytes(content)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def chunked(path, value):
+    """A file that gains by a copy; of one size whatever it holds."""
+    with h5py.File(path, "w", libver="latest") as file:
+        frames = np.full((300, 4, 4, 3), 9, np.uint8)
+        frames[150] = value
+        file.create_dataset("frames", data=frames, chunks=(100, 4, 4, 3))
+    return path
+
+
+@pytest.mark.parametrize("settled", [True, False])
+@pytest.mark.parametrize("way", ["rewritten", "renamed"])
+def test_a_file_replaced_with_the_same_size_and_time_gets_a_new_copy(tmp_path, monkeypatch, way, settled):
+    path, other = chunked(tmp_path / "a.h5", 1), chunked(tmp_path / "b.h5", 2)
+    if settled:  # as if it were older: its hash is noted
+        monkeypatch.setattr(content, "_SETTLED_S", -1.0)
+    first = cache.build_cache(path)
+    assert (tmp_path / ".cache" / "a.h5.content.json").exists() is settled
+    if way == "rewritten":
+        replace_unseen(path, other.read_bytes())
+    else:
+        os.utime(other, ns=(path.stat().st_atime_ns, path.stat().st_mtime_ns))
+        os.replace(other, path)
+    assert cache.cached_frames(path) is None
+    second = cache.build_cache(path)
+    assert second != first
+    assert FrameFile(path, second).frames(150, 1).max() == 2
+
+
+def test_a_file_is_hashed_once_while_nobody_writes_it(tmp_path, monkeypatch):
+    path = chunked(tmp_path / "a.h5", 1)
+    monkeypatch.setattr(content, "_SETTLED_S", -1.0)
+    copy = cache.build_cache(path)
+    monkeypatch.setattr(content, "_hash", None)
+    assert cache.cached_frames(path) == cache.build_cache(path) == copy
+
+
+@pytest.mark.parametrize("note", ["", "[]", "{}", '{"state": null}', "no JSON", "\x00"])
+def test_a_damaged_note_is_no_reason_to_fail(tmp_path, note):
+    path = chunked(tmp_path / "a.h5", 1)
+    copy = cache.build_cache(path)
+    (tmp_path / ".cache" / "a.h5.content.json").write_text(note)
+    assert cache.build_cache(path) == copy
+
+
+@pytest.mark.parametrize("how", ["cut", "halved", "emptied", "longer", "zeros", "changed"])
+def test_a_damaged_copy_is_not_read_and_made_again(frames_only_h5, how):
+    copy = cache.build_cache(frames_only_h5)
+    whole = copy.read_bytes()
+    damage(copy, how)
+    assert cache.cached_frames(frames_only_h5) is None
+    assert cache.build_cache(frames_only_h5) == copy
+    assert copy.read_bytes()[-4096:] == whole[-4096:]
+    same_frames(frames_only_h5, copy)

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from tinyworlds.data import H5DataModule
-from tinyworlds.data.cache import sampled_hash
 from tinyworlds.data.codes import CodesFile
 from tinyworlds.data.codes_part import CodesPart, rows_done
+from tinyworlds.data.content import sampled_hash
 from tinyworlds.errors import DataError
 
 MIB = 2**20

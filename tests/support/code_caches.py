@@ -1,5 +1,7 @@
-"""Codes computed once, as a run leaves them."""
+"""Codes computed once, as a run leaves them; files that a disk or a program has damaged."""
 
+import os
+from pathlib import Path
 from types import SimpleNamespace
 
 import torch
@@ -30,3 +32,23 @@ def cached(files, partners, **settings) -> H5DataModule:
     trainer = SimpleNamespace(datamodule=data, local_rank=0, strategy=SingleDeviceStrategy("cpu"))
     code_cache.cache_codes(trainer, *partners)
     return data
+
+
+def damage(path: Path, how: str) -> None:
+    """Let a file be cut, halved, emptied, made longer, half zeros or changed in its middle."""
+    size = path.stat().st_size
+    if how == "cut":
+        os.truncate(path, size - 1)
+    elif how == "halved":
+        os.truncate(path, size // 2)
+    elif how == "emptied":
+        os.truncate(path, 0)
+    elif how == "longer":
+        os.truncate(path, size + 4096)
+    elif how == "zeros":  # as after a power cut
+        os.truncate(path, size // 2)
+        os.truncate(path, size)
+    else:
+        with path.open("r+b") as file:
+            file.seek(size // 2)
+            file.write(b"\x55\xaa")

@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import contextlib
 import glob
-import hashlib
-import json
 import shutil
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import h5py
 import numpy as np
 
+from tinyworlds.data.content import content_hash, is_sealed, seal
 from tinyworlds.data.schema import FileInfo, open_h5, read_info, reading
 from tinyworlds.errors import DataError, StorageError
-from tinyworlds.system.files import replacing, write_text
+from tinyworlds.system.files import replacing
 from tinyworlds.system.locks import locked
 from tinyworlds.system.progress import progress_bar
 
@@ -28,8 +28,6 @@ SMALL_BYTES = 2 * 2**30  # files of our own layout are only copied up to this si
 SPARE_BYTES = 2**30  # disk space that a copy must leave free
 _STEP_BYTES = 16 * 2**20  # of frames in memory while copying, where the chunks allow
 _SHOW_BYTES = 256 * 2**20  # smaller copies need no progress bar
-_HASH_BYTES = 2**20
-_SAMPLE_BYTES, _NUM_SAMPLES = 2**16, 64
 
 
 def cached_frames(path: str | Path) -> Path | None:
@@ -38,7 +36,7 @@ def cached_frames(path: str | Path) -> Path | None:
     if not list(_copies(path)):
         return None
     copy = _copy_path(path)
-    return copy if copy.exists() else None
+    return copy if _is_whole(copy, read_info(path)) else None
 
 
 def build_cache(path: str | Path) -> Path | None:
@@ -56,12 +54,12 @@ def build_cache(path: str | Path) -> Path | None:
     if info.chunks is None or (size > SMALL_BYTES and not reads_slowly(info)):
         return None
     copy = cached_frames(path)
-    if copy is not None and _is_whole(copy, info):
+    if copy is not None:
         return copy
     try:
         with locked(cache_folder(info.path) / f"{info.path.name}.lock", f"unpacking {info.path.name}"):
             copy = _copy_path(info.path)
-            if not (copy.exists() and _is_whole(copy, info)):
+            if not _is_whole(copy, info):
                 _sweep(info.path)
                 check_space(info.path.parent, size, "a copy")
                 _unpack(info, copy, show=size > _SHOW_BYTES)
@@ -95,46 +93,13 @@ def reads_slowly(info: FileInfo) -> bool:
     )
 
 
-def sampled_hash(path: str | Path) -> str:
-    """Return 16 hex digits for the content of a file that survive moving and copying it, by reading 6 MiB.
-
-    They are the start of a sha256 over the file's size in bytes, its first and last MiB, and 64 evenly spaced
-    blocks of 64 KiB. Neither name nor time counts. Files of up to 4 MiB are covered whole; in larger ones a
-    change in place that keeps the size and lies between the blocks goes unseen, which recording, ingesting
-    and downloading do not produce.
-    """
-    path = Path(path)
-    size = path.stat().st_size
-    digest = hashlib.sha256(str(size).encode())
-    last = max(0, size - _SAMPLE_BYTES)
-    blocks = [(last * i // (_NUM_SAMPLES - 1), _SAMPLE_BYTES) for i in range(_NUM_SAMPLES)]
-    with open(path, "rb") as file:
-        for start, count in ((0, _HASH_BYTES), (max(0, size - _HASH_BYTES), _HASH_BYTES), *blocks):
-            file.seek(start)
-            digest.update(file.read(count))
-    return digest.hexdigest()[:16]
+def noted_content(path: Path, busy: Callable[[], None] = lambda: None) -> str:
+    """Return `content_hash` of a gameplay file, noted in its cache folder."""
+    return content_hash(path, cache_folder(path) / f"{path.name}.content.json", busy)
 
 
 def _copy_path(path: Path) -> Path:
-    return cache_folder(path) / f"{path.name}-{_whole_hash(path)}.h5"
-
-
-def _whole_hash(path: Path) -> str:
-    """Return a hash over all of a file; it is noted beside the copies, for as long as size and time stay."""
-    stat, note = path.stat(), cache_folder(path) / f"{path.name}.content.json"
-    state = [stat.st_size, stat.st_mtime_ns]
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        entry = json.loads(note.read_text(encoding="utf-8"))
-        if entry["state"] == state:
-            return str(entry["content"])
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(_HASH_BYTES):
-            digest.update(block)
-    content = digest.hexdigest()[:16]
-    with contextlib.suppress(OSError):  # without a note the next call reads the file again
-        write_text(note, json.dumps({"state": state, "content": content}))
-    return content
+    return cache_folder(path) / f"{path.name}-{noted_content(path)}.h5"
 
 
 def _copies(path: Path) -> list[Path]:
@@ -150,8 +115,10 @@ def _sweep(path: Path) -> None:
 
 
 def _is_whole(copy: Path, info: FileInfo) -> bool:
-    """Whether the copy has all its bytes; a disk may have lost some since it was made."""
+    """Whether the copy is there with all its bytes; a disk may have lost some since it was made."""
     size = info.num_frames * info.frame_bytes
+    if not is_sealed(copy):
+        return False
     try:
         with open_h5(copy) as file, reading(copy):
             frames = file["frames"]
@@ -181,3 +148,4 @@ def _unpack(info: FileInfo, copy: Path, show: bool) -> None:
                     block = source["frames"][start : start + rows]
                 plain.write(block)
                 advance(len(block))
+        seal(temporary, whole=False)  # all of it would be read at every start

@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 import pytest
 import torch
-from code_caches import cached, partners_of
+from code_caches import cached, damage, partners_of
 from paths import SUPPORT
 from tiny_runs import curve, train, words
 
@@ -168,7 +168,7 @@ def test_an_interrupted_build_goes_on(tiny_h5, architecture, small_batches, monk
 SLOW_BUILD = """
     import sys, time
     sys.path[:0] = sys.argv[2:]
-    from code_caches import cached, partners_of
+    from code_caches import cached, damage, partners_of
     from tinyworlds.data import codes_part
     from tinyworlds.training.stages.codes import encoders as code_encoders
 
@@ -264,6 +264,39 @@ def test_the_four_last_used_are_kept(tiny_h5, monkeypatch):
     after = set(codes_files(tiny_h5.parent))
     assert len(before) == len(after) == code_files.KEPT
     assert before.keys() - after == {min(before, key=before.get)}
+
+
+@pytest.mark.parametrize("how", ["cut", "halved", "emptied", "zeros", "changed"])
+@pytest.mark.parametrize("architecture", ["v1", "v2"])
+def test_damaged_codes_are_made_again(tiny_h5, architecture, how):
+    cached([tiny_h5], partners_of(architecture))
+    path = codes_files(tiny_h5.parent)[0]
+    whole = stored(path)
+    damage(path, how)
+    data = cached([tiny_h5], partners_of(architecture))
+    assert codes_files(tiny_h5.parent) == [path]
+    for name, values in stored(path).items():
+        np.testing.assert_array_equal(whole[name], values)
+    assert {"ids", "action_ids"} <= set(next(iter(data.train_dataloader())))
+
+
+@pytest.mark.parametrize("architecture", ["v1", "v2"])
+def test_a_file_replaced_with_the_same_size_and_time_gets_new_codes(tmp_path, architecture):
+    """A change in the middle of a large file, between what samples of it would see."""
+    path, partners = tmp_path / "a.h5", partners_of(architecture)
+    frames = np.random.default_rng(0).integers(0, 256, (9000, 16, 16, 3), np.uint8)  # 7 MB
+    with h5py.File(path, "w") as file:
+        file["frames"] = frames
+        place = file["frames"].id.get_offset() + 4321 * 768
+    cached([path], partners, val_fraction=0, test_fraction=0, skip_frames=8900)
+    before, old = path.stat(), codes_files(tmp_path)
+    with path.open("r+b") as file:
+        file.seek(place)
+        file.write(bytes(768))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    cached([path], partners, val_fraction=0, test_fraction=0, skip_frames=8900)
+    assert len(codes_files(tmp_path)) == 1
+    assert codes_files(tmp_path) != old
 
 
 # ---- doing without

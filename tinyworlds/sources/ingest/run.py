@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tinyworlds.data.cache import sampled_hash
+from tinyworlds.data.content import sampled_hash
 from tinyworlds.errors import TinyWorldsError
 from tinyworlds.sources.ingest.assemble import Extracted, VideoRecord, assemble, read_records
 from tinyworlds.sources.ingest.extract import PIECE_BYTES, Job

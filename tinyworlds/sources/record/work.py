@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tinyworlds.data.cache import sampled_hash
+from tinyworlds.data.content import sampled_hash
 from tinyworlds.data.reader import FrameFile
 from tinyworlds.data.schema import FileInfo, read_info
 from tinyworlds.data.writer import CHUNK_FRAMES

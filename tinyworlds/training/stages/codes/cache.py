@@ -34,17 +34,19 @@ def cache_codes(
     data = parts_of(trainer).datamodule
     actions = (action_model.network, action_model.fingerprint) if action_model is not None else (None, None)
     encoders = code_encoders(data, tokenizer.network, actions[0])
-    origins = [origin_of(encoder, tokenizer.fingerprint, actions[1]) for encoder in encoders]
+    weights = (tokenizer.fingerprint, actions[1])
     meeting = Meeting(trainer.strategy)
     if trainer.local_rank == 0:
         try:
-            for encoder, origin in zip(encoders, origins, strict=True):
+            for encoder in encoders:
+                origin = origin_of(encoder, *weights, meeting.still_busy)
                 ensure_codes(encoder, origin, meeting.still_busy)
         except OSError as error:
             warnings.warn(f"codes are computed on the fly, which is slower: {error}", stacklevel=2)
     meeting.finish()
     files = [encoder.file.info.path for encoder in encoders]
-    paths = [origin.path(file) for origin, file in zip(origins, files, strict=True)]
+    # the first process has noted the files' content by now
+    paths = [origin_of(each, *weights).path(file) for each, file in zip(encoders, files, strict=True)]
     if all(path.exists() for path in paths):
         data.use_codes(dict(zip(map(str, files), paths, strict=True)))
 

@@ -12,8 +12,9 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from tinyworlds.data.cache import cache_folder, check_space, sampled_hash
+from tinyworlds.data.cache import cache_folder, check_space, noted_content
 from tinyworlds.data.codes_part import CodesPart, rows_done
+from tinyworlds.data.content import is_sealed, seal
 from tinyworlds.system.files import move_into_place
 from tinyworlds.system.locks import locked
 from tinyworlds.system.progress import progress_bar
@@ -22,7 +23,7 @@ from tinyworlds.training.stages.codes.encoders import CodeEncoder
 KEPT = 4
 """Codes files (of other weights or windows) that are kept beside one gameplay file, by last use."""
 
-_LAYOUT_VERSION = "1"
+_LAYOUT_VERSION = "2"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Origin:
     """What codes are made of; a change of any of it makes another file.
 
     Attributes:
-        content: :func:`~tinyworlds.data.cache.sampled_hash` of the gameplay file.
+        content: :func:`~tinyworlds.data.content.content_hash` of the gameplay file.
         tokenizer: fingerprint of its weights.
         latent_actions: fingerprint of the action model's weights; "none" without one.
         window: what of the windows the codes depend on.
@@ -49,9 +50,14 @@ class Origin:
         return cache_folder(source) / f"{_prefix(source, self.content)}{key}.h5"
 
 
-def origin_of(encoder: CodeEncoder, tokenizer: str, latent_actions: str | None) -> Origin:
-    """Return the origin of what `encoder` makes, given the fingerprints of its networks."""
-    content = sampled_hash(encoder.file.info.path)
+def origin_of(
+    encoder: CodeEncoder, tokenizer: str, latent_actions: str | None, busy: Callable[[], None] = lambda: None
+) -> Origin:
+    """Return the origin of what `encoder` makes, given the fingerprints of its networks.
+
+    The gameplay file may be read whole for it, during which `busy` is called often.
+    """
+    content = noted_content(encoder.file.info.path, busy)
     return Origin(content, tokenizer, latent_actions or "none", encoder.window)
 
 
@@ -59,6 +65,8 @@ def ensure_codes(
     encoder: CodeEncoder, origin: Origin, busy: Callable[[], None] = lambda: None, progress: bool = True
 ) -> Path:
     """Return the codes file, after building it if it is not there, or going on with a build that was killed.
+
+    One that was damaged since, such as one that lost its end, is built again.
 
     Two processes never write the same file; the second waits and takes the result of the first.
 
@@ -73,10 +81,11 @@ def ensure_codes(
     """
     source = encoder.file.info.path
     path = origin.path(source)
-    if not path.exists():
+    if not is_sealed(path):
         lock = cache_folder(source) / f"{source.name}.codes.lock"
         with locked(lock, f"encoding {source.name}", busy):
-            if not path.exists():
+            if not is_sealed(path):
+                _remove(path)
                 _drop_outdated(source, origin)
                 _build(encoder, origin, path, busy, progress)
     with contextlib.suppress(OSError):  # a read-only folder
@@ -107,6 +116,7 @@ def _build(
                 part.append(rows)
                 advance(len(rows["ids"]))
                 busy()
+        seal(part_path, whole=True)
         move_into_place(part_path, path)
     except OSError as error:
         if error.errno == errno.ENOSPC:  # what is left of the disk belongs to the checkpoints
