@@ -21,6 +21,14 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_state_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What tests name as data is not what the person who runs them has worked with."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
+
+
 @pytest.fixture
 def make_h5(tmp_path: Path) -> Callable[..., Path]:
     """Factory of full-schema files: name, num_episodes, episode_length, size, fps, seed."""

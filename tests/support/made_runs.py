@@ -7,6 +7,7 @@ import yaml
 
 from tinyworlds.checkpoints.load import META_KEY, fingerprint
 from tinyworlds.models import DynamicsModel, LatentActionModel, VideoTokenizer
+from tinyworlds.system.known_paths import remember
 
 SIZES = {"embed_dim": 16, "num_heads": 2, "hidden_dim": 24, "num_blocks": 1}
 
@@ -21,7 +22,9 @@ def save_stage(run: Path, stage: str, network, step=1, name="last", **meta) -> P
     return path
 
 
-def make_run(run: Path, data: Path | str | None, actions="latent", seed=0, name="last"):
+def make_run(run: Path, data: Path | str | None, actions="latent", seed=0, name="last", by_stranger=False):
+    if data and not by_stranger:
+        remember([str(data)])  # as training does
     torch.manual_seed(seed)
     tokenizer = VideoTokenizer(frame_size=16, patch_size=4, latent_dim=2, num_bins=4, **SIZES)
     latent = LatentActionModel(frame_size=16, patch_size=4, num_actions=4, **SIZES)

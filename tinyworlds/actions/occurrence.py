@@ -13,7 +13,7 @@ import torch
 
 from tinyworlds.actions.naming import infer_actions
 from tinyworlds.checkpoints.search import data_settings_of
-from tinyworlds.data.gameplay import Gameplay
+from tinyworlds.data.gameplay import Gameplay, check_followed
 from tinyworlds.errors import ConfigError, DataError, MissingFileError
 from tinyworlds.metrics.usage import MIN_SHARE, contingency
 
@@ -91,15 +91,17 @@ def gameplay_of(world: WorldCore, path: Path, data: Sequence[str] | None = None)
     if world.info.actions == "latent" and world.latent_actions is None:
         log.warning("%s holds no model to infer actions with: how often each occurs stays unknown", path)
         return None
-    settings = dict(data_settings_of(path, world.info.provenance))
-    if data:
-        # other files may not have the episodes to split by
-        settings |= {"files": list(data), "split": "time"}
-    if not settings.get("files") and not settings.get("game"):
-        return None
-    settings = {"fps": world.fps, **settings, "frame_size": world.frame_size}
     length = max(world.dynamics.context_frames, 2)
     try:
+        settings = dict(data_settings_of(path, world.info.provenance))
+        if data:
+            # other files may not have the episodes to split by
+            settings |= {"files": list(data), "split": "time"}
+        else:
+            check_followed(settings, path)
+        if not settings.get("files") and not settings.get("game"):
+            return None
+        settings = {"fps": world.fps, **settings, "frame_size": world.frame_size}
         return sample_gameplay(settings, length, -(-_COUNTED // (length - 1)))
     except (MissingFileError, ConfigError, DataError) as error:
         if data:

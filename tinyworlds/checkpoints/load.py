@@ -18,6 +18,9 @@ from tinyworlds.errors import CheckpointError
 from tinyworlds.models.base import Network
 from tinyworlds.models.registry import STAGES, network_class
 
+MOST_FPS = 1000.0
+"""No game runs faster."""
+
 _LARGEST = 1 << 20
 """No setting of a network is larger."""
 
@@ -63,8 +66,29 @@ def info_of(checkpoint: dict[str, Any], path: str | Path) -> CheckpointInfo:
             "update tinyworlds"
         )
     return CheckpointInfo(
-        Path(path), meta["stage"], meta["network"], meta, step if isinstance(step, int) else 0
+        Path(path), meta["stage"], meta["network"], _checked(meta, path), step if isinstance(step, int) else 0
     )
+
+
+def _checked(meta: dict[str, Any], path: str | Path) -> dict[str, Any]:
+    """Return `meta`, whose entries that others read are of the kind that a stage writes."""
+    partners = meta.get("partners") or {}
+    whole = isinstance(partners, dict) and all(
+        isinstance(noted, dict) and all(isinstance(noted.get(key), str) for key in ("path", "fingerprint"))
+        for noted in partners.values()
+    )
+    fps = meta.get("fps")
+    wrong = {
+        "partners": not whole,
+        "game": not isinstance(meta.get("game"), str | None),
+        "fps": fps is not None and not (type(fps) in (int, float) and 0 <= fps <= MOST_FPS),
+        "actions": not isinstance(meta.get("actions"), str | None),
+    }
+    if bad := [name for name in wrong if wrong[name]]:
+        raise CheckpointError(
+            f"{path} is damaged: what it says of {', '.join(bad)} is malformed; use another checkpoint"
+        )
+    return {**meta, "partners": partners}
 
 
 def read_stage(path: str | Path, stage: str | None = None) -> tuple[CheckpointInfo, dict[str, torch.Tensor]]:

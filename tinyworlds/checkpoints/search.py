@@ -20,7 +20,7 @@ from torch import nn
 from tinyworlds.checkpoints.candidates import Candidate, holds_several, list_candidates
 from tinyworlds.checkpoints.load import CheckpointInfo, build_network, fingerprint, read_stage
 from tinyworlds.checkpoints.run_folder import version_dir_of_checkpoint
-from tinyworlds.data.gameplay import data_settings
+from tinyworlds.data.gameplay import data_settings, noted_settings
 from tinyworlds.errors import CheckpointError, TinyWorldsError
 from tinyworlds.models.base import Network
 from tinyworlds.models.registry import STAGES
@@ -186,8 +186,12 @@ class Search:
 
 
 def data_settings_of(path: Path, provenance: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the data settings a world was trained with: from its run folder, or from what its file tells."""
+    """Return the data settings a world was trained with: from its run folder, or from what its file tells.
+
+    Raises:
+        ConfigError: they are damaged.
+    """
     if path.is_dir():
         version = locate(path, "dynamics", say=lambda skipped: None).version  # told when the world was loaded
         return data_settings(version) if version else {}
-    return dict(provenance.get("data_settings") or {})
+    return noted_settings(provenance.get("data_settings") or {}, path)

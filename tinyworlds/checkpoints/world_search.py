@@ -19,6 +19,7 @@ from tinyworlds.checkpoints.search import Located, PathLike, Say, Search, find_n
 from tinyworlds.errors import CheckpointError, ConfigError, MissingFileError, TinyWorldsError
 from tinyworlds.models.fit import check_fit
 from tinyworlds.models.registry import STAGES
+from tinyworlds.system.known_paths import is_known, is_within
 
 _LEADING = "dynamics"  # they decide what the others must be
 
@@ -119,16 +120,20 @@ def _of_other_folder(folder: Path, say: Say) -> dict[str, Located]:
 def _partner(run: Path, stage: str, noted: Mapping[str, str], dynamics: Located, say: Say) -> Located:
     """Return the checkpoint of `stage` that the dynamics were trained with: where it was, or in the run."""
     path, weights = Path(noted["path"]), noted["fingerprint"]
+    # whoever wrote the checkpoint chose the name: not every one is followed
+    inside = Path(os.path.abspath(path)).is_relative_to(os.path.abspath(run))
+    ours = inside or is_known(noted["path"]) or is_within(noted["path"], Path())
     try:
-        if path.exists() and fingerprint((found := locate(path, stage, say)).network) == weights:
+        if ours and path.exists() and fingerprint((found := locate(path, stage, say)).network) == weights:
             return found
     except TinyWorldsError:
         pass  # damaged since; another file of the run may hold the same weights
     other = find_newest(run, stage, say, weights=weights)
     if other is None:
         raise CheckpointError(
-            f"{dynamics.path} was trained with {stage} {path}, which is gone or changed "
-            f"(fingerprint {weights}): bring it back, or train the dynamics again"
+            f"{dynamics.path} was trained with {stage} {path}, which is gone or changed, or lies where names "
+            f"in files are not followed (fingerprint {weights}): bring it into the run, name the checkpoints "
+            "of all stages, or train the dynamics again"
         )
     return other
 

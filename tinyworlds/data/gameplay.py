@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from tinyworlds.data.held_out import Clips, held_out_clips
-from tinyworlds.errors import DataError
+from tinyworlds.errors import ConfigError, DataError
+from tinyworlds.system.documents import read_yaml
+from tinyworlds.system.known_paths import is_known, is_within
 
 TRUTH_FRAMES = 24
 """True frames kept after those a world starts from: to compare a dream with, and to come back to."""
 
-_SETTINGS = ("files", "game", "frame_size", "fps", "skip_frames", "split", "val_fraction", "test_fraction")
+_LARGEST = 1e9
 
 
 @dataclass(frozen=True)
@@ -42,14 +44,79 @@ class Gameplay:
     files: tuple[str, ...]
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _LARGEST
+
+
+def _are_names(value: Any) -> bool:
+    names = value if isinstance(value, list) else [value]
+    return bool(names) and all(isinstance(name, str) and name and "\0" not in name for name in names)
+
+
+_SETTINGS: dict[str, Callable[[Any], bool]] = {
+    "files": _are_names,
+    "game": lambda value: isinstance(value, str),
+    **dict.fromkeys(
+        ("frame_size", "skip_frames"), lambda value: isinstance(value, int) and _is_number(value)
+    ),
+    **dict.fromkeys(("fps", "val_fraction", "test_fraction"), _is_number),
+    "split": lambda value: isinstance(value, str),
+}
+
+
 def data_settings(version: Path) -> dict[str, Any]:
-    """Return the data settings a stage was trained with, from the `config.yaml` of its version folder."""
+    """Return the data settings a stage was trained with, from the `config.yaml` of its version folder.
+
+    Raises:
+        ConfigError: the file is damaged.
+    """
     path = version / "config.yaml"
     if not path.is_file():
         return {}
-    data = (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get("data") or {}
-    data = data.get("init_args", data)
-    return {name: data[name] for name in _SETTINGS if data.get(name) is not None}
+    data = read_yaml(path).get("data") or {}
+    return noted_settings(data.get("init_args", data) if isinstance(data, dict) else data, path)
+
+
+def noted_settings(noted: Any, path: Path) -> dict[str, Any]:
+    """Return what a file notes of the data that something was trained on: plain values only.
+
+    Raises:
+        ConfigError: a value is of another kind.
+    """
+    if not isinstance(noted, dict):
+        raise ConfigError(
+            f"{path}: what it says of its data is a {type(noted).__name__}; name them with --data FILE"
+        )
+    settings = {name: noted[name] for name in _SETTINGS if noted.get(name) is not None}
+    for name, value in settings.items():
+        if not _SETTINGS[name](value):
+            raise ConfigError(f"{path}: its data.{name} is {value!r:.80}; name the data with --data FILE")
+    return settings
+
+
+def check_followed(settings: Mapping[str, Any], source: Path) -> None:
+    """Make sure that the data which a file names may be opened: whoever wrote the file chose the name.
+
+    Followed are names that this user gave to a command before, as everybody does who trains; of a run, which
+    older versions of this program may have trained, also files in the folder we are in. Addresses and other
+    files wait for a person to name them.
+
+    Args:
+        settings: what was noted, see `noted_settings`.
+        source: the ``.world`` file or the folder that it was noted in.
+
+    Raises:
+        ConfigError: it may not.
+    """
+    files = settings.get("files") or ()
+    names = [files] if isinstance(files, str) else list(files)
+    here = Path() if source.is_dir() else None
+    unasked = [name for name in names if not (is_known(name) or (here and is_within(name, here)))]
+    if unasked:
+        raise ConfigError(
+            f"{source} names {unasked[0]!a:.200} as its data; a name in a file is not followed unasked: "
+            "give the data with --data, if you know them"
+        )
 
 
 def read_gameplay(

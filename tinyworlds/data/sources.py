@@ -12,6 +12,7 @@ from pathlib import Path
 from tinyworlds.data.reader import FrameFile
 from tinyworlds.data.schema import FileInfo
 from tinyworlds.errors import ConfigError, DataError, MissingFileError
+from tinyworlds.system.known_paths import remember
 
 SUFFIXES = (".h5", ".hdf5")
 """Endings of the files that are taken from a folder; a file that is named itself may have any."""
@@ -55,11 +56,11 @@ def find_files(files: str | Sequence[str] | None, game_file: str | None) -> list
         MissingFileError: a pattern matches nothing, or a folder holds no gameplay file.
         RemoteError: an address could not be read.
     """
-    if files is None:
-        files = game_file
-    if not files:
+    names = [str(name) for name in ([files] if isinstance(files, str) else files or ())]
+    if not names and not (names := [game_file] if game_file and files is None else []):
         raise ConfigError("No gameplay file was named: pass --data.files FILE or --data.game TITLE.")
-    paths = [file for name in ([files] if isinstance(files, str) else files) for file in _files_of(str(name))]
+    paths = [file for name in names for file in _files_of(name)]
+    remember(names)
     times = Counter(Path(file).resolve() for file in paths)
     twice = [file for file in paths if times[Path(file).resolve()] > 1]
     if twice:

@@ -61,6 +61,7 @@ def evaluate(
         DataError: the data have too few held-out clips.
     """
     from tinyworlds.data import H5DataModule
+    from tinyworlds.data.gameplay import check_followed
     from tinyworlds.data.held_out import held_out_clips
     from tinyworlds.evaluation.evaluate import evaluate_world
     from tinyworlds.export.loading import open_world
@@ -73,6 +74,8 @@ def evaluate(
         if not settings:
             log.warning("%s does not say how its data were split: clips may be among those trained on.", path)
         settings["files"] = data
+    elif data_settings is None:
+        check_followed(settings, path)
     if not settings.get("files") and not settings.get("game"):
         raise MissingFileError(
             f"{path} does not say which data it was trained on; name them with --data FILE."

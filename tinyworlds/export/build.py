@@ -19,7 +19,7 @@ from tinyworlds.actions.proposal import measured_naming
 from tinyworlds.checkpoints.load import fingerprint
 from tinyworlds.checkpoints.search import Located
 from tinyworlds.checkpoints.world_search import check_complete, locate_run, networks_of
-from tinyworlds.data.gameplay import Gameplay, data_settings, read_gameplay
+from tinyworlds.data.gameplay import Gameplay, check_followed, data_settings, read_gameplay
 from tinyworlds.errors import ConfigError, DataError, MissingFileError
 from tinyworlds.media.pixels import frames_to_input
 from tinyworlds.models.fit import check_fit
@@ -173,6 +173,8 @@ def _gameplay(dynamics: Located, data: Sequence[str], networks: Trio, num_clips:
     settings = _data_settings(dynamics, data)
     if not settings.get("files") and not settings.get("game"):
         raise ConfigError(f"{dynamics.path} does not say what it was trained on: name it with --data FILE")
+    if not data:
+        check_followed(settings, dynamics.version or dynamics.path)
     settings["frame_size"] = networks.tokenizer.config["frame_size"]
     try:
         return read_gameplay(settings, networks.dynamics.context_frames, num_clips)

@@ -17,6 +17,7 @@ from tinyworlds.models import LatentActionModel, VideoTokenizer
 from tinyworlds.models.base import Network
 from tinyworlds.models.fit import check_settings
 from tinyworlds.models.registry import STAGES
+from tinyworlds.system.known_paths import remember
 from tinyworlds.world.info import ACTION_KINDS
 
 DEFAULT_SIZES = {"frame_size": 64, "patch_size": 4, "latent_dim": 5, "num_bins": 4}
@@ -106,6 +107,7 @@ def load_partner(checkpoint: Located, kind: type[N], device: torch.device | str 
     """Load a partner, a network of class `kind`, frozen, onto `device`."""
     network = checkpoint.network.to(device)
     assert isinstance(network, kind)
+    remember([str(checkpoint.path)])  # the dynamics' checkpoint will name it
     return Partner(network, str(checkpoint.path), fingerprint(network))
 
 

@@ -1,0 +1,137 @@
+"""YAML and JSON that anybody may have written: read within bounds, complained of in one line.
+
+A few hundred bytes of YAML can stand for gigabytes, since an alias repeats what it names. So everything has a
+largest size here, counted with the repetitions, before anything is built of it.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tinyworlds.errors import ConfigError, MissingFileError
+
+if TYPE_CHECKING:
+    from yaml import Node
+
+MOST_YAML_BYTES = 256 << 10
+MOST_JSON_BYTES = 16 << 20
+_MOST_ENTRIES = 50_000
+_DEEPEST = 50
+_LONGEST_NUMBER = 400
+_LFS = b"version https://git-lfs.github.com/spec/"
+
+
+def check_is_no_pointer(path: Path) -> None:
+    """Raise a MissingFileError when Git LFS left a few lines in place of the file itself."""
+    with path.open("rb") as file:
+        begins = file.read(len(_LFS))
+    if begins == _LFS:
+        raise MissingFileError(
+            f"{path} is a Git LFS pointer, not the file itself: run `git lfs pull` in its repository"
+        )
+
+
+def read_yaml(path: str | Path, what: str = "settings") -> dict[str, Any]:
+    """Return the mapping in a YAML file, {} for an empty one.
+
+    Args:
+        path: the file.
+        what: what it should hold, for messages.
+
+    Raises:
+        MissingFileError: there is none, or Git LFS has not fetched it.
+        ConfigError: it is too large, no YAML, or no mapping.
+    """
+    import yaml
+
+    path = Path(path)
+    text = _text(path, MOST_YAML_BYTES, "YAML")
+    try:
+        loader = yaml.SafeLoader(text)
+        try:
+            node = loader.get_single_node()
+            if node is not None:
+                _check_size(node)
+            content = loader.construct_document(node) if node is not None else {}
+        finally:
+            loader.dispose()
+    except (yaml.YAMLError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise ConfigError(f"{path} is no YAML of {what}: {_reason(error)}") from None
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path} holds no {what} but a {type(content).__name__}; write `key: value` lines")
+    return {str(key): value for key, value in content.items()}
+
+
+def read_json(path: str | Path, most_bytes: int = MOST_JSON_BYTES) -> dict[str, Any]:
+    """Return the object in a JSON file.
+
+    Raises:
+        MissingFileError: there is none, or Git LFS has not fetched it.
+        ConfigError: it is too large, no JSON, or no object.
+    """
+    text = _text(Path(path), most_bytes, "JSON")
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{path} is no JSON: {_reason(error)}") from None
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path} holds no JSON object but a {type(content).__name__}")
+    return content
+
+
+def _text(path: Path, most_bytes: int, kind: str) -> str:
+    if not path.is_file():
+        raise MissingFileError(f"{path} is no file; check the path")
+    check_is_no_pointer(path)
+    with path.open("rb") as file:
+        data = file.read(most_bytes + 1)
+    if len(data) > most_bytes:
+        raise ConfigError(f"{path} is no {kind} of ours: it is larger than {most_bytes >> 10:,} KiB")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is no {kind}: no UTF-8 text at byte {error.start}") from None
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    return " ".join(str(error).split())[:200]
+
+
+def _check_size(root: Node) -> None:
+    """Raise a ValueError unless a tree of YAML is small, with every alias written out."""
+    import yaml
+
+    sizes: dict[int, int] = {}
+    open_nodes: set[int] = set()
+
+    def size(node: Node, depth: int) -> int:
+        if id(node) in open_nodes:
+            raise ValueError("an alias stands within what it names")
+        if depth > _DEEPEST:
+            raise ValueError(f"it is nested more than {_DEEPEST} deep")
+        if id(node) in sizes:
+            return sizes[id(node)]
+        open_nodes.add(id(node))
+        count = 1
+        if isinstance(node, yaml.ScalarNode):
+            if node.tag != "tag:yaml.org,2002:str" and len(node.value) > _LONGEST_NUMBER:
+                raise ValueError("it holds a number of hundreds of digits")
+        else:
+            pairs = node.value if isinstance(node, yaml.MappingNode) else [(each,) for each in node.value]
+            for inner in (each for pair in pairs for each in pair):
+                count += size(inner, depth + 1)
+                if count > _MOST_ENTRIES:
+                    raise ValueError(
+                        f"with its aliases written out it has more than {_MOST_ENTRIES:,} entries"
+                    )
+        open_nodes.discard(id(node))
+        sizes[id(node)] = count
+        return count
+
+    size(root, 0)
