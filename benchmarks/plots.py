@@ -12,7 +12,8 @@ from typing import Any
 
 from benchmarks.command import run
 from tinyworlds.bench.growth import CONTEXT, FRAME_SIZE
-from tinyworlds.bench.play import OURS, REFERENCE
+from tinyworlds.bench.play import OURS
+from tinyworlds.bench.report import BASELINES
 from tinyworlds.errors import DataError
 
 Curves = Mapping[str, Sequence[tuple[int, float]]]
@@ -61,7 +62,7 @@ def _panels(measured: list[dict[str, Any]]) -> Iterator[tuple[str, str, Curves]]
 
 
 def _by_value(by_value: Mapping[str, Any]) -> dict[str, list[tuple[int, float]]]:
-    curves: dict[str, list[tuple[int, float]]] = {REFERENCE: [], OURS: []}
+    curves: dict[str, list[tuple[int, float]]] = {name: [] for name in (*BASELINES.values(), OURS)}
     for value, times in by_value.items():
         for name, found in times["seconds"].items():
             curves[name].append((int(value), _median(found)))

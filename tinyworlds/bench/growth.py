@@ -6,14 +6,16 @@ The cost by sessions played at once is in `tinyworlds.bench.play`; ``benchmarks.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
+from tinyworlds.bench.competent import COMPETENT, competent
 from tinyworlds.bench.pairing import Pairing, in_units, pair
-from tinyworlds.bench.play import OURS, REFERENCE, playing, synchronizer
-from tinyworlds.bench.report import Table, ratio_cell
+from tinyworlds.bench.play import OURS, plain_play, playing, synchronizer
+from tinyworlds.bench.report import BASELINES, REFERENCE, Table, ratio_cell
 from tinyworlds.bench.sizes import Size, references, same_weights
 from tinyworlds.bench.worlds import our_world, reference_world
 
@@ -29,7 +31,7 @@ class GrowthFigures:
     Attributes:
         size: what was played otherwise.
         quantity: what grows.
-        by_value: times by its value; the reference is missing where it took too long.
+        by_value: times by its value; a baseline is missing where it took too long.
     """
 
     size: Size
@@ -40,17 +42,23 @@ class GrowthFigures:
         """Return one table: times of a frame, one row a value of what grows."""
         rows = []
         for value, times in self.by_value.items():
-            both = REFERENCE in times.seconds
-            theirs = in_units(times.timing(REFERENCE).median) if both else "too long"
-            ratio = ratio_cell(times, REFERENCE, OURS) if both else ""
-            rows.append((str(value), theirs, in_units(times.timing(OURS).median), ratio))
-        columns = (self.quantity, REFERENCE, OURS, "times faster")
+            timed = [name for name in (*BASELINES.values(), OURS) if name in times.seconds]
+            taken = {name: in_units(times.timing(name).median) for name in timed}
+            ratios = {name: ratio_cell(times, name, OURS) for name in timed}
+            rows.append(
+                (
+                    str(value),
+                    *(taken.get(name, "too long") for name in (*BASELINES.values(), OURS)),
+                    *(ratios.get(name, "") for name in BASELINES.values()),
+                )
+            )
+        columns = (self.quantity, *BASELINES.values(), OURS, *BASELINES)
         return [Table(f"A frame by {self.quantity}, {self.size.name}", columns, tuple(rows))]
 
     def to_dict(self) -> dict[str, Any]:
         """Seconds a frame by value."""
         found = {
-            str(value): times.to_dict(against=REFERENCE if REFERENCE in times.seconds else None)
+            str(value): times.to_dict(against=[name for name in BASELINES.values() if name in times.seconds])
             for value, times in self.by_value.items()
         }
         return {"size": self.size.name, "quantity": self.quantity, "by_value": found}
@@ -75,14 +83,17 @@ def measure_frame_sizes(
 def _measure(
     sizes: Mapping[int, Size], device: torch.device, rounds: int, seconds: float
 ) -> dict[int, Pairing]:
-    by_value, patient = {}, True
+    by_value, patient_with = {}, set(BASELINES.values())
     for value, size in sizes.items():
         theirs = {stage: network.to(device) for stage, network in references(size, lively=True).items()}
-        world = our_world(same_weights(size, theirs), size, device)
-        contestants = {OURS: playing(world, size)}
-        if patient:
-            contestants[REFERENCE] = playing(reference_world(theirs, size), size)
-        times = pair(contestants, rounds, seconds, warmup=1, synchronize=synchronizer(device))
-        patient = patient and times.timing(REFERENCE).median < _PATIENCE_S
+        with ExitStack() as processes:
+            contestants = {OURS: playing(our_world(same_weights(size, theirs), size, device), size)}
+            if REFERENCE in patient_with:
+                contestants[REFERENCE] = playing(reference_world(theirs, size), size)
+            if COMPETENT in patient_with:
+                plain = competent(plain_play, size, str(device))
+                contestants[COMPETENT] = processes.enter_context(plain)
+            times = pair(contestants, rounds, seconds, warmup=1, synchronize=synchronizer(device))
+        patient_with = {name for name in patient_with if times.timing(name).median < _PATIENCE_S}
         by_value[value] = times
     return by_value

@@ -10,7 +10,7 @@ Every round runs each contestant once, in the order given: A B C, A B C, ...
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -54,13 +54,14 @@ class Pairing:
         """Seconds of `slow` over seconds of `fast`, round by round: above 1 where `fast` is faster."""
         return Ratio(*_spread(np.array(self.seconds[slow]) / np.array(self.seconds[fast])))
 
-    def to_dict(self, against: str | None = None) -> dict[str, Any]:
-        """Numbers for a JSON file; with `against`, also how many times faster than that each one is."""
+    def to_dict(self, against: Sequence[str] = ()) -> dict[str, Any]:
+        """Numbers for a JSON file; also how many times faster than those `against` each one is."""
         timings = {name: asdict(self.timing(name)) for name in self.seconds}
         report: dict[str, Any] = {"rounds": self.rounds, "seconds": timings}
-        if against is not None:
-            report["against"] = against
-            report["speedup"] = {name: asdict(self.ratio(against, name)) for name in self.seconds}
+        if against:
+            report["speedup"] = {
+                slow: {name: asdict(self.ratio(slow, name)) for name in self.seconds} for slow in against
+            }
         return report
 
 

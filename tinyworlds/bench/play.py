@@ -1,7 +1,8 @@
 """What a frame of play costs: `World.step` against the plain reference, with the same weights, in turn.
 
 Before anything is timed, worlds that go on from codes must decode the codes that the reference decodes at
-temperature 0. The reference that is timed goes on from pixels, as the original plays.
+temperature 0. The references that are timed go on from pixels, as the original plays: once as it is written,
+once with what everybody would switch on today (`tinyworlds.bench.competent`).
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from tinyworlds.bench.competent import COMPETENT, competent
 from tinyworlds.bench.pairing import Pairing, pair
-from tinyworlds.bench.reference import ReferenceWorld
-from tinyworlds.bench.report import Table, in_digits, ratio_cell, time_cells
-from tinyworlds.bench.sizes import Size, references, same_weights, v2_networks
+from tinyworlds.bench.reference import ReferenceWorld, use_sdpa
+from tinyworlds.bench.report import BASELINES, REFERENCE, Table, in_digits, ratio_cells, time_cells
+from tinyworlds.bench.sizes import Networks, Size, references, same_weights, v2_networks
 from tinyworlds.bench.worlds import (
     CodeMatch,
     actions_of,
@@ -31,7 +33,6 @@ from tinyworlds.bench.worlds import (
 from tinyworlds.nn.transformer import runs_natively
 from tinyworlds.world.core import WorldCore
 
-REFERENCE = "reference"
 OURS = "ours"
 
 
@@ -56,18 +57,15 @@ class StepFigures:
         rows = []
         for name in self.times.seconds:
             fps = in_digits(1 / self.times.timing(name).median)
-            faster = ratio_cell(self.times, REFERENCE, name)
             codes = str(self.matches.get(name, ""))
-            rows.append((name, *time_cells(self.times, name), fps, faster, codes))
+            rows.append((name, *time_cells(self.times, name), fps, *ratio_cells(self.times, name), codes))
         size, known = self.size, max(match.num_codes for match in self.matches.values())
         title = (
             f"World.step, {size.name}: {size.frame_size} px, patch {size.patch_size}, context "
             f"{size.play_context}, {size.num_steps} decoding steps ({self.times.rounds} rounds in turn)"
         )
-        columns = ("", "a frame", "10-90 %", "frames/s", "times faster", "codes at temperature 0")
-        told = (
-            f"the reference goes on from pixels; codes are compared where it does not: {known} different ones"
-        )
+        columns = ("", "a frame", "10-90 %", "frames/s", *BASELINES, "codes at temperature 0")
+        told = f"references go on from pixels; codes are compared where they do not: {known} different ones"
         return [Table(title, columns, tuple(rows), (told, *self.notes))]
 
     def to_dict(self) -> dict[str, Any]:
@@ -77,7 +75,7 @@ class StepFigures:
             "play_context": self.size.play_context,
             "num_steps": self.size.num_steps,
         }
-        times = self.times.to_dict(against=REFERENCE)
+        times = self.times.to_dict(against=[*BASELINES.values()])
         return {"size": self.size.name} | settings | times | {"codes": codes, "notes": list(self.notes)}
 
 
@@ -107,25 +105,38 @@ def measure_step(
 ) -> StepFigures:
     """Compare codes over `num_compared` frames, then time a step of each contestant."""
     theirs = {stage: network.to(device) for stage, network in references(size, lively=True).items()}
+    ours, v2 = same_weights(size, theirs), v2_networks(size)
     truth = reference_codes(theirs, size, num_compared)
-    contestants: dict[str, Callable[[], object]] = {REFERENCE: playing(reference_world(theirs, size), size)}
+    variants = _variants(device, compiled and not _runs_natively(ours, device))
     matches, notes = {}, []
-    ours = same_weights(size, theirs)
-    compiled = compiled and not (device.type == "cpu" and all(map(runs_natively, players(ours))))
-    for name, settings in _variants(device, compiled).items():
-        try:
-            world = our_world(ours, size, device, **settings)
-            matches[name] = compare_codes(world, truth, size)
-            contestants[name] = playing(world, size)
-        except Exception as error:  # compilers fail in many ways; the other figures are still of use
-            if not settings.get("compile"):
-                raise
-            notes.append(f"{name} failed: {type(error).__name__}: {' '.join(str(error).split())[:200]}")
-    v2 = v2_networks(size)
-    contestants["v2"] = playing(our_world(v2, size, device), size)
-    contestants["v2 by default"] = playing(WorldCore(*players(v2), precision="32", device=device), size)
-    times = pair(contestants, rounds, seconds, warmup=1, synchronize=synchronizer(device))
+    with competent(plain_play, size, str(device)) as plain:
+        contestants = {REFERENCE: playing(reference_world(theirs, size), size), COMPETENT: plain}
+        for name, settings in variants.items():
+            try:
+                world = our_world(ours, size, device, **settings)
+                matches[name] = compare_codes(world, truth, size)
+                contestants[name] = playing(world, size)
+            except Exception as error:  # compilers fail in many ways; the other figures are still of use
+                if not settings.get("compile"):
+                    raise
+                notes.append(f"{name} failed: {type(error).__name__}: {' '.join(str(error).split())[:200]}")
+        contestants["v2"] = playing(our_world(v2, size, device), size)
+        contestants["v2 by default"] = playing(WorldCore(*players(v2), precision="32", device=device), size)
+        times = pair(contestants, rounds, seconds, warmup=1, synchronize=synchronizer(device))
     return StepFigures(size, times, matches, (*notes, "v2 has other weights, so other codes; untrained"))
+
+
+def _runs_natively(networks: Networks, device: torch.device) -> bool:
+    """Whether kernels run the passes of play, so that nothing is left to compile."""
+    return device.type == "cpu" and all(map(runs_natively, players(networks)))
+
+
+def plain_play(size: Size, device: str) -> Callable[[], object]:
+    """A call that plays one frame on with the reference and PyTorch's own attention."""
+    networks = {stage: network.to(device) for stage, network in references(size, lively=True).items()}
+    for network in networks.values():
+        use_sdpa(network)
+    return playing(reference_world(networks, size), size)
 
 
 def measure_sessions(

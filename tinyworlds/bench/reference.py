@@ -3,7 +3,7 @@
 Speed is reported as a ratio to this, both timed in turn in one run (`tinyworlds.bench.pairing`), because
 machines are noisy; tests hold the library's numbers against it. Attention is written out, the context runs
 again at each decoding step, every frame is decoded and encoded again, and the frozen stages run at every
-update.
+update. How somebody who knows PyTorch would run the same code is in `tinyworlds.bench.competent`.
 
     tokenizer = build("video_tokenizer", config, state)
     world = ReferenceWorld(tokenizer, build("dynamics", config, state))
@@ -13,6 +13,7 @@ update.
 
 from __future__ import annotations
 
+from tinyworlds.bench.reference_blocks import use_sdpa
 from tinyworlds.bench.reference_networks import (
     NETWORKS,
     ReferenceActions,
@@ -48,4 +49,5 @@ __all__ = [
     "make_optimizer",
     "random_mask",
     "tokenizer_step",
+    "use_sdpa",
 ]

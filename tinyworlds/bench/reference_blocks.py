@@ -73,7 +73,13 @@ class Norm(nn.Module):
 
 
 class Attention(nn.Module):
-    """softmax(q k^T / sqrt(d)) v over the middle dimension of [N, length, E], several heads."""
+    """softmax(q k^T / sqrt(d)) v over the middle dimension of [N, length, E], several heads.
+
+    Attributes:
+        fused: whether PyTorch does it in one call; written out otherwise. See `use_sdpa`.
+    """
+
+    fused = False
 
     def __init__(self, dim: int, num_heads: int, cond_dim: int) -> None:
         super().__init__()
@@ -86,13 +92,23 @@ class Attention(nn.Module):
         return x.reshape(*x.shape[:2], self.num_heads, self.head_dim).permute(0, 2, 1, 3)
 
     def attend(self, x: Tensor, hidden: Tensor | None = None) -> Tensor:
-        """`hidden`, bool [length, length], is true where a row must not look."""
+        """`hidden`, bool [length, length], is true where a row must not look: at what comes after it."""
         q, k, v = self.heads(self.q_proj(x)), self.heads(self.k_proj(x)), self.heads(self.v_proj(x))
+        if self.fused:
+            mixed = F.scaled_dot_product_attention(q, k, v, is_causal=hidden is not None)
+            return self.out_proj(mixed.permute(0, 2, 1, 3).reshape(x.shape))
         scores = torch.matmul(q, k.transpose(-2, -1)) / self.head_dim**0.5
         if hidden is not None:
             scores = scores.masked_fill(hidden, float("-inf"))
         mixed = torch.matmul(torch.softmax(scores, dim=-1), v)  # [N, heads, length, d]
         return self.out_proj(mixed.permute(0, 2, 1, 3).reshape(x.shape))
+
+
+def use_sdpa(network: nn.Module) -> None:
+    """Compute all attention of a network by PyTorch's own function."""
+    for module in network.modules():
+        if isinstance(module, Attention):
+            module.fused = True
 
 
 class SpatialAttention(Attention):

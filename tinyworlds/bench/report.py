@@ -8,8 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from tinyworlds.bench.competent import COMPETENT
 from tinyworlds.bench.pairing import Pairing, in_units
 from tinyworlds.system.cores import num_cores
+
+REFERENCE = "reference"
+BASELINES = {"times reference": REFERENCE, "times SDPA, memory kept": COMPETENT}
+"""Columns of ratios and the contestant that each is against; what is claimed is the last."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,11 @@ def ratio_cell(times: Pairing, against: str, name: str) -> str:
         return "1"
     ratio = times.ratio(against, name)
     return f"{in_digits(ratio.median)} ({in_digits(ratio.low)} - {in_digits(ratio.high)})"
+
+
+def ratio_cells(times: Pairing, name: str) -> tuple[str, ...]:
+    """How many times faster a contestant is than each of the `BASELINES`."""
+    return tuple(ratio_cell(times, baseline, name) for baseline in BASELINES.values())
 
 
 def in_digits(value: float) -> str:

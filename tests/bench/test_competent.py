@@ -1,0 +1,81 @@
+"""The competent baseline computes what the reference computes, and has the settings that it is named for."""
+
+import copy
+import os
+import platform
+
+import pytest
+import torch
+
+from tinyworlds.bench import reference
+from tinyworlds.bench.competent import competent
+from tinyworlds.bench.play import plain_play
+from tinyworlds.bench.sizes import clips, find_size, references
+from tinyworlds.bench.training import plain_update, reference_step
+from tinyworlds.bench.worlds import actions_of, reference_world, start
+from tinyworlds.errors import StorageError
+from tinyworlds.models.registry import STAGES
+
+TINY = find_size("tiny")
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_sdpa_trains_as_the_reference_does(stage):
+    networks, frames = references(TINY), clips(TINY, batch=2)
+    written_out = reference_step(stage, copy.deepcopy(networks), frames)
+    in_one_call = plain_update(stage, TINY, 2, "cpu")
+    for _ in range(3):
+        torch.manual_seed(0)  # dynamics hide tokens at random
+        expected = written_out()
+        torch.manual_seed(0)
+        torch.testing.assert_close(in_one_call(), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_sdpa_plays_as_the_reference_does():
+    networks = references(TINY, lively=True)
+    world = reference_world(networks, TINY)
+    world.reset(*start(TINY))
+    expected = [world.step(action) for action in actions_of(TINY, 3)]
+    step = plain_play(TINY, "cpu")
+    for frame in expected:
+        assert abs(step().astype(int) - frame.astype(int)).max() <= 1
+
+
+def test_only_attention_changes():
+    network = references(TINY)["dynamics"]
+    reference.use_sdpa(network)
+    assert sum(getattr(module, "fused", False) for module in network.modules()) == 2 * 2  # blocks, ways
+
+
+def fresh_pages():
+    """Returns what fails where memory is taken from the system anew, after the first time."""
+
+    import resource
+
+    def run():
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        torch.ones(16_000_000)
+        faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+        assert len(faults) < 3 or faults[-1] < 1_000, faults  # of 15,625 pages
+
+    faults = []
+    return run
+
+
+def ends_by_itself():
+    return lambda: os._exit(1)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the settings are the GNU C library's")
+def test_memory_is_kept():
+    run = fresh_pages()
+    with pytest.raises(AssertionError):  # here it is not
+        [run() for _ in range(4)]
+    with competent(fresh_pages) as kept:
+        [kept() for _ in range(4)]
+    assert "MALLOC_MMAP_MAX_" not in os.environ
+
+
+def test_a_baseline_that_dies_is_one_line():
+    with competent(ends_by_itself) as run, pytest.raises(StorageError, match="ended by itself"):
+        run()
