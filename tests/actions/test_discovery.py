@@ -63,6 +63,32 @@ def test_true_actions_name_latent_ones_and_their_keys():
     assert table[3, 0] == (latent == 0).sum()
 
 
+def test_a_true_action_that_no_latent_one_carries_gets_no_key():
+    random = np.random.default_rng(0)
+    true = random.choice(4, (80, 4), p=(0.4, 0.2, 0.2, 0.2))
+    latent = np.array([1, 3, 2, 0])[true]
+    latent[true == 3] = random.choice([0, 1], (true == 3).sum(), p=(0.2, 0.8))  # a jump is mostly as a noop
+    latent[true == 0] = random.choice([0, 1], (true == 0).sum(), p=(0.2, 0.8))
+    found = discover(world(), gameplay(latent, true))
+    assert found.origin == "true actions"
+    assert found.proposal.key_map == {"left": 3, "right": 2}
+    assert found.proposal.true_actions == {"noop": 1, "left": 3, "right": 2, "jump": None}
+    assert "jump" not in found.proposal.names
+
+
+def test_where_no_key_is_earned_the_flow_decides_and_space_is_not_the_noop():
+    true = np.random.default_rng(0).choice(4, (80, 4), p=(0.7, 0.1, 0.1, 0.1))
+    drawn = ScriptedWorld(script.IDLE, script.IDLE, script.RIGHT, script.LEFT, num_starts=4)
+    drawn.latent_actions = Knowing()
+    latent = np.where(true == 0, 1, np.random.default_rng(1).choice([0, 2, 3], true.shape))
+    found = discover(drawn, gameplay(latent, true))
+    assert found.origin == "optical flow"
+    assert found.proposal.true_actions == {"noop": 1, "left": None, "right": None, "jump": None}
+    assert found.proposal.idle == 1
+    assert found.proposal.key_map == {"left": 3, "right": 2}
+    assert discover(drawn, gameplay(latent, true), "truth").proposal.key_map == {}
+
+
 def test_the_flow_decides_where_it_is_asked_or_nothing_is_known():
     latent = np.random.default_rng(0).integers(0, 4, (80, 4))
     keys = {"left": 3, "right": 2, "up": 0}

@@ -73,7 +73,8 @@ def test_json_for_programs(world, tiny_h5, capsys):
     assert main(["actions", str(world), "--json", "--data", str(tiny_h5), "--sheet", "none"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert [report["action"] for report in found["actions"]] == [0, 1, 2, 3]
-    assert found["proposed"]["from"] == "true actions"
+    assert found["proposed"]["from"] == "optical flow"  # an untrained world earns no names
+    assert found["proposed"]["true_actions"] == dict.fromkeys(["noop", "left", "right", "up"])
     assert sum(report["share"] for report in found["actions"]) == pytest.approx(1, abs=0.001)
     assert np.shape(found["true_against_latent"]) == (4, 4)
     assert found["true_names"] == ["noop", "left", "right", "up"]

@@ -372,3 +372,22 @@ def test_what_the_kernel_runs_is_not_compiled():
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=DeprecationWarning)  # the compiler's own
         assert world.compile()
+
+
+def test_a_world_knows_which_true_actions_its_own_carry(tmp_path):
+    world = tiny_world()
+    carried = {"noop": 0, "left": 1, "attack": None}
+    world.info = WorldInfo(action_names=("noop", "left", "attack"), true_actions=carried)
+    info = load_world(save_world(tmp_path / "a.world", world)).info
+    assert (info.true_actions, info.not_found) == (carried, ("attack",))
+    assert [info.sent_for(name) for name in ("noop", "left", "attack", "jump")] == [0, 1, None, None]
+    older = WorldInfo(action_names=("noop", "left"))  # names, but nothing was noted
+    assert (older.sent_for("left"), older.sent_for("attack"), older.not_found) == (1, None, ())
+
+
+@pytest.mark.parametrize("carried", [{"left": 99}, {"left": -1}, {"left": "one"}, {"left": [1]}, ["left"], 3])
+def test_true_actions_that_no_world_has_are_refused(tmp_path, carried):
+    path = save_world(tmp_path / "a.world", tiny_world())
+    change(path, true_actions=carried)
+    with pytest.raises(CheckpointError, match=r"a\.world"):
+        load_world(path)

@@ -14,7 +14,7 @@ from tinyworlds.actions.effect_names import effect_names, twins
 from tinyworlds.actions.effects import Effect, measure_effects
 from tinyworlds.actions.naming import Naming, name_actions
 from tinyworlds.actions.occurrence import Occurrence, count_in_gameplay, count_in_start_clips
-from tinyworlds.actions.proposal import propose, with_effects
+from tinyworlds.actions.proposal import beside_truth, propose, with_effects
 from tinyworlds.errors import DataError
 from tinyworlds.metrics.usage import table_nmi
 from tinyworlds.world.keys import known_keys
@@ -127,10 +127,13 @@ def discover(
     does = effect_names(effects)
     shares = None if occurrence is None else occurrence.shares.tolist()
     origin = _origin(world, gameplay, named_by)
+    known = Naming() if origin == "optical flow" else _known_naming(world, gameplay, origin)
+    if known.guessed and named_by != "truth":
+        origin = "optical flow"  # the true actions are known, but no key was earned by them
     if origin == "optical flow":
-        proposal = propose(effects, calmest, shares, dead)
+        proposal = beside_truth(propose(effects, calmest, shares, dead), known)
     else:
-        proposal = with_effects(_known_naming(world, gameplay, origin), effects)
+        proposal = with_effects(known, effects)
     return Discovery(
         actions=_reports(effects, does, proposal, shares, dead, twins(dreams, does)),
         proposal=proposal,
@@ -233,6 +236,7 @@ def as_json(found: Discovery) -> dict[str, Any]:
             "key_map": found.proposal.key_map,
             "action_names": list(found.proposal.names),
             "idle_action": found.proposal.idle,
+            "true_actions": found.proposal.true_actions,
         },
         "calmest": found.calmest,
         "num_starts": found.num_starts,

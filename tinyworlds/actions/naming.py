@@ -27,6 +27,7 @@ class Naming:
         key_map: key name to action id of the world.
         names: one per action id; empty if nothing is known.
         idle: the action to take while no key is pressed.
+        true_actions: the action that carries each true one, by name; None where nothing was found for it.
         guessed: whether the keys are only the game's own, since nothing tells what the actions do.
     """
 
@@ -34,6 +35,7 @@ class Naming:
     names: tuple[str, ...] = ()
     idle: int = 0
     guessed: bool = False
+    true_actions: dict[str, int | None] = field(default_factory=dict)
 
 
 def name_actions(
@@ -41,9 +43,10 @@ def name_actions(
 ) -> Naming:
     """Find out what the actions of a world mean.
 
-    With latent actions and gameplay that holds the true ones, the two are matched. Without, the game's own
-    key map is taken as a guess (`tinyworlds.actions.proposal` replaces it by what dreams show), and the idle
-    action is what the model infers where nothing moves.
+    With latent actions and gameplay that holds the true ones, the two are matched; a true action that no
+    latent one carries gets no key. Without, the game's own key map is taken as a guess, and the idle action
+    is what the model infers where nothing moves. `tinyworlds.actions.proposal` replaces guessed keys, and
+    none at all, by what dreams show.
 
     Args:
         game: name of the title; any other word is a game without a spec.
@@ -99,13 +102,15 @@ def _matched(
     assert gameplay.samples is not None
     assert gameplay.sample_actions is not None
     latent = infer_actions(model, gameplay.samples)  # [m, T-1]
-    true = gameplay.sample_actions[:, :-1]
-    known = true >= 0
-    match = match_actions(true[known], latent[known], names, model.num_actions)
-    idle = idle_from_names(names)
-    if idle is None or idle not in match.latent_of_true:
-        return Naming(through_match(keys, match), match.names, _still_action(model, gameplay.clips))
-    return Naming(through_match(keys, match), match.names, match.latent_of_true[idle])
+    match = match_actions(gameplay.sample_actions[:, :-1], latent, names, model.num_actions)
+    found, idle = match.latent_of_true, idle_from_names(names)
+    return Naming(
+        through_match(keys, match),
+        match.names,
+        found[idle] if idle in found else _still_action(model, gameplay.clips),
+        guessed=not found.keys() - {idle},
+        true_actions={name: found.get(true) for true, name in enumerate(names)},
+    )
 
 
 @torch.inference_mode()

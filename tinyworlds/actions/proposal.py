@@ -75,7 +75,7 @@ def has_directions(key_map: Mapping[str, int]) -> bool:
 
 
 def measured_naming(world: WorldCore, naming: Naming) -> Naming:
-    """Replace a game's guess at its keys by what the actions of a fresh world do in its dreams.
+    """Replace guessed keys, or none, by what the actions of a fresh world do in its dreams.
 
     Args:
         world: with clips to start from.
@@ -86,7 +86,19 @@ def measured_naming(world: WorldCore, naming: Naming) -> Naming:
     count = max(4, _EXPORT_FRAMES // (world.num_actions * _EXPORT_STEPS))
     dreams = hold_each_action(world, world.start_clips.spread(count), _EXPORT_STEPS)
     found = propose(*measure_effects(dreams))
-    return found if has_directions(found.key_map) else naming
+    return beside_truth(found, naming) if has_directions(found.key_map) else naming
+
+
+def beside_truth(found: Naming, naming: Naming) -> Naming:
+    """Keep what the true actions told of a world of whose keys they earned none, beside what dreams show.
+
+    A key that shows nothing is no guess at what may fire then: the true actions say that nothing was found.
+    """
+    if not naming.true_actions:
+        return found
+    shown = [i for i, name in enumerate(found.names) if i != naming.idle and not name.startswith(NOTHING)]
+    keys = {key: action for key, action in found.key_map.items() if action in shown}
+    return dataclasses.replace(found, key_map=keys, idle=naming.idle, true_actions=naming.true_actions)
 
 
 def with_effects(naming: Naming, effects: Sequence[Effect]) -> Naming:

@@ -113,9 +113,10 @@ def _find_out(path: Path, args: argparse.Namespace) -> int:
         found = discover(world, gameplay, args.by, advance)
     proposal = found.proposal
     keys = changed_keys(
-        Keys(proposal.key_map, proposal.names, proposal.idle), args.bind, args.name, args.idle
-    )
-    found = found.with_proposal(Naming(keys.key_map, keys.names, keys.idle))
+        Keys(proposal.key_map, proposal.names, proposal.idle, proposal.true_actions or None),
+        args.bind, args.name, args.idle,
+    )  # fmt: skip
+    found = found.with_proposal(Naming(keys.key_map, keys.names, keys.idle, False, keys.true_actions or {}))
     files = draw(path, args.sheet, world, found) if args.sheet != "none" else []
     if args.write:
         write_keys(path, keys)

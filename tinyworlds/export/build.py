@@ -118,6 +118,7 @@ def build_world(
         action_names=naming.names,
         idle_action=naming.idle,
         actions=actions,
+        true_actions=naming.true_actions,
         metrics=dict(metrics or {}),
         provenance={
             **_provenance(stages, gameplay),

@@ -103,7 +103,7 @@ def load_world(
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from None
     try:
-        stored, info = _play_settings(header), _info(header)
+        stored, info = _play_settings(header), _info(header, max(networks.dynamics.num_actions, 1))
         clips = _start_clips(tensors, networks.dynamics.num_actions)
         return world_class(*networks, info=info, start_clips=clips, device=device, **{**stored, **settings})
     except DataError as error:
@@ -136,11 +136,17 @@ def _start_clips(tensors: dict[str, torch.Tensor], num_actions: int) -> StartCli
     return clips
 
 
-def _info(header: dict[str, Any]) -> WorldInfo:
+def _info(header: dict[str, Any], num_actions: int) -> WorldInfo:
     """What the file says of the world; entries of later versions are ignored."""
     entries = {f.name: header[f.name] for f in dataclasses.fields(WorldInfo) if f.name in header}
     entries["action_names"] = tuple(str(name) for name in entries.get("action_names", ()))
     entries["key_map"] = {str(key): int(action) for key, action in entries.get("key_map", {}).items()}
+    entries["true_actions"] = {
+        str(name): None if action is None else int(action)
+        for name, action in entries.get("true_actions", {}).items()
+    }
+    if not {*entries["true_actions"].values()} <= {None, *range(num_actions)}:
+        raise ValueError(f"true_actions {entries['true_actions']}")
     entries |= {"fps": float(entries.get("fps", WorldInfo.fps)), "game": str(entries.get("game", ""))}
     if not 0 < entries["fps"] < float("inf") or not isinstance(entries.get("idle_action", 0), int):
         raise ValueError(f"fps {entries['fps']}, idle_action {entries.get('idle_action')}")

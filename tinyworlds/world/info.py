@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
@@ -22,6 +23,8 @@ class WorldInfo:
         action_names: one per action id; empty for "action 0", "action 1", ...
         idle_action: the action taken while no key is pressed.
         actions: what the dynamics listens to, see `ActionKind`.
+        true_actions: the action of this world that carries each true one of its recording, by name, in the
+            order of their ids; None where nothing was found for it. Empty where no true ones are known.
         metrics: figures of the last evaluation.
         provenance: where weights and start clips come from.
     """
@@ -32,5 +35,27 @@ class WorldInfo:
     action_names: tuple[str, ...] = ()
     idle_action: int = 0
     actions: ActionKind = "latent"
+    true_actions: dict[str, int | None] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def not_found(self) -> tuple[str, ...]:
+        """True actions that no action of this world carries."""
+        return tuple(name for name, action in self.true_actions.items() if action is None)
+
+    def sent_for(self, true_action: str) -> int | None:
+        """The action that is sent when a player presses the key of a true action; None if there is no such.
+
+        Args:
+            true_action: its name in the recording; ``"action 3"`` where it has none there.
+        """
+        if true_action in self.true_actions:
+            return self.true_actions[true_action]
+        # worlds of earlier versions only have names
+        return self.action_names.index(true_action) if true_action in self.action_names else None
+
+
+def nothing_found(names: Sequence[str]) -> str:
+    """Say for which true actions there is no key; empty if there are none."""
+    return f"nothing found for {', '.join(names)}" if names else ""

@@ -31,15 +31,18 @@ class Keys:
         key_map: key name to action id.
         names: one per action.
         idle: the action taken while no key is pressed.
+        true_actions: the action that carries each true one, see `WorldInfo`; None leaves it as it is.
     """
 
     key_map: dict[str, int]
     names: tuple[str, ...]
     idle: int
+    true_actions: dict[str, int | None] | None = None
 
     def entries(self) -> dict[str, Any]:
         """Return them as they stand in a file."""
-        return {"key_map": self.key_map, "action_names": list(self.names), "idle_action": self.idle}
+        stored = {"key_map": self.key_map, "action_names": list(self.names), "idle_action": self.idle}
+        return stored if self.true_actions is None else {**stored, "true_actions": self.true_actions}
 
     def __str__(self) -> str:
         bound = ", ".join(f"{key} = {action} {self.names[action]}" for key, action in self.key_map.items())
@@ -65,13 +68,15 @@ def changed_keys(
     Raises:
         ConfigError: an entry is malformed, names no key, or no action of this world.
     """
-    names = list(keys.names)
+    names, carried = list(keys.names), dict(keys.true_actions or {})
     for entry in name:
         action, text = _parts(entry, "--name 2=jump")
         if not text:
             raise ConfigError(f"--name {entry} gives an empty name; write for example --name 2=jump")
         names[_action(action, keys.names)] = text
-    changed = replace(keys, names=tuple(names))
+        if text in carried:  # a person knows better than what was counted
+            carried[text] = _action(action, keys.names)
+    changed = replace(keys, names=tuple(names), true_actions=carried or keys.true_actions)
     key_map = dict(keys.key_map)
     for entry in bind:
         key, action = _parts(entry, "--bind left=2")
@@ -129,11 +134,12 @@ def read_keys(path: Path) -> Keys:
         names = (*given, *(f"action {i}" for i in range(len(given), count)))
         keys = {str(key): int(action) for key, action in (header.get("key_map") or {}).items()}
         idle = int(header.get("idle_action") or 0)
+        carried = {str(k): v if v is None else int(v) for k, v in (header.get("true_actions") or {}).items()}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DataError(
             f"{path}: what it says of its actions is damaged ({error!r}): export it again"
         ) from None
-    return Keys(known_keys(keys, count), names, idle if 0 <= idle < count else 0)
+    return Keys(known_keys(keys, count), names, idle if 0 <= idle < count else 0, carried or None)
 
 
 def write_keys(path: Path, keys: Keys) -> None:
