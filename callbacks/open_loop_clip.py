@@ -14,6 +14,7 @@ from tinyworlds.errors import DataError
 from tinyworlds.evaluation.pictures import open_loop_picture, open_loop_video
 from tinyworlds.metrics import frames as metrics
 from tinyworlds.training.trainer_parts import parts_of
+from tinyworlds.world.action_source import told_source
 from tinyworlds.world.rollout import RolloutOptions, RolloutResult, open_loop
 
 log = logging.getLogger(__name__)
@@ -23,7 +24,9 @@ class OpenLoopClip(Callback):
     """Rolls the same validation clips out at each validation: a PNG strip and an H.264 clip.
 
     Three rows or panels: truth, prediction, error. Logs ``val/rollout_psnr`` and ``val/rollout_gain`` (above
-    repeating the last given frame) of the clips shown.
+    repeating the last given frame) of the clips shown, means over frames. The actions are those that are
+    inferred from the frames that are predicted, or the recorded ones; `tinyworlds evaluate` tells what
+    pressed keys give.
 
     Args:
         num_clips: Clips, always the same.
@@ -51,7 +54,9 @@ class OpenLoopClip(Callback):
         }
         pl_module.log_dict(values, rank_zero_only=True, batch_size=1)
         with harmless():
-            self._draw(trainer, result, clips.fps, float(gain.mean()))
+            labels = getattr(pl_module, "actions", None) == "labels"
+            source = told_source(self._options(pl_module).actions, labels)
+            self._draw(trainer, result, clips.fps, f"actions {source}: {float(gain.mean()):+.2f} dB")
 
     def _validation_clips(self, trainer: Trainer, stage: Any) -> Clips | None:
         """The clips, read once; None where the data have none that long."""
@@ -80,11 +85,11 @@ class OpenLoopClip(Callback):
         actions = "none" if stage.actions == "none" else "inferred"
         return RolloutOptions(actions, self.horizon, num_steps=self.num_steps)
 
-    def _draw(self, trainer: Trainer, result: RolloutResult, fps: float, gain: float) -> None:
+    def _draw(self, trainer: Trainer, result: RolloutResult, fps: float, told: str) -> None:
         folder = pictures_folder(trainer)
         step = trainer.global_step
         clips = list(range(len(result.prediction)))
-        title = f"Step {step}: free rollouts; gain over repeating the last given frame: {gain:+.2f} dB"
+        title = f"Step {step}: free rollouts, {told} above repeating the last given frame"
         path = open_loop_picture(folder / f"open_loop_step_{step}.png", result, clips, title)
         publish(trainer, "open_loop", path)
         open_loop_video(folder / f"open_loop_step_{step}.mp4", result, clips, fps)

@@ -17,6 +17,7 @@ from tinyworlds.metrics import frames as metrics
 from tinyworlds.nn.motion import motion_mask
 from tinyworlds.system.files import write_text
 from tinyworlds.training.trainer_parts import parts_of
+from tinyworlds.world.action_source import told_source
 from tinyworlds.world.rollout import RolloutOptions, RolloutResult, join_results
 
 
@@ -65,18 +66,24 @@ class OpenLoopWriter(Callback):
         default = Path(trainer.log_dir or trainer.default_root_dir) / "predict"
         self.folder = Path(self.options.out) if self.options.out else default
         fps = float(getattr(parts_of(trainer).datamodule, "fps", None) or 15.0)
-        figures = write_rollouts(self.folder, result, self.options, fps)
-        print(f"{_summary(figures)}; pictures, clip and metrics.json in {self.folder}")
+        labels = getattr(pl_module, "actions", None) == "labels"
+        figures = write_rollouts(self.folder, result, self.options, fps, labels)
+        source = told_source(self.options.actions, labels)
+        print(f"actions {source}: {_summary(figures)}; pictures, clip and metrics.json in {self.folder}")
 
 
 def write_rollouts(
-    folder: Path, result: RolloutResult, options: RolloutOptions, fps: float
+    folder: Path, result: RolloutResult, options: RolloutOptions, fps: float, labels: bool = False
 ) -> dict[str, Any]:
-    """Write the pictures, the clip and ``metrics.json`` of some rollouts; returns the figures."""
+    """Write the pictures, the clip and ``metrics.json`` of some rollouts; returns the figures.
+
+    `labels`: whether the world was trained on recorded actions, so that none are inferred.
+    """
     clips = list(range(min(options.num_clips, len(result.prediction))))
     figures = rollout_figures(result, options)
+    figures["action_source"] = told_source(options.actions, labels)
     kind = "teacher-forced" if options.teacher_forced else "free"
-    title = f"Actions {options.actions}, {kind}: {_summary(figures)}"
+    title = f"Actions {figures['action_source']}, {kind}: {_summary(figures)}"
     open_loop_picture(folder / "open_loop.png", result, clips, title)
     written = open_loop_video(folder / "open_loop.mp4", result, clips, fps)
     figures["files"] = ["open_loop.png"] + ([written.name] if written is not None else [])
@@ -85,9 +92,13 @@ def write_rollouts(
 
 
 def rollout_figures(result: RolloutResult, options: RolloutOptions) -> dict[str, Any]:
-    """What ``metrics.json`` holds: only generated frames count, never the given ones."""
+    """What ``metrics.json`` holds: only generated frames count, never the given ones.
+
+    PSNR and SSIM are means over frames, errors are in units of [0, 1], and those of what moves are averaged
+    before PSNR is taken.
+    """
     figures: dict[str, Any] = {
-        "schema_version": 1,
+        "schema_version": 2,
         "options": asdict(options),
         "num_clips": len(result.prediction),
         "context_frames": result.context.shape[1],
@@ -106,16 +117,24 @@ def rollout_figures(result: RolloutResult, options: RolloutOptions) -> dict[str,
         "ssim_by_step": metrics.ssim(prediction, truth).mean(0),
         "mse_by_step": error,
     }
-    motion = metrics.estimate(metrics.motion_psnr(prediction, truth, mask)).mean
+    moving, repeated = (
+        metrics.motion_errors(frames, truth, mask).sum(0) for frames in (prediction, result.repeated)
+    )
     return {
         **figures,
         "psnr": _number(by_step["psnr_by_step"].mean()),
         "repeat_psnr": _number(by_step["repeat_psnr_by_step"].mean()),
         "ssim": _number(by_step["ssim_by_step"].mean()),
         "mse": _number(error.mean()),
-        "motion_psnr": _number(motion),
+        "motion_psnr": _moving_psnr(moving),
+        "repeat_motion_psnr": _moving_psnr(repeated),
         **{name: [_number(value) for value in values] for name, values in by_step.items()},
     }
+
+
+def _moving_psnr(summed: Tensor) -> float | None:
+    """PSNR of the mean error of the pixels that move; None where none does."""
+    return _number(metrics.mse_to_psnr(summed[0] / summed[1])) if summed[1] else None
 
 
 def _number(value: Tensor | float) -> float | None:

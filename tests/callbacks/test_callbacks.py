@@ -178,7 +178,7 @@ def held_out(monkeypatch):
     def clips(module, num_frames, num_clips, split):
         assert split == "val"
         frames, actions = walk(num_clips, num_frames)
-        return Clips(input_to_frames(frames), actions, 10.0, "walks")
+        return Clips(input_to_frames(frames), actions, 10.0, "walks", torch.arange(num_clips))
 
     monkeypatch.setattr("callbacks.open_loop_clip.held_out_clips", clips)
 

@@ -1,5 +1,6 @@
 import json
 import math
+import re
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from tinyworlds.data.held_out import Clips, held_out_clips
 from tinyworlds.errors import ConfigError, DataError, VideoError
 from tinyworlds.evaluation.evaluate import evaluate_world
 from tinyworlds.evaluation.pictures import typical
-from tinyworlds.evaluation.report import Bar
+from tinyworlds.evaluation.rows import FIGURES, MOTION_BARS, PREDICTIONS, QUICKSTART_BARS, SOURCES, Bar
 from tinyworlds.evaluation.run import write_report
 from tinyworlds.media.pixels import input_to_frames
 from tinyworlds.metrics.estimate import Estimate
@@ -32,14 +33,16 @@ class Collapsed(FakeActions):
         return torch.zeros_like(super().encode(frames))
 
 
-def fake_world(dynamics=FakeDynamics, actions=FakeActions, source="latent"):
-    info = WorldInfo(game="walk", fps=10.0, actions=source, action_names=NAMES)
+def fake_world(dynamics=FakeDynamics, actions=FakeActions, source="latent", names=NAMES, idle=0):
+    info = WorldInfo(game="walk", fps=10.0, actions=source, action_names=names, idle_action=idle)
     return World(FakeTokenizer(), dynamics(), actions(), info=info)
 
 
-def fake_clips(batch=24, length=11, with_actions=True):
+def fake_clips(batch=12, length=11, with_actions=True, clips_an_episode=2):
     frames, actions = walk(batch, length, seed=3)
-    return Clips(input_to_frames(frames), actions if with_actions else None, 10.0, "walks", NAMES)
+    episodes = torch.arange(batch) // clips_an_episode
+    taken = actions if with_actions else None
+    return Clips(input_to_frames(frames), taken, 10.0, "walks", episodes, NAMES if with_actions else ())
 
 
 def test_a_perfect_world_gets_perfect_figures():
@@ -47,31 +50,95 @@ def test_a_perfect_world_gets_perfect_figures():
     assert report.value("tokenizer_psnr") > 58
     assert report.value("actions_used") == 4
     assert report.value("action_nmi") == pytest.approx(1.0)
-    assert report.value("one_step_psnr") > 58
-    assert report.value("one_step_gain") == pytest.approx(
-        report.value("one_step_psnr") - report.value("one_step_repeat")
-    )
-    assert report.figures["delta_t_psnr"].low > 5
-    assert len(report.horizon_psnr) == 8
-    assert report.horizon_psnr[7] > 58 > 30 > report.repeat_psnr[7]
-    assert report.value("last_step_gain") == pytest.approx(report.horizon_gain[7].mean)
-    assert report.value("rollout_motion_gain") > 20
-    assert report.value("one_step_gain_pooled") > 20
-    assert report.settings["num_clips"] == 24
+    for source in ("inferred", "pressed"):
+        assert report.value(f"one_step_psnr_{source}") > 58
+        assert report.value(f"one_step_gain_pooled_{source}") == pytest.approx(
+            report.value(f"one_step_psnr_{source}") - report.value("one_step_psnr_repeat")
+        )
+        assert report.figures[f"delta_t_psnr_{source}"].low > 5
+        assert report.figures[f"one_step_above_random_{source}"].low > 5
+        assert report.horizon_psnr[source][7] > 58 > 30 > report.repeat_psnr[7]
+        assert report.value(f"last_step_gain_pooled_{source}") == report.horizon_gain[source][7].value
+        assert report.value(f"rollout_motion_gain_{source}") > 20
+    assert report.value("one_step_gain_pooled_random") < 5
+    assert report.headline == "pressed"
+    assert (report.num_clips, report.num_episodes) == (12, 6)
+    assert report.missed(report.listening_bars) == []
+
+
+@pytest.mark.parametrize(
+    ("names", "idle", "works"),
+    [
+        (NAMES, 0, True),
+        (("right", "stay", "down", "left"), 0, False),  # keys that lie
+        (("stay", "right", "left", "action 3"), 0, False),  # no key for down: at play nothing happens
+        (("action 0", "right", "left", "down"), 0, True),  # staying needs no key where it is idle
+    ],
+)
+def test_marks_rest_on_what_a_key_does_not_on_what_the_truth_tells(names, idle, works):
+    report = evaluate_world(fake_world(names=names, idle=idle), fake_clips()).report
+    assert report.value("one_step_psnr_inferred") > 58  # read from the answer: always right
+    assert (report.value("one_step_psnr_pressed") > 58) == works
+    assert report.value("one_step_gain_pooled_inferred") > 20
+    bars = {"one_step_gain_pooled_pressed": Bar(20.0), "last_step_gain_pooled_pressed": Bar(20.0)}
+    assert report.missed(bars) == ([] if works else list(bars))
+    wanted = {name: names.index(name) if name in names else None for name in NAMES}
+    assert report.pressed_as == wanted
+    for name in set(NAMES) - set(names):
+        assert f"{name} = none found, so the idle one" in report.to_markdown()
+
+
+def test_what_is_pressed_is_not_learnt_from_the_clips_that_are_measured():
+    """The same keys whatever the clips are: here all of them go left."""
+    frames, actions = walk(8, 11, seed=3, actions=torch.full((8, 11), 2))
+    clips = Clips(input_to_frames(frames), actions, 10.0, "walks", torch.arange(8), NAMES)
+    report = evaluate_world(fake_world(names=("stay", "left", "right", "down")), clips).report
+    assert report.pressed_as == {"left": 1}
+    assert report.value("one_step_psnr_pressed") < 30
+
+
+@pytest.mark.parametrize("bars", [QUICKSTART_BARS, MOTION_BARS])
+def test_no_mark_rests_on_the_answer(bars):
+    """Each is on a row there is; those on predictions on what was pressed."""
+    rows = {key: key.rpartition("_") for key in bars if key not in FIGURES}
+    assert rows
+    for row, _, source in rows.values():
+        assert row in PREDICTIONS
+        assert source == "pressed"
+
+
+def test_without_true_actions_marks_are_above_random():
+    report = evaluate_world(fake_world(), fake_clips(with_actions=False)).report
+    assert report.headline == "inferred"
+    assert not any(key.endswith("_pressed") for key in report.figures)
+    assert set(report.listening_bars) == {"one_step_above_random_inferred", "last_step_above_random_inferred"}
+    assert report.missed(report.listening_bars) == []
+    deaf = evaluate_world(fake_world(Deaf), fake_clips(with_actions=False)).report
+    assert deaf.missed(deaf.listening_bars) == list(deaf.listening_bars)
 
 
 def test_nmi_counts_only_the_clips_given():
     found = evaluate_world(fake_world(), fake_clips())
     table = torch.tensor(found.report.confusion)
-    assert table.sum().item() == 24 * 10
-    assert table.trace().item() == 24 * 10  # the fake action model finds the true ids
+    assert table.sum().item() == 12 * 10
+    assert table.trace().item() == 12 * 10  # the fake action model finds the true ids
     assert found.report.latent_names() == [f"{name} 100 %" for name in NAMES]
 
 
-def test_a_deaf_world_has_no_delta_t():
+def test_a_deaf_world_is_nothing_above_random():
     report = evaluate_world(fake_world(Deaf), fake_clips()).report
-    assert report.value("delta_t_psnr") == 0
-    assert report.value("one_step_gain") < 1
+    for row in ("delta_t_psnr", "one_step_above_random", "last_step_above_random"):
+        for source in ("inferred", "pressed"):
+            assert report.value(f"{row}_{source}") == 0
+
+
+def test_repeating_the_last_frame_gains_nothing_anywhere():
+    """What stays is the baseline of every gain, also of that of moving pixels."""
+    report = evaluate_world(fake_world(Deaf), fake_clips()).report
+    gains = [key for key in report.figures if "gain" in key]
+    assert len(gains) == 6 * 3
+    for key in gains:
+        assert report.value(key) == pytest.approx(0, abs=1e-3), key
 
 
 def test_collapsed_actions_are_seen():
@@ -82,10 +149,15 @@ def test_collapsed_actions_are_seen():
 
 def test_a_world_on_labels_and_one_without_actions():
     labels = evaluate_world(fake_world(source="labels"), fake_clips()).report
-    assert labels.figures["delta_t_psnr"].low > 5
+    assert labels.figures["delta_t_psnr_pressed"].low > 5
+    assert set(labels.horizon_psnr) == {"pressed", "random"}
     assert "actions_used" not in labels.figures
     none = evaluate_world(fake_world(source="none"), fake_clips()).report
-    assert "delta_t_psnr" not in none.figures
+    assert set(none.horizon_psnr) == {"none"}
+    assert not any("random" in key for key in none.figures)
+    assert none.listening_bars == {}
+    with pytest.raises(DataError, match="walks holds no actions"):
+        evaluate_world(fake_world(source="labels"), fake_clips(with_actions=False))
 
 
 def test_frames_without_labels_are_enough():
@@ -96,11 +168,55 @@ def test_frames_without_labels_are_enough():
     assert math.isnan(report.value("action_nmi"))
 
 
-def test_batches_do_not_matter():
-    whole = evaluate_world(fake_world(), fake_clips(), batch_size=64).report
-    parts = evaluate_world(fake_world(), fake_clips(), batch_size=5).report
-    for key in ("tokenizer_psnr", "one_step_gain", "rollout_psnr", "action_nmi"):
-        assert whole.value(key) == pytest.approx(parts.value(key))
+@pytest.mark.parametrize("names", [NAMES, ("right", "stay", "down", "left")])
+def test_batches_do_not_matter(names):
+    whole = evaluate_world(fake_world(names=names), fake_clips(), batch_size=64).report
+    parts = evaluate_world(fake_world(names=names), fake_clips(), batch_size=5).report
+    assert whole.figures.keys() == parts.figures.keys()
+    for key in whole.figures:
+        assert whole.value(key) == pytest.approx(parts.value(key), rel=1e-5, abs=1e-5), key
+
+
+@pytest.mark.parametrize("clips_an_episode", [1, 4])
+def test_intervals_are_over_episodes(clips_an_episode):
+    report = evaluate_world(fake_world(), fake_clips(clips_an_episode=clips_an_episode)).report
+    assert report.num_episodes == 12 // clips_an_episode
+    counts = {found.count for found in report.figures.values()}
+    assert counts == {0, report.num_episodes}
+    told = f"12 clips of {report.num_episodes} episodes; intervals are 95 %, over episodes."
+    assert told in report.to_markdown()
+
+
+def test_one_episode_gives_no_interval(tmp_path):
+    world, clips = fake_world(), fake_clips(clips_an_episode=12)
+    found = evaluate_world(world, clips)
+    text = found.report.to_markdown(found.report.listening_bars)
+    assert "12 clips of one episode, so that no interval can be given." in text
+    assert "one episode gives no interval" in text
+    assert not re.search(r"\binf\b|\bnan\b", text)
+    write_report(tmp_path, found, world)
+    figure = json.loads((tmp_path / "metrics.json").read_text())["figures"]["tokenizer_psnr"]
+    assert figure["low"] is figure["high"] is None
+
+
+def test_every_row_says_its_statistic_and_has_its_mark_on_it():
+    bars = {"one_step_gain_pooled_pressed": Bar(500.0), "delta_t_psnr_inferred": Bar(1.0)}
+    text = evaluate_world(fake_world(), fake_clips()).report.to_markdown(bars)
+    [columns] = [line for line in text.splitlines() if line.startswith("| prediction |")]
+    names = [cell.strip() for cell in columns.strip("|").split("|")]
+    assert names == ["prediction", "statistic", "repeat", "inferred", "pressed", "random", "asked", "met"]
+    rows = {line.split("|")[1].strip(): line.split("|")[2:] for line in text.splitlines() if line[:2] == "| "}
+    for key, (title, statistic, _) in {**FIGURES, **PREDICTIONS}.items():
+        assert rows[title][0].strip() == statistic, key
+    asked = {title: cells[-3:-1] for title, cells in rows.items() if len(cells) == 8}
+    pooled, delta = PREDICTIONS["one_step_gain_pooled"][0], PREDICTIONS["delta_t_psnr"][0]
+    assert [cell.strip() for cell in asked.pop(pooled)] == ["pressed 500 or more", "**no**"]
+    assert [cell.strip() for cell in asked.pop(delta)] == ["inferred 1 or more", "yes"]
+    del asked["prediction"]
+    assert not any(cell.strip() for cells in asked.values() for cell in cells)
+    for source in ("inferred", "pressed", "random", "repeat"):
+        assert f"- {source}: {SOURCES[source]}" in text
+    assert "read from the frames that are predicted" in text
 
 
 def test_progress_ends_at_one():
@@ -119,8 +235,12 @@ def test_too_few_or_short_clips_are_refused():
 
 def test_report_is_written_with_pictures_and_bars(tmp_path):
     world = fake_world()
-    found = evaluate_world(world, fake_clips(8))
-    bars = {"tokenizer_psnr": Bar(28.0), "action_nmi": Bar(2.0), "delta_t_psnr": Bar(1.0, interval_above=0.0)}
+    found = evaluate_world(world, fake_clips(8, clips_an_episode=2))
+    bars = {
+        "tokenizer_psnr": Bar(28.0),
+        "action_nmi": Bar(2.0),
+        "delta_t_psnr_pressed": Bar(1.0, interval_above=0.0),
+    }
     write_report(tmp_path / "out", found, world, bars)
     assert found.report.missed(bars) == ["action_nmi"]
     written = {path.name for path in (tmp_path / "out").iterdir()}
@@ -129,8 +249,9 @@ def test_report_is_written_with_pictures_and_bars(tmp_path):
         "actions.png", "horizon.png",
     }  # fmt: skip
     content = json.loads((tmp_path / "out" / "metrics.json").read_text())
-    assert content["figures"]["action_nmi"]["mean"] == pytest.approx(1.0)
-    assert content["bars"]["delta_t_psnr"]["met"] is True
+    assert content["figures"]["action_nmi"]["value"] == pytest.approx(1.0)
+    assert content["bars"]["last_step_above_random_pressed"]["met"] is True
+    assert content["bars"]["delta_t_psnr_pressed"]["met"] is True
     text = (tmp_path / "out" / "report.md").read_text()
     assert "![What each action does](action_sheet.png)" in text
     assert "| latent with true actions: normalised mutual information |" in text
@@ -171,6 +292,7 @@ def test_held_out_clips_come_from_the_test_split(tiny_h5):
     assert clips.frames.shape == (4, 6, 16, 16, 3)
     assert clips.actions.shape == (4, 6)
     assert "test split (episode)" in clips.source
+    assert clips.episodes.shape == (4,)
     frames, actions = clips.batch(2, 8)
     assert frames.shape == (2, 6, 3, 16, 16)
     assert frames.min() >= -1

@@ -32,6 +32,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     report = evaluate(**args)
     folder = Path(args["out"]) if args["out"] else default_folder(Path(args["path"]))
-    print(report.to_markdown())
+    print(report.to_markdown(report.listening_bars))
     print(f"Report, plots and clips: {folder / 'report.md'}")
     return 0

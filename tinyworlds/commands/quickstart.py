@@ -6,6 +6,7 @@ export, play. What is done already is not done again, so an interrupted quicksta
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Callable
@@ -137,7 +138,7 @@ def _train(game: str, words: list[str], run: Path, fresh: bool, announce: Callab
 
 
 def _measure(folder: Path, world: Path, game: str, actions: str, announce: Callable[[], None]) -> None:
-    from tinyworlds.evaluation.report import MOTION_BARS, QUICKSTART_BARS
+    from tinyworlds.evaluation.rows import MOTION_BARS, QUICKSTART_BARS
     from tinyworlds.evaluation.run import evaluate
     from tinyworlds.export.build import export_world
 
@@ -146,7 +147,8 @@ def _measure(folder: Path, world: Path, game: str, actions: str, announce: Calla
     if actions != "latent":
         bars = {name: bar for name, bar in bars.items() if not name.startswith("action")}
     report = evaluate(folder, out=folder / "evaluation", num_steps=NUM_STEPS, bars=bars)
-    figures = {name: figure.mean for name, figure in report.figures.items()}
+    figures = {name: one.value for name, one in report.figures.items() if math.isfinite(one.value)}
+    bars = {**report.listening_bars, **bars}
     export_world(folder, world, metrics=figures, num_steps=NUM_STEPS)
     print(report.to_markdown(bars))
     print(f"pictures, clip and report: {folder / 'evaluation' / 'report.md'}")

@@ -70,9 +70,16 @@ class WindowDataset(Dataset):
             return self.__getitems__(number)
         return {name: values[0] for name, values in self.__getitems__([number]).items()}
 
+    def episodes(self, numbers: Sequence[int]) -> np.ndarray:
+        """Return which episode each window lies in, counted over all files, int64 [len(numbers)]."""
+        ends = [file.episode_ends for file in self.files]
+        before = np.cumsum([0, *map(len, ends)])
+        places = [self.index.locate(number) for number in self._dealt(numbers)]
+        found = [before[file] + np.searchsorted(ends[file], start) for file, start in places]
+        return np.array(found, np.int64)
+
     def __getitems__(self, numbers: list[int]) -> Batch:
-        if self._order is not None:
-            numbers = [int(self._order[number]) for number in numbers]
+        numbers = self._dealt(numbers)
         places = [self.index.locate(number) for number in numbers]
         batch = {"index": torch.tensor(numbers, dtype=torch.int64)}
         if self.with_frames:
@@ -82,6 +89,10 @@ class WindowDataset(Dataset):
         if self.codes is not None:
             batch |= self._codes(places)
         return batch
+
+    def _dealt(self, numbers: Sequence[int]) -> list[int]:
+        """Numbers in the index of windows that are asked for by their place in the order."""
+        return [int(number if self._order is None else self._order[number]) for number in numbers]
 
     def _frames(self, places: list[tuple[int, int]]) -> Tensor:
         info = self.files[0].info

@@ -20,6 +20,7 @@ class Clips:
         actions: int64 [N, T], the true action taken at each frame, where the file has them.
         fps: frames per second of game time.
         source: where they come from, in words.
+        episodes: which episode each clip is from, int64 [N]: clips of one are no independent draws.
         action_names: of the true actions; may be empty.
     """
 
@@ -27,6 +28,7 @@ class Clips:
     actions: Tensor | None
     fps: float
     source: str
+    episodes: Tensor
     action_names: tuple[str, ...] = ()
 
     def __len__(self) -> int:
@@ -36,6 +38,13 @@ class Clips:
     def num_frames(self) -> int:
         """Frames of each clip."""
         return self.frames.shape[1]
+
+    @property
+    def true_names(self) -> tuple[str, ...]:
+        """A name for every true action id that occurs; those without are called by their number."""
+        count = 0 if self.actions is None else int(self.actions.max()) + 1
+        names = tuple(map(str, self.action_names))
+        return names + tuple(f"action {i}" for i in range(len(names), count))
 
     def batch(
         self, start: int, count: int, device: torch.device | str = "cpu"
@@ -68,5 +77,6 @@ def held_out_clips(module: Any, num_frames: int, num_clips: int, split: str = "t
         actions=batch.get("actions"),
         fps=float(module.fps),
         source=f"{split} split ({module.split}) of {files}",
+        episodes=torch.from_numpy(dataset.episodes(numbers)),
         action_names=tuple(module.action_names),
     )

@@ -1,18 +1,9 @@
 """Measures a world on held-out clips: ``tinyworlds evaluate zelda.world``.
 
-Everything is counted on frames the world had to make: context frames that were given never count. One value
-a clip goes into each mean, so that the 95 % intervals are over clips.
-:mod:`tinyworlds.evaluation.report` writes the figures down, :mod:`tinyworlds.evaluation.pictures` draws them.
-
-What the figures are:
-
-- one step: PSNR of the predicted next frame against that of repeating the last true frame, per frame, then
-  averaged. "Pooled" averages the squared errors first, so that still frames, which repeating gets right to
-  the last bit, do not outweigh all others.
-- delta-t (Genie, arXiv 2402.15391, section 3): rollouts of t frames from one context, once with the actions
-  inferred from the truth, once with random ones of those in use; the difference of the PSNR of frame t.
-- horizon: PSNR of the 1st, 2nd, ... frame of a free rollout with inferred actions.
-- NMI: normalised (arithmetic mean) mutual information of the latent actions with the true ones of the data.
+Everything is counted on frames the world had to make: context frames that were given never count. What each
+figure is stands in docs/evaluation.md. :mod:`tinyworlds.evaluation.sources` says where actions come from,
+:mod:`tinyworlds.evaluation.likeness` makes figures of errors, :mod:`tinyworlds.evaluation.report` writes them
+down, :mod:`tinyworlds.evaluation.pictures` draws.
 
 Shapes: B batch, N clips, T frames, C channels, H W pixels.
 """
@@ -20,7 +11,7 @@ Shapes: B batch, N clips, T frames, C channels, H W pixels.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -30,17 +21,18 @@ from torch import Tensor
 
 from tinyworlds.data.held_out import Clips
 from tinyworlds.errors import DataError
+from tinyworlds.evaluation.likeness import Likeness, by_frame, likeness_figures
 from tinyworlds.evaluation.report import Report
+from tinyworlds.evaluation.sources import Actions, actions_of
 from tinyworlds.metrics import frames as metrics
 from tinyworlds.metrics import usage
+from tinyworlds.metrics.episodes import averaged, over_episodes, pooled_psnr
 from tinyworlds.metrics.estimate import Estimate
 from tinyworlds.models.maskgit import Sampling
-from tinyworlds.nn.motion import motion_mask, temporal_median
-from tinyworlds.world.action_source import true_actions
+from tinyworlds.nn.motion import motion_mask
 from tinyworlds.world.core import WorldCore
 from tinyworlds.world.rollout import RolloutOptions, RolloutResult, join_results, open_loop
 
-DELTA_T = 4  # as Genie reports it
 ONE_STEP_FRAMES = 3  # places of each clip where the next frame is predicted from true ones
 
 
@@ -51,7 +43,7 @@ class Evaluation:
     report: Report
     clips: Clips
     reconstruction: Tensor  # [N, T', C, H, W] what the tokenizer makes of the clips, clamped
-    rollout: RolloutResult  # free, with the clips' own actions
+    rollout: RolloutResult  # free, with the actions of `report.headline`
 
 
 def evaluate_world(
@@ -72,11 +64,11 @@ def evaluate_world(
         horizon: frames of the free rollouts.
         num_steps: decoding steps a frame; default as the world plays.
         batch_size: clips at a time.
-        seed: of the random actions and of the bootstrap.
+        seed: of the random actions.
         progress: told the share done, 0 to 1.
 
     Raises:
-        DataError: the clips are too few or too short.
+        DataError: the clips are too few or too short, or lack the actions that the world plays by.
     """
     needed = world.context_frames + horizon
     if clips.num_frames < needed or len(clips) < 2:
@@ -86,23 +78,37 @@ def evaluate_world(
         )
     started = time.perf_counter()
     sampling = replace(world.sampling, num_steps=num_steps or world.sampling.num_steps)
-    judge = _Judge(world, horizon, sampling, seed)
+    actions = actions_of(world, clips, batch_size, seed)
+    judge = _Judge(world, actions, horizon, sampling, seed)
     parts = []
     for start in range(0, len(clips), batch_size):
-        parts.append(judge.batch(*clips.batch(start, batch_size, world.device)))
+        frames, _ = clips.batch(start, batch_size, world.device)
+        parts.append(judge.batch(frames, slice(start, start + batch_size)))
         if progress is not None:
             progress(min(start + batch_size, len(clips)) / len(clips))
-    values = {name: torch.cat([part.values[name] for part in parts]) for name in parts[0].values}
-    actions = judge.action_figures(clips, seed)
+    one_step, rollout = ({source: Likeness.join([getattr(part, name)[source] for part in parts])
+                          for source in actions.by_source} for name in ("one_step", "rollout"))  # fmt: skip
+    curves = {source: by_frame(found, clips.episodes) for source, found in rollout.items()}
+    of_actions = _action_figures(world, actions, clips)
+    ssim = {source: torch.cat([part.rollout_ssim[source] for part in parts]) for source in rollout}
+    figures = {
+        **_tokenizer_figures(parts, clips.episodes),
+        "code_perplexity": Estimate.exact(float(judge.codes.compute())),
+        **of_actions.pop("figures"),
+        **likeness_figures(one_step, rollout, clips.episodes),
+        **{f"rollout_ssim_{source}": averaged(values, clips.episodes) for source, values in ssim.items()},
+    }
     report = Report(
-        figures={**_figures(values), **actions.pop("figures")},
-        horizon_psnr=values["rollout"].mean(0).tolist(),
-        repeat_psnr=values["repeat"].mean(0).tolist(),
-        horizon_gain=[metrics.estimate(step) for step in (values["rollout"] - values["repeat"]).unbind(1)],
+        figures=figures,
+        headline=actions.headline,
+        num_clips=len(clips),
+        num_episodes=len(clips.episodes.unique()),
+        repeat_psnr=metrics.mse_to_psnr(rollout[actions.headline].baseline.mean(0)).tolist(),
+        horizon_psnr={source: values for source, (values, _) in curves.items()},
+        horizon_gain={source: gains for source, (_, gains) in curves.items()},
         game=world.game,
         data=clips.source,
         settings={
-            "num_clips": len(clips),
             "context_frames": world.context_frames,
             "horizon": horizon,
             "num_steps": sampling.num_steps,
@@ -114,31 +120,36 @@ def evaluate_world(
             "num_actions": world.num_actions,
         },
         seconds=time.perf_counter() - started,
-        **actions,
+        **of_actions,
+        pressed_as=dict(actions.pressed_as),
     )
     return Evaluation(
         report,
         clips,
         torch.cat([p.reconstruction for p in parts]),
-        join_results([part.rollout for part in parts]),
+        join_results([part.shown for part in parts]),
     )
 
 
 @dataclass(frozen=True)
 class _Part:
-    values: dict[str, Tensor]  # per clip: [B] or [B, horizon]
+    tokenizer: Tensor  # [B, 5] a clip's PSNR, SSIM (means over frames); moving pixels: error, number
     reconstruction: Tensor
-    rollout: RolloutResult
+    one_step: dict[str, Likeness]  # by source of actions
+    rollout: dict[str, Likeness]
+    rollout_ssim: dict[str, Tensor]  # [B] a clip's mean over frames
+    shown: RolloutResult
 
 
 class _Judge:
-    """Runs one world over batches of clips and keeps the counts that need all of them."""
+    """Runs one world over batches of clips, with actions from every source, and counts its codes."""
 
-    def __init__(self, world: WorldCore, horizon: int, sampling: Sampling, seed: int) -> None:
-        self.world, self.horizon = world, horizon
-        self.kind = world.info.actions
+    def __init__(
+        self, world: WorldCore, actions: Actions, horizon: int, sampling: Sampling, seed: int
+    ) -> None:
+        self.world, self.actions, self.horizon = world, actions, horizon
         self.options = RolloutOptions(
-            actions="none" if self.kind == "none" else "inferred",
+            actions="none" if actions.given is None else "inferred",  # that is, those it is handed
             horizon=horizon,
             context_frames=world.context_frames,
             feedback=world.feedback,
@@ -146,79 +157,57 @@ class _Judge:
         )
         self.generator = torch.Generator(world.device).manual_seed(seed)
         self.codes = usage.CodePerplexity(world.tokenizer.num_codes).to(world.device)
-        self.latent: list[Tensor] = []
 
     @torch.no_grad()
-    def batch(self, frames: Tensor, labels: Tensor | None) -> _Part:
-        """Measure clips [B, T, C, H, W] in [-1, 1] with their true actions [B, T], if there are any."""
-        world, context, horizon = self.world, self.world.context_frames, self.horizon
-        between = true_actions(
-            world.latent_actions if self.kind == "latent" else None,
-            frames,
-            labels if self.kind == "labels" else None,
-            world.dynamics.context_frames,
-        )
-        if self.kind == "latent":
-            assert between is not None
-            self.latent.append(between.cpu())
+    def batch(self, frames: Tensor, clips: slice) -> _Part:
+        """Measure the clips of numbers `clips`, whose frames are [B, T, C, H, W] in [-1, 1]."""
+        context, mask = self.world.context_frames, motion_mask(frames)
         rebuilt = self._reconstruct(frames)
-        free = self._rollout(frames, between, self.options)
-        one_step = self._one_step(frames, between, free)  # [B, n, C, H, W]
-        span = slice(context, context + one_step.shape[1])
-        before = frames[:, span.start - 1 : span.stop - 1]  # the true frame before each
-        values = {
-            "tokenizer_psnr": metrics.psnr(rebuilt, frames[:, : rebuilt.shape[1]]).mean(1),
-            "tokenizer_ssim": metrics.ssim(rebuilt, frames[:, : rebuilt.shape[1]]).mean(1),
-            "one_step_psnr": metrics.psnr(one_step, frames[:, span]).mean(1),
-            "one_step_repeat": metrics.psnr(before, frames[:, span]).mean(1),
-            "rollout": metrics.psnr(free.prediction, free.truth),
-            "repeat": metrics.psnr(free.repeated, free.truth),
-            "rollout_ssim": metrics.ssim(free.prediction, free.truth).mean(1),
-            "one_step_errors": _errors(one_step, before, frames[:, span]),
-            "last_step_errors": _errors(free.prediction[:, -1:], free.repeated[:, -1:], free.truth[:, -1:]),
-            **self._motion(frames, rebuilt, one_step, free.prediction),
-        }
-        if between is not None and horizon >= DELTA_T:
-            shorter = replace(self.options, horizon=DELTA_T)
-            random = self._rollout(frames, self._other_actions(between), shorter).prediction[:, -1]
-            truth = free.truth[:, DELTA_T - 1]
-            inferred = free.prediction[:, DELTA_T - 1]
-            values["delta_t_psnr"] = metrics.psnr(inferred, truth) - metrics.psnr(random, truth)
-        values = {name: value.cpu() for name, value in values.items()}
-        return _Part(values, rebuilt.cpu(), free.to("cpu"))
+        whole, moves = frames[:, : rebuilt.shape[1]], mask[:, : rebuilt.shape[1]]
+        kept = [metrics.psnr(rebuilt, whole).mean(1), metrics.ssim(rebuilt, whole).mean(1)]
+        one_step, rollout, likeness, free = {}, {}, {}, {}
+        for source in self.actions.by_source:
+            free[source] = self._rollout(frames, source, clips, 0, self.horizon)
+            predicted = self._one_step(frames, source, clips, free[source])  # [B, n, C, H, W]
+            span = slice(context, context + predicted.shape[1])
+            before = frames[:, span.start - 1 : span.stop - 1]  # the true frame before each
+            one_step[source] = Likeness.of(predicted, before, frames[:, span], mask[:, span])
+            span = slice(context, context + self.horizon)
+            dreamt, held = free[source].prediction, free[source].repeated
+            rollout[source] = Likeness.of(dreamt, held, free[source].truth, mask[:, span])
+            likeness[source] = metrics.ssim(dreamt, free[source].truth).mean(1).cpu()
+        return _Part(
+            torch.cat([torch.stack(kept, dim=1), metrics.motion_errors(rebuilt, whole, moves)], dim=1).cpu(),
+            rebuilt.cpu(),
+            one_step,
+            rollout,
+            likeness,
+            free[self.actions.headline].to("cpu"),
+        )
 
-    def _rollout(self, frames: Tensor, between: Tensor | None, options: RolloutOptions) -> RolloutResult:
+    def _rollout(
+        self, frames: Tensor, source: str, clips: slice, skipped: int, horizon: int
+    ) -> RolloutResult:
+        """Dream on after the context that begins at frame `skipped`, with the actions of one source."""
         world = self.world
+        first = skipped + world.context_frames - 1  # the action that leads to the first predicted frame
+        between = self.actions.leading_to(source, first, clips)
         return open_loop(
             world.tokenizer,
             None,
             world.dynamics,
-            frames,
-            options,
-            between,
+            frames[:, skipped:],
+            replace(self.options, horizon=horizon),
+            None if between is None else between[:, skipped:].to(frames.device),
             generator=self.generator,
             bf16=world.bf16,
         )
 
-    def _other_actions(self, between: Tensor) -> Tensor:
-        """The true actions [B, T-1] with those after the context drawn anew, uniformly from the ones in use.
-
-        An action that never occurs leads to noise, and noise is no proof that the world listens.
-        """
-        used = between.unique()
-        later = between[:, self.world.context_frames - 1 :]
-        drawn = torch.randint(len(used), later.shape, generator=self.generator, device=self.generator.device)
-        return torch.cat([between[:, : self.world.context_frames - 1], used[drawn.to(used.device)]], dim=1)
-
-    def _one_step(self, frames: Tensor, between: Tensor | None, free: RolloutResult) -> Tensor:
-        """Frames predicted from true ones, [B, n, C, H, W]; the first is that of the free rollout."""
-        count = min(ONE_STEP_FRAMES, self.horizon) - 1
-        if not count:
-            return free.prediction[:, :1]
-        later = None if between is None else between[:, 1:]
-        options = replace(self.options, horizon=count, teacher_forced=True)
-        forced = self._rollout(frames[:, 1:], later, options)
-        return torch.cat([free.prediction[:, :1], forced.prediction], dim=1)
+    def _one_step(self, frames: Tensor, source: str, clips: slice, free: RolloutResult) -> Tensor:
+        """Frames predicted each from true ones, [B, n, C, H, W]; the first is that of the free rollout."""
+        places = range(1, min(ONE_STEP_FRAMES, self.horizon))
+        later = [self._rollout(frames, source, clips, place, 1).prediction for place in places]
+        return torch.cat([free.prediction[:, :1], *later], dim=1)
 
     def _reconstruct(self, frames: Tensor) -> Tensor:
         """Through the tokenizer and back; one that looks over time gets windows as long as in training."""
@@ -229,71 +218,37 @@ class _Judge:
         self.codes.update(ids)
         return tokenizer.decode(ids).clamp(-1, 1).reshape_as(whole)  # [B, T', C, H, W]
 
-    def _motion(self, frames: Tensor, rebuilt: Tensor, one_step: Tensor, free: Tensor) -> dict[str, Tensor]:
-        """PSNR of what moves, and how far above the temporal median's; NaN where nothing moves."""
-        mask, still = motion_mask(frames), temporal_median(frames)
-        context = self.world.context_frames
 
-        def gain(prediction: Tensor, start: int) -> tuple[Tensor, Tensor]:
-            span = slice(start, start + prediction.shape[1])
-            truth, moving = frames[:, span], mask[:, span]
-            value = metrics.motion_psnr(prediction, truth, moving)
-            return value, value - metrics.motion_psnr(still.expand_as(truth), truth, moving)
+def _tokenizer_figures(parts: Sequence[_Part], episodes: Tensor) -> dict[str, Estimate]:
+    found = torch.cat([part.tokenizer for part in parts])
+    return {
+        "tokenizer_psnr": averaged(found[:, 0], episodes),
+        "tokenizer_ssim": averaged(found[:, 1], episodes),
+        "tokenizer_motion_psnr": over_episodes(found[:, 2:], episodes, pooled_psnr),
+    }
 
-        values = {}
-        for name, prediction, start in (
-            ("tokenizer", rebuilt, 0),
-            ("one_step", one_step, context),
-            ("rollout", free, context),
-        ):
-            values[f"{name}_motion_psnr"], values[f"{name}_motion_gain"] = gain(prediction, start)
-        return values
 
-    def action_figures(self, clips: Clips, seed: int) -> dict[str, Any]:
-        """What is known of codes and actions once all clips were seen."""
-        figures = {"code_perplexity": _exact(float(self.codes.compute()))}
-        if not self.latent:
-            return {"figures": figures}
-        latent, num_latent = torch.cat(self.latent), self.world.dynamics.num_actions
-        used = usage.ActionUsage(num_latent)
-        used.update(latent)
-        figures["actions_used"] = _exact(float(used.compute()))
-        told: dict[str, Any] = {"figures": figures, "action_shares": used.shares.tolist()}
-        if clips.actions is None:
-            return told
-        true = clips.actions[:, : latent.shape[1]]
-        num_true = max(int(true.max()) + 1, len(clips.action_names))
-        tables = torch.stack(
-            [usage.contingency(a, b, num_latent, num_true) for a, b in zip(latent, true, strict=True)]
-        )
-        figures["action_nmi"] = usage.bootstrap_nmi(tables, seed)
-        told["confusion"] = tables.sum(0).long().tolist()
-        names = [str(name) for name in clips.action_names]
-        told["true_action_names"] = names + [f"action {i}" for i in range(len(names), num_true)]
+def _action_figures(world: WorldCore, actions: Actions, clips: Clips) -> dict[str, Any]:
+    """What latent actions are used, and what they tell of the true ones; arguments of the report."""
+    if world.info.actions != "latent":
+        return {"figures": {}}
+    latent, num_latent = actions.by_source["inferred"], world.dynamics.num_actions
+    assert latent is not None
+    used = usage.ActionUsage(num_latent)
+    used.update(latent)
+    figures = {"actions_used": Estimate.exact(float(used.compute()))}
+    told: dict[str, Any] = {"figures": figures, "action_shares": used.shares.tolist()}
+    if clips.actions is None:
         return told
-
-
-def _figures(values: dict[str, Tensor]) -> dict[str, Estimate]:
-    """One figure for each value a clip has; gains are differences within the clip."""
-    gain = values["rollout"] - values["repeat"]
-    one_value_a_clip = {
-        **{name: value for name, value in values.items() if value.ndim == 1},
-        "one_step_gain": values["one_step_psnr"] - values["one_step_repeat"],
-        "rollout_psnr": values["rollout"].mean(1),
-        "rollout_gain": gain.mean(1),
-        "last_step_gain": gain[:, -1],
-    }
-    pooled = {
-        f"{name}_gain_pooled": metrics.pooled_gain(*values[f"{name}_errors"].unbind(1))
-        for name in ("one_step", "last_step")
-    }
-    return {**{name: metrics.estimate(value) for name, value in one_value_a_clip.items()}, **pooled}
-
-
-def _errors(prediction: Tensor, baseline: Tensor, truth: Tensor) -> Tensor:
-    """Squared errors of a prediction and of a baseline [B, n, C, H, W], a mean a clip: [B, 2]."""
-    return torch.stack([metrics.mse(prediction, truth).mean(1), metrics.mse(baseline, truth).mean(1)], dim=1)
-
-
-def _exact(value: float) -> Estimate:
-    return Estimate(value, value, value, 0)
+    true = clips.actions[:, : latent.shape[1]]
+    names = clips.true_names
+    tables = torch.stack(
+        [usage.contingency(a, b, num_latent, len(names)) for a, b in zip(latent, true, strict=True)]
+    )
+    found = over_episodes(tables, clips.episodes, usage.table_nmi)
+    if found.has_interval:
+        found = replace(found, low=max(found.low, 0.0), high=min(found.high, 1.0))
+    figures["action_nmi"] = found
+    told["confusion"] = tables.sum(0).long().tolist()
+    told["true_action_names"] = list(names)
+    return told

@@ -143,18 +143,24 @@ def action_sheet(path: Path, world: WorldCore, frames: Tensor, names: list[str],
 
 
 def horizon_plot(path: Path, report: Report) -> Path:
-    """PSNR by frame of the rollout, against repeating the last given frame."""
+    """PSNR by frame of the rollout, for each source of actions, against repeating the last given frame."""
     figure, axes = _figure(6.0, 3.6)
-    steps = range(1, len(report.horizon_psnr) + 1)
-    spread = [gain.half_width for gain in report.horizon_gain]
-    axes.errorbar(steps, report.horizon_psnr, yerr=spread, marker="o", capsize=3, label="prediction")
+    steps = range(1, len(report.repeat_psnr) + 1)
+    for source, values in report.horizon_psnr.items():
+        gains = report.horizon_gain[source]
+        spread = [gain.half_width if gain.has_interval else 0.0 for gain in gains]
+        label = "dreamt" if source == "none" else f"{source} actions"
+        axes.errorbar(steps, values, yerr=spread, marker="o", capsize=3, label=label)
     axes.plot(steps, report.repeat_psnr, marker="s", linestyle="--", label="repeating the last given frame")
     axes.set_xlabel("generated frame")
-    axes.set_ylabel("PSNR, dB")
+    axes.set_ylabel("PSNR of the mean error, dB")
     axes.set_xticks(list(steps))
-    axes.set_title("Free rollout on held-out clips (bars: 95 % of the difference)", fontsize=10)
+    known = (
+        "bars: 95 % of the gain, over episodes" if report.num_episodes > 1 else "one episode: no intervals"
+    )
+    axes.set_title(f"Free rollouts on held-out clips ({known})", fontsize=10)
     axes.grid(alpha=0.3)
-    axes.legend()
+    axes.legend(fontsize=8)
     return _save(path, figure)
 
 

@@ -12,7 +12,8 @@ from tinyworlds.errors import MissingFileError
 
 if TYPE_CHECKING:
     from tinyworlds.evaluation.evaluate import Evaluation
-    from tinyworlds.evaluation.report import Bar, Report
+    from tinyworlds.evaluation.report import Report
+    from tinyworlds.evaluation.rows import Bar
     from tinyworlds.world.core import WorldCore
 
 log = logging.getLogger(__name__)
@@ -53,7 +54,7 @@ def evaluate(
         device: where it runs.
         precision: "32", "bf16" or "auto", as in :class:`tinyworlds.world.core.WorldCore`.
         seed: of random actions.
-        bars: what the figures must reach; the report then says whether they do.
+        bars: what the figures must reach, beside listening to their actions; the report says whether they do.
         data_settings: arguments of H5DataModule, when they are known better than from `path`.
 
     Raises:
@@ -119,8 +120,9 @@ def write_report(
         rebuilt,
         f"Tokenizer on held-out frames: {report.value('tokenizer_psnr'):.1f} dB PSNR",
     )
-    gain = report.value("rollout_gain")
-    title = f"Free rollouts on held-out clips; gain over repeating the last given frame: {gain:+.1f} dB"
+    gain = report.value(f"rollout_gain_pooled_{report.headline}")
+    kind = "free rollouts" if report.headline == "none" else f"free rollouts, {report.headline} actions"
+    title = f"Held-out clips, {kind}: {gain:+.1f} dB above repeating the last given frame"
     draw.open_loop_picture(folder / "open_loop.png", evaluation.rollout, shown[::2], title)
     draw.open_loop_video(folder / "open_loop.mp4", evaluation.rollout, shown, clips.fps)
     draw.action_sheet(folder / "action_sheet.png", world, frames[shown[0]], names)
@@ -128,7 +130,7 @@ def write_report(
     if report.action_shares:
         draw.actions_plot(folder / "actions.png", report)
     written = {name: caption for name, caption in PICTURES.items() if (folder / name).exists()}
-    report.write(folder, bars, written)
+    report.write(folder, {**report.listening_bars, **(bars or {})}, written)
 
 
 def default_folder(path: Path) -> Path:

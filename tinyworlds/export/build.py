@@ -63,10 +63,11 @@ def export_world(
 
 
 def evaluated_figures(run: Path) -> dict[str, float]:
-    """Return the mean figures in the report of ``tinyworlds evaluate`` on a run; {} without one."""
+    """Return the figures in the report of ``tinyworlds evaluate`` on a run; {} without one."""
     try:
         report = json.loads((run / "evaluation" / "metrics.json").read_text(encoding="utf-8"))
-        return {name: float(figure["mean"]) for name, figure in report["figures"].items()}
+        values = {name: figure.get("value", figure.get("mean")) for name, figure in report["figures"].items()}
+        return {name: float(value) for name, value in values.items() if value is not None}
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return {}
 

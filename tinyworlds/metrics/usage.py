@@ -11,8 +11,6 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from tinyworlds.metrics.estimate import Estimate
-
 # An action is used when at least this share of the transitions has it: one in a thousand is noise.
 MIN_SHARE = 0.01
 
@@ -41,17 +39,6 @@ def table_nmi(table: Tensor) -> Tensor:
     mean = (h_rows + h_columns) / 2
     known = (h_rows > 1e-9) & (h_columns > 1e-9)
     return torch.where(known, information / mean.clamp_min(1e-9), torch.zeros_like(mean))
-
-
-def bootstrap_nmi(tables: Tensor, seed: int = 0, rounds: int = 400) -> Estimate:
-    """NMI over all clips, its 95 % interval from redrawing clips; `tables` [N, A, K] count pairs by clip."""
-    value = float(table_nmi(tables.sum(0)))
-    generator = torch.Generator().manual_seed(seed)
-    drawn = torch.randint(len(tables), (rounds, len(tables)), generator=generator)
-    weights = torch.stack([torch.bincount(row, minlength=len(tables)) for row in drawn]).double()
-    spread = float(table_nmi(torch.einsum("rn,nak->rak", weights, tables)).std())
-    # Redrawn tables are a little sparser, hence their NMI a little higher: only their spread is of use.
-    return Estimate(value, max(value - 1.96 * spread, 0.0), min(value + 1.96 * spread, 1.0), len(tables))
 
 
 class CodeCounter(Metric):

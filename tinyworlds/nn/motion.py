@@ -17,13 +17,22 @@ MOTION_THRESHOLD = 0.1
 
 
 def temporal_median(clip: Tensor) -> Tensor:
-    """The still picture of a clip: ``[B, T, C, H, W] -> [B, 1, C, H, W]``, each value's median over time."""
-    return clip.median(dim=1, keepdim=True).values
+    """The still picture of a clip: ``[B, T, C, H, W] -> [B, 1, C, H, W]``, each value's median over time.
+
+    Of an even number of frames it is the mean of the middle two, where `torch.median` takes the lower one.
+    """
+    length = clip.shape[1]
+    middle = clip.sort(dim=1).values[:, (length - 1) // 2 : length // 2 + 1]  # the middle one, or both
+    return middle.mean(dim=1, keepdim=True)
 
 
-def motion_mask(clip: Tensor) -> Tensor:
-    """Which pixels differ from the clip's temporal median: ``[B, T, C, H, W] -> bool [B, T, H, W]``."""
-    return ((clip - temporal_median(clip)).abs() > MOTION_THRESHOLD).any(dim=2)
+def motion_mask(clip: Tensor, still: Tensor | None = None) -> Tensor:
+    """Which pixels differ from the still picture of a clip: ``[B, T, C, H, W] -> bool [B, T, H, W]``.
+
+    `still`, [B, 1, C, H, W], is the temporal median by default.
+    """
+    still = temporal_median(clip) if still is None else still
+    return ((clip - still).abs() > MOTION_THRESHOLD).any(dim=2)
 
 
 def num_shifts(radius: int) -> int:

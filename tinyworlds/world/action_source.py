@@ -34,6 +34,18 @@ def listed_actions(actions: str) -> list[int] | None:
     return ids
 
 
+def told_source(actions: str, labels: bool = False) -> str:
+    """Where the actions of a rollout come from, as a reader of its figures must know it.
+
+    Args:
+        actions: as in :class:`tinyworlds.world.rollout.RolloutOptions`.
+        labels: whether the world was trained on recorded actions, which it then takes instead of inferring.
+    """
+    if actions != "inferred":
+        return actions
+    return "recorded" if labels else "inferred (read from the frames that are predicted)"
+
+
 def ask_action(num_actions: int, step: int, prompt: Prompt = input) -> int:
     """Ask for one action id until a right one comes; a wrong entry asks again and never ends the session."""
     question = f"action for generated frame {step + 1} (0-{num_actions - 1}): "

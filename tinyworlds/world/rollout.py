@@ -30,9 +30,9 @@ class RolloutOptions:
     """What a rollout generates; ``tinyworlds predict`` takes each as an option.
 
     Args:
-        actions: ``inferred`` from the true clip (or its labels, for a world trained on labels), ``random``,
-            ``none`` (unconditioned), ``ask`` (typed, one step at a time), or a list such as ``0,1,1`` whose
-            last entry is held.
+        actions: ``inferred`` from the true clip, that is from the frames that are predicted (or its labels,
+            for a world trained on labels), ``random``, ``none`` (unconditioned), ``ask`` (typed, one step at
+            a time), or a list such as ``0,1,1`` whose last entry is held.
         horizon: Frames to generate after the context.
         context_frames: True frames given before the first generated one; default as the dynamics was trained.
         num_steps: MaskGIT decoding steps for each frame.

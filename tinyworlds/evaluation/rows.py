@@ -1,0 +1,81 @@
+"""What the rows of a report are, and the marks they must reach; docs/evaluation.md explains each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tinyworlds.metrics.estimate import Estimate
+
+MEAN, POOLED, ALL = "mean", "pooled", "all"
+STATISTICS = {
+    MEAN: "one value a frame, averaged",
+    POOLED: "squared errors averaged over all frames, then PSNR taken",
+    ALL: "counted in all clips together",
+}
+
+# key: (what it is, statistic, unit); the order is that of the report
+FIGURES = {
+    "tokenizer_psnr": ("tokenizer: PSNR of the reconstruction", MEAN, "dB"),
+    "tokenizer_ssim": ("tokenizer: SSIM of the reconstruction", MEAN, ""),
+    "tokenizer_motion_psnr": ("tokenizer: PSNR of the pixels that move", POOLED, "dB"),
+    "code_perplexity": ("tokenizer: perplexity of its codes", ALL, ""),
+    "actions_used": ("latent actions used (by 1 % of the transitions or more)", ALL, ""),
+    "action_nmi": ("latent with true actions: normalised mutual information", ALL, ""),
+}
+
+# the same for figures that there is one of for each source of actions: their keys are ``row_source``
+PREDICTIONS = {
+    "one_step_psnr": ("next frame after true ones: PSNR", POOLED, "dB"),
+    "one_step_gain_pooled": ("next frame, above repeating the last true one", POOLED, "dB"),
+    "one_step_gain": ("the same (frames in which little moves rule this mean)", MEAN, "dB"),
+    "one_step_motion_gain": ("the same, only pixels that move", POOLED, "dB"),
+    "one_step_above_random": ("next frame, above that with random actions", POOLED, "dB"),
+    "delta_t_psnr": ("4th frame of a rollout, above that with random actions (delta-t PSNR)", MEAN, "dB"),
+    "rollout_gain_pooled": ("all frames of a rollout, above repeating the last given one", POOLED, "dB"),
+    "rollout_motion_gain": ("the same, only pixels that move", POOLED, "dB"),
+    "rollout_ssim": ("all frames of a rollout: SSIM", MEAN, ""),
+    "last_step_gain_pooled": ("last frame of a rollout, above repeating the last given one", POOLED, "dB"),
+    "last_step_above_random": ("last frame of a rollout, above that with random actions", POOLED, "dB"),
+}
+
+SOURCES = {
+    "repeat": "the last true frame repeated, the baseline.",
+    "inferred": "actions read from the frames that are predicted, which no player has: a bound.",
+    "pressed": "the recorded keys, each as what it does at play.",
+    "random": "actions drawn evenly from those in use.",
+    "none": "the world has no actions.",
+}
+"""Where the actions of predicted frames come from; the columns of the report."""
+
+
+@dataclass(frozen=True)
+class Bar:
+    """What a figure must reach: `at_least`, and its interval wholly above `interval_above` if that is set."""
+
+    at_least: float
+    interval_above: float | None = None
+
+    def met_by(self, estimate: Estimate) -> bool:
+        """Whether the figure reaches it."""
+        sure = self.interval_above is None or estimate.low > self.interval_above
+        return estimate.value >= self.at_least and sure
+
+    def __str__(self) -> str:
+        above = f", interval above {self.interval_above:g}" if self.interval_above is not None else ""
+        return f"{self.at_least:g} or more{above}"
+
+
+QUICKSTART_BARS = {
+    "tokenizer_psnr": Bar(28.0),
+    "actions_used": Bar(3.0),
+    "action_nmi": Bar(0.3),
+    "one_step_gain_pooled_pressed": Bar(
+        1.5
+    ),  # a mean of PSNRs would be ruled by frames in which nothing moves
+    "delta_t_psnr_pressed": Bar(1.0, interval_above=0.0),
+    "last_step_gain_pooled_pressed": Bar(0.0),
+}
+"""What the Doom quickstart must reach on held-out clips, with the keys that were pressed."""
+
+MOTION_BARS = {**QUICKSTART_BARS, "one_step_motion_gain_pressed": Bar(4.0)}
+"""The same for games such as Pong, where what moves is a few pixels."""

@@ -1,0 +1,155 @@
+"""The report of a world as Markdown: each row one statistic, and the mark beside it on the same."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from tinyworlds import __version__
+from tinyworlds.evaluation.rows import FIGURES, PREDICTIONS, SOURCES, STATISTICS, Bar
+from tinyworlds.metrics.estimate import Estimate
+
+if TYPE_CHECKING:
+    from tinyworlds.evaluation.report import Report
+
+
+def markdown(report: Report, bars: Mapping[str, Bar], pictures: Mapping[str, str]) -> str:
+    """The report for people; `pictures` maps file names to captions."""
+    told = ", ".join(f"{key} {value}" for key, value in report.settings.items())
+    lines = [
+        f"# {report.game or 'World'}: figures on held-out clips",
+        "",
+        f"Data: {report.data}. Settings: {told}. Took {report.seconds:.0f} s, tinyworlds {__version__}.",
+        f"{_basis(report)} Context frames that were given never count. Equal frames count as 58.9 dB (8-bit "
+        "rounding).",
+        "",
+        *_figure_table(report, bars),
+        "",
+        *_prediction_table(report, bars),
+        "",
+        *(f"- {statistic}: {meaning}" for statistic, meaning in STATISTICS.items()),
+        *(f"- {source}: {SOURCES[source]}" for source in _sources(report)),
+    ]
+    if report.pressed_as:
+        lines.append(f"- Latent actions of the recorded keys, found on the training part: {_pressed(report)}")
+    lines += ["", *_horizon_table(report)]
+    if report.confusion:
+        lines += ["", *_confusion_table(report)]
+    for name, caption in pictures.items():
+        is_picture = name.endswith(".png")
+        lines += ["", f"![{caption}]({name})" if is_picture else f"[{caption}]({name})"]
+    return "\n".join(lines) + "\n"
+
+
+def _basis(report: Report) -> str:
+    """What intervals rest on."""
+    if report.num_episodes < 2:
+        return f"{report.num_clips} clips of one episode, so that no interval can be given."
+    return f"{report.num_clips} clips of {report.num_episodes} episodes; intervals are 95 %, over episodes."
+
+
+def _sources(report: Report) -> list[str]:
+    return [source for source in SOURCES if source == "repeat" or source in report.horizon_psnr]
+
+
+def _pressed(report: Report) -> str:
+    return ", ".join(
+        f"{name} = {'none found, so the idle one' if latent is None else latent}"
+        for name, latent in report.pressed_as.items()
+    )
+
+
+def _figure_table(report: Report, bars: Mapping[str, Bar]) -> list[str]:
+    rows = [_row("figure", "statistic", "value", "95 % interval", "asked", "met"), "|" + "---|" * 6]
+    for key, (title, statistic, unit) in FIGURES.items():
+        found, bar = report.figures.get(key), bars.get(key)
+        if found or bar:
+            asked = [str(bar), _met(bar, found)] if bar else ["", ""]
+            rows.append(_row(title, statistic, value_cell(found, unit), _interval(found, unit), *asked))
+    return rows
+
+
+def _prediction_table(report: Report, bars: Mapping[str, Bar]) -> list[str]:
+    sources = _sources(report)
+    rows = [_row("prediction", "statistic", *sources, "asked", "met"), "|" + "---|" * (len(sources) + 4)]
+    for row, (title, statistic, unit) in PREDICTIONS.items():
+        found = {source: report.figures.get(f"{row}_{source}") for source in sources}
+        asked = {source: bars[f"{row}_{source}"] for source in SOURCES if f"{row}_{source}" in bars}
+        if any(found.values()) or asked:
+            cells = [_whole_cell(one, unit) if one else "" for one in found.values()]
+            marks = "; ".join(f"{source} {bar}" for source, bar in asked.items())
+            met = "; ".join(_met(bar, found.get(source)) for source, bar in asked.items())
+            rows.append(_row(title, statistic, *cells, marks, met))
+    return rows
+
+
+def _horizon_table(report: Report) -> list[str]:
+    steps = len(report.repeat_psnr)
+    rows = [
+        _row("frame of the rollout (pooled)", *map(str, range(1, steps + 1))),
+        "|" + "---|" * (steps + 1),
+        _row("repeat, dB", *(f"{value:.2f}" for value in report.repeat_psnr)),
+    ]
+    for source, values in report.horizon_psnr.items():
+        rows.append(_row(f"{source}, dB", *(f"{value:.2f}" for value in values)))
+        gains = report.horizon_gain[source]
+        rows.append(_row(f"{source} above repeat, dB", *map(_plus_minus, gains)))
+    return rows
+
+
+def _confusion_table(report: Report) -> list[str]:
+    num_latent = len(report.confusion[0])
+    return [
+        _row("true action \\ latent", *map(str, range(num_latent))),
+        "|" + "---|" * (num_latent + 1),
+        *(
+            _row(name, *map(str, counts))
+            for name, counts in zip(report.true_action_names, report.confusion, strict=True)
+        ),
+    ]
+
+
+def _row(*cells: str) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def value_cell(found: Estimate | None, unit: str) -> str:
+    """A value with its unit, or what to say in its place."""
+    if found is None:
+        return "not measured"
+    if math.isnan(found.value):
+        return "nothing to measure"
+    return f"{found.value:.{_digits(found, unit)}f}{unit and ' '}{unit}"
+
+
+def _interval(found: Estimate | None, unit: str) -> str:
+    if found is None or math.isnan(found.value) or found.low == found.high:
+        return ""
+    if not found.has_interval:
+        return "none (one episode)"
+    digits = _digits(found, unit)
+    return f"{found.low:.{digits}f} to {found.high:.{digits}f}{unit and ' '}{unit}"
+
+
+def _whole_cell(found: Estimate, unit: str) -> str:
+    """Value and interval in one cell."""
+    interval = _interval(found, "") if found.has_interval else ""
+    return value_cell(found, unit) + (f" ({interval})" if interval else "")
+
+
+def _plus_minus(gain: Estimate) -> str:
+    return f"{gain.value:+.2f}" + (f" ± {gain.half_width:.2f}" if gain.has_interval else "")
+
+
+def _digits(found: Estimate, unit: str) -> int:
+    if found.count == 0 and found.value == int(found.value):
+        return 0
+    return 3 if not unit and abs(found.value) <= 1 else 2
+
+
+def _met(bar: Bar, found: Estimate | None) -> str:
+    if found is not None and bar.met_by(found):
+        return "yes"
+    needs = bar.interval_above is not None and found is not None and not found.has_interval
+    return "**no** (one episode gives no interval)" if needs else "**no**"
