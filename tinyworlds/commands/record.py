@@ -32,13 +32,16 @@ def record_command(
     processes: int = 1,
     append: bool = False,
     overwrite: bool = False,
+    env_kwargs: list[str] | None = None,
+    picture: str | None = None,
 ) -> int:
     """Play a game and store what it shows, with the true actions beside the frames.
 
     Interrupted by Ctrl-C or worse, the same command goes on where it stopped.
 
     Args:
-        env_id: any gymnasium id (ALE/Pong-v5, VizdoomBasic-v1, CartPole-v1, module:Env-v0), procgen/coinrun,
+        env_id: any gymnasium id (ALE/Pong-v5, VizdoomBasic-v1, CartPole-v1, module:Env-v0 or
+            my_env.py:Env-v0 in this folder), procgen/coinrun,
             retro/GAME, or a title (pong, doom).
         out: file to write; default: the title's own, or data/NAME_frames.h5.
         frames: frames to store; default: 50000, or as many as the script has.
@@ -56,7 +59,11 @@ def record_command(
         processes: games played at a time.
         append: add to an existing file.
         overwrite: replace an existing file.
+        env_kwargs: settings of the environment's own: level=1 name=easy, or a JSON object.
+        picture: what is recorded: render, observation, or the key of an entry of the observation; default: an
+            observation that is a picture of bytes, else what the game renders, else any picture.
     """
+    from tinyworlds.sources.record.making import read_settings
     from tinyworlds.sources.record.policies import PolicyChoice, script_length
     from tinyworlds.sources.record.record import record
 
@@ -77,6 +84,8 @@ def record_command(
         overwrite=overwrite,
         append=append,
         processes=processes,
+        env_kwargs=read_settings(env_kwargs or []),
+        picture=picture,
     )
     print(
         f"{recording.path}: {recording.num_frames:,} frames at {recording.fps:g} fps, "

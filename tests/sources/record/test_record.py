@@ -16,7 +16,7 @@ from tinyworlds.commands.record import default_file, record_command
 from tinyworlds.data.reader import FrameFile
 from tinyworlds.data.schema import read_info
 from tinyworlds.errors import ConfigError, DataError, MissingExtraError
-from tinyworlds.sources.record.action_table import action_table
+from tinyworlds.sources.record.action_table import action_table, select_actions
 from tinyworlds.sources.record.environments import LiveGame
 from tinyworlds.sources.record.record import fit_picture, record
 
@@ -222,6 +222,7 @@ SPACES = gym.spaces
         (SPACES.MultiDiscrete([2, 3]), 4),
         (SPACES.Box(-1, 1, (2,), np.float32), 5),
         (SPACES.Box(-np.inf, np.inf, (1,), np.float32), 3),
+        (SPACES.Tuple((SPACES.Discrete(3), SPACES.MultiBinary(2))), 5),
         (SPACES.Dict(binary=SPACES.Discrete(3), stick=SPACES.Box(-1, 1, (1,), np.float32)), 5),
     ],
 )
@@ -230,6 +231,12 @@ def test_every_listed_action_is_one_of_the_space(space, count):
     assert len(actions) == count
     assert len({action.name for action in actions}) == count
     assert all(space.contains(action.value) for action in actions)
+
+
+def test_actions_are_chosen_whatever_their_letters():
+    actions = action_table(CountingEnv(SPACES.Dict(Jump=SPACES.Discrete(2), Turn=SPACES.Discrete(3))))
+    chosen = select_actions(actions, ["turn_action_2", "Jump_action_1"])
+    assert [action.value for action in chosen] == [{"Jump": 0, "Turn": 2}, {"Jump": 1, "Turn": 0}]
 
 
 def test_a_space_that_cannot_be_listed():

@@ -7,6 +7,7 @@ plays.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,8 @@ import gymnasium as gym
 import numpy as np
 
 from tinyworlds.errors import ConfigError, did_you_mean
+
+_MOST = 10_000  # actions in a table
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ def action_table(env: gym.Env) -> list[Action]:
     """
     actions = _single_actions(env.action_space)
     names = _given_names(env.unwrapped)
-    if len(names) == len(actions):
+    if len(names) == len(actions) == len(set(names)):
         return [Action(name, action.value) for name, action in zip(names, actions, strict=True)]
     return actions
 
@@ -46,7 +49,7 @@ def select_actions(actions: list[Action], names: Sequence[str] | None) -> list[A
     """
     if names is None:
         return actions
-    by_name = {action.name: action for action in actions}
+    by_name = {action.name.lower(): action for action in actions}
     for name in names:
         if name.lower() not in by_name:
             raise ConfigError(
@@ -58,7 +61,8 @@ def select_actions(actions: list[Action], names: Sequence[str] | None) -> list[A
 def _given_names(env: Any) -> list[str]:
     """Names from ALE (`get_action_meanings`) or ViZDoom (`button_map` over the game's buttons)."""
     if hasattr(env, "get_action_meanings"):
-        return [name.lower() for name in env.get_action_meanings()]
+        with contextlib.suppress(Exception):  # it is the environment's code, and names are not needed
+            return [str(name).lower() for name in env.get_action_meanings()]
     if hasattr(env, "button_map") and getattr(env, "num_delta_buttons", 0) == 0:
         buttons = [button.name.lower() for button in env.game.get_available_buttons()]
         pressed = [[buttons[i] for i in np.flatnonzero(combination)] for combination in env.button_map]
@@ -70,10 +74,29 @@ def _single_actions(space: gym.Space) -> list[Action]:
     """List a space one change at a time; the first entry does nothing."""
     for kind, lister in _LISTERS.items():
         if isinstance(space, kind):
+            if _count(space) > _MOST:
+                raise ConfigError(
+                    f"The actions of {str(space)[:80]} are more than {_MOST:,}; wrap the environment so that "
+                    "it has fewer."
+                )
             return lister(space)
     raise ConfigError(
-        f"Cannot list the actions of {space}; wrap the environment so that its actions are Discrete."
+        f"Cannot list the actions of {str(space)[:80]}; wrap the environment so that its actions are "
+        "Discrete."
     )
+
+
+def _count(space: gym.Space) -> int:
+    """About how many actions a space has, counted before any is made."""
+    if isinstance(space, gym.spaces.Discrete):
+        return int(space.n)
+    if isinstance(space, gym.spaces.MultiDiscrete):
+        return int(np.sum(space.nvec))
+    if isinstance(space, gym.spaces.Dict):
+        return sum(map(_count, space.spaces.values()))
+    if isinstance(space, gym.spaces.Tuple):
+        return sum(map(_count, space.spaces))
+    return 2 * int(np.prod(space.shape or ()))
 
 
 def _discrete(space: gym.spaces.Discrete) -> list[Action]:
@@ -122,10 +145,23 @@ def _dict(space: gym.spaces.Dict) -> list[Action]:
     return actions
 
 
+def _tuple(space: gym.spaces.Tuple) -> list[Action]:
+    parts = [_single_actions(part) for part in space.spaces]
+    rest = [actions[0].value for actions in parts]
+    actions = [Action("noop", tuple(rest))]
+    for i, choices in enumerate(parts):
+        actions += [
+            Action(f"part_{i}_{choice.name}", (*rest[:i], choice.value, *rest[i + 1 :]))
+            for choice in choices[1:]
+        ]
+    return actions
+
+
 _LISTERS: dict[type[gym.Space], Callable[[Any], list[Action]]] = {
     gym.spaces.Discrete: _discrete,
     gym.spaces.MultiBinary: _multi_binary,
     gym.spaces.MultiDiscrete: _multi_discrete,
     gym.spaces.Box: _box,
     gym.spaces.Dict: _dict,
+    gym.spaces.Tuple: _tuple,
 }

@@ -2,30 +2,36 @@
 
 ViZDoom and Atari are known by their ids: their true frame rate, their own frame skip, and settings that keep
 the recorded action the executed one. Procgen and stable-retro are no gymnasium environments, see
-`other_games`. Any other environment is recorded from its picture or its `render`.
+`retro_procgen`. Any other environment is recorded from its picture or its `render`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import importlib
+import math
 import os
 import re
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 
-from tinyworlds.errors import ConfigError, MissingExtraError, did_you_mean
+from tinyworlds.errors import ConfigError, MissingExtraError, TinyWorldsError, did_you_mean
 from tinyworlds.sources.record.action_table import Action, action_table, select_actions
+from tinyworlds.sources.record.camera import RENDER, Camera, has_byte_picture, metadata, render_modes
+from tinyworlds.sources.record.habits import adapt, as_end, as_reward
+from tinyworlds.sources.record.making import make, one_line
 from tinyworlds.sources.record.retro_procgen import ProcgenGame, RetroGame, is_procgen, is_retro
+from tinyworlds.system.user_code import import_named
 
 _ATARI_FPS = 60.0  # the console's rate; the environment's own figure is only a playback hint
 _DOOM_FPS = 35.0  # one tic of the engine
 _RETRO_FPS = 60.0
+_USUAL_FPS = 30.0  # of environments that do not say
 _NATIVE_SKIP = 4
 
 
@@ -38,6 +44,8 @@ class LiveGame:
         frame_skip: game steps per action; None takes 4 for Atari, ViZDoom and consoles, 1 elsewhere.
         actions: names of the actions to use, in this order; None uses all.
         size: pictures smaller than this are of no use; a low resolution is chosen where the game has several.
+        env_kwargs: settings of the environment's own, by name.
+        picture: what is recorded, see `Camera`.
 
     Attributes:
         env_id: the id that was found.
@@ -48,11 +56,18 @@ class LiveGame:
 
     Raises:
         ConfigError: no such environment or action, or it draws no picture.
+        DataError: the environment fails; so may `reset` and `step`.
         MissingExtraError: the game's package is not installed.
     """
 
     def __init__(
-        self, env_id: str, frame_skip: int | None = None, actions: Sequence[str] | None = None, size: int = 64
+        self,
+        env_id: str,
+        frame_skip: int | None = None,
+        actions: Sequence[str] | None = None,
+        size: int = 64,
+        env_kwargs: Mapping[str, Any] | None = None,
+        picture: str | None = None,
     ) -> None:
         if frame_skip is not None and frame_skip < 1:
             raise ConfigError(f"frame_skip is {frame_skip}; it must be at least 1.")
@@ -63,11 +78,14 @@ class LiveGame:
         self._closed = False
         self.observation: Any = None
         self.picture = np.zeros((size, size, 3), np.uint8)
-        self._env = _make(self.env_id, skip, size)
+        made = _make(self.env_id, skip, size, env_kwargs or {}, picture)
         self._scratch = tempfile.TemporaryDirectory(prefix="tinyworlds-", ignore_cleanup_errors=True)
+        self._env = made
         try:
+            self._env = adapt(made, self.env_id)
             self.actions: list[Action] = select_actions(action_table(self._env), actions)
-        except ConfigError:
+            self._camera = Camera(self._env, self.env_id, picture)
+        except TinyWorldsError:
             self.close()
             raise
         self.fps = _frame_rate(self._env, self.env_id) / skip
@@ -75,39 +93,39 @@ class LiveGame:
     def reset(self, seed: int | None = None) -> np.ndarray:
         """Start an episode and return its first picture."""
         # ViZDoom's engine starts now and leaves its settings in the folder it is started from
-        with _working_in(self._scratch.name) if _is_doom(self.env_id) else contextlib.nullcontext():
+        folder = _working_in(self._scratch.name) if _is_doom(self.env_id) else contextlib.nullcontext()
+        with folder, one_line(self.env_id, "reset()"):
             self.observation, _ = self._env.reset(seed=seed)
         self.picture = self._picture(self.observation)
         return self.picture
 
     def step(self, action_id: int) -> tuple[np.ndarray, float, bool]:
         """Play one action; return the picture after it, the reward, and whether the episode is over."""
-        reward = 0.0
+        reward, over = 0.0, False
         for _ in range(self._repeat):
             value = self.actions[action_id].value
-            self.observation, step_reward, terminated, truncated, _ = self._env.step(value)
-            reward += float(step_reward)
-            if terminated or truncated:
+            with one_line(self.env_id, "step()"):
+                self.observation, step_reward, *ends, _ = self._env.step(value)
+            reward += as_reward(step_reward, self.env_id)
+            over = any([as_end(end, self.env_id) for end in ends])
+            if over:
                 break
         self.picture = self._picture(self.observation)
-        return self.picture, reward, bool(terminated or truncated)
+        return self.picture, reward, over
 
     def close(self) -> None:
         """End the game; a second call does nothing."""
         if not self._closed:
             self._closed = True
-            self._env.close()
-            self._scratch.cleanup()
+            try:
+                with one_line(self.env_id, "close()"):
+                    self._env.close()
+            finally:
+                self._scratch.cleanup()
 
     def _picture(self, observation: Any) -> np.ndarray:
-        image: Any = _image_in(observation)
-        if image is None:
-            image = self._env.render()  # an array: all are made with rgb_array
-        if image.ndim == 2:
-            image = image[..., None]
-        if image.shape[-1] == 1:
-            image = np.repeat(image, 3, axis=-1)
-        return image
+        with one_line(self.env_id, "render()"):
+            return self._camera(observation)
 
 
 def find_environment(env_id: str) -> str:
@@ -125,7 +143,7 @@ def find_environment(env_id: str) -> str:
     elif _is_doom(env_id):
         _import_extra("vizdoom.gymnasium_wrapper", "games", env_id)
     elif ":" in env_id:  # gymnasium's own spelling for "import this module first"
-        module, env_id = env_id.split(":", 1)
+        module, _, env_id = env_id.rpartition(":")
         _import_or_explain(module, env_id)
     if env_id in gym.registry:
         return env_id
@@ -135,35 +153,32 @@ def find_environment(env_id: str) -> str:
         return max(versions, key=lambda env: int(env.rsplit("-v", 1)[-1]) if "-v" in env else -1)
     raise ConfigError(
         f"No gymnasium environment is called '{env_id}'.{did_you_mean(env_id, gym.registry)} "
-        "Use MODULE:ENV_ID for one that a package registers on import."
+        "Use MODULE:ENV_ID for one that a package registers on import, FILE.py:ENV_ID for one of your own."
     )
 
 
-def _make(env_id: str, frame_skip: int, size: int) -> gym.Env:
+def _make(
+    env_id: str, frame_skip: int, size: int, settings: Mapping[str, Any], picture: str | None
+) -> gym.Env:
+    if is_procgen(env_id) or is_retro(env_id):
+        if settings:
+            raise ConfigError(f"{env_id} takes no --env_kwargs, but {', '.join(settings)} was given.")
+        return ProcgenGame(env_id) if is_procgen(env_id) else RetroGame(env_id)
     if _is_atari(env_id):
         # by default it repeats the last action at random; the recorded one would not be the executed one
-        return gym.make(env_id, frameskip=frame_skip, repeat_action_probability=0.0, disable_env_checker=True)
+        return make(env_id, {"frameskip": frame_skip, "repeat_action_probability": 0.0, **settings})
     if _is_doom(env_id):
         resolution: dict[str, Any] = {"screen_resolution": "RES_160X120"} if size <= 120 else {}
         quiet = {"sound_enabled": False, "audio_buffer_enabled": False}  # hangs where there is no sound card
-        return gym.make(env_id, frame_skip=frame_skip, disable_env_checker=True, **resolution, **quiet)
-    if is_procgen(env_id):
-        return ProcgenGame(env_id)
-    if is_retro(env_id):
-        return RetroGame(env_id)
-    try:
-        env = gym.make(env_id, disable_env_checker=True)
-        if _has_picture(env.observation_space):
-            return env
+        return make(env_id, {"frame_skip": frame_skip, **resolution, **quiet, **settings})
+    _draw_without_display()
+    env = make(env_id, settings)
+    drawn = picture == RENDER or (picture is None and not has_byte_picture(env))
+    if not drawn or "rgb_array" not in render_modes(env):
+        return env
+    with one_line(env_id, "close()"):
         env.close()
-        if "rgb_array" not in env.metadata.get("render_modes", ()):
-            raise ConfigError(
-                f"{env_id} shows no picture: no image observation and no 'rgb_array' rendering."
-            )
-        _draw_without_display()
-        return gym.make(env_id, render_mode="rgb_array", disable_env_checker=True)
-    except gym.error.DependencyNotInstalled as error:
-        raise MissingExtraError(f"{env_id} needs another package: {error}") from error
+    return make(env_id, settings, drawn=True)
 
 
 def _draw_without_display() -> None:
@@ -189,30 +204,12 @@ def _frame_rate(env: gym.Env, env_id: str) -> float:
         return _DOOM_FPS
     if is_retro(env_id):
         return _RETRO_FPS
-    return float(env.metadata.get("render_fps") or 30.0)
-
-
-def _image_in(observation: Any) -> np.ndarray | None:
-    if isinstance(observation, dict):
-        observation = observation.get("screen", observation.get("image", observation.get("pixels")))
-    if (
-        isinstance(observation, np.ndarray)
-        and observation.dtype == np.uint8
-        and _is_picture(observation.shape)
-    ):
-        return observation
-    return None
-
-
-def _has_picture(space: gym.Space) -> bool:
-    if isinstance(space, gym.spaces.Dict):
-        return any(_has_picture(space[key]) for key in ("screen", "image", "pixels") if key in space.spaces)
-    return isinstance(space, gym.spaces.Box) and space.dtype == np.uint8 and _is_picture(space.shape)
-
-
-def _is_picture(shape: tuple[int, ...]) -> bool:
-    large = len(shape) in (2, 3) and min(shape[:2]) >= 16  # smaller ones are grids of cell codes
-    return large and (len(shape) == 2 or shape[2] in (1, 3))
+    told = metadata(env).get("render_fps") or metadata(env).get("video.frames_per_second")
+    try:
+        fps = float(told or 0.0)
+    except (TypeError, ValueError):
+        return _USUAL_FPS
+    return fps if 0 < fps < math.inf else _USUAL_FPS
 
 
 def _is_atari(env_id: str) -> bool:
@@ -238,8 +235,6 @@ def _import_extra(module: str, extra: str, env_id: str) -> None:
 
 def _import_or_explain(module: str, env_id: str) -> None:
     try:
-        importlib.import_module(module)
+        import_named(module)
     except ImportError as error:
-        raise MissingExtraError(
-            f"{env_id} needs the module '{module}', which cannot be imported: {error}"
-        ) from error
+        raise MissingExtraError(f"{env_id} needs '{module}', which cannot be imported: {error}") from error

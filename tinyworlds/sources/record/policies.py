@@ -6,7 +6,6 @@ the recording.
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 import inspect
 import sys
@@ -21,6 +20,7 @@ import numpy as np
 from tinyworlds.errors import ConfigError, MissingFileError, did_you_mean
 from tinyworlds.keys import held_action, parse_script
 from tinyworlds.sources.record.action_keys import action_keys, idle_action
+from tinyworlds.system.user_code import import_named, in_one_line, look_first_in
 
 POLICIES = ("sticky", "random", "scripted", "human")
 
@@ -172,8 +172,8 @@ def load_agent(name: str) -> Callable[..., int | None]:
     """
     place, _, function = (name, "", "act") if name.endswith(".py") else name.rpartition(":")
     try:
-        module = _module_at(Path(place)) if place.endswith(".py") else importlib.import_module(place)
-    except (ImportError, SyntaxError) as error:
+        module = _module_at(Path(place)) if place.endswith(".py") else import_named(place)
+    except ImportError as error:
         raise ConfigError(f"The agent '{name}' cannot be imported: {error}.") from error
     agent: Any = getattr(module, function, None)
     if not callable(agent):
@@ -201,5 +201,9 @@ def _module_at(path: Path) -> ModuleType:
         raise ConfigError(f"The agent {path} is no Python file.")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
+    look_first_in(path.resolve().parent)  # what lies beside it, as for ``python agent.py``
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        raise ImportError(in_one_line(error)) from error
     return module

@@ -12,10 +12,11 @@ goes on after the last complete piece.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tinyworlds.data.cache import cache_folder
 from tinyworlds.errors import ConfigError, DataError
@@ -69,6 +70,8 @@ def record(
     overwrite: bool = False,
     append: bool = False,
     processes: int = 1,
+    env_kwargs: Mapping[str, Any] | None = None,
+    picture: str | None = None,
 ) -> Recording:
     """Play `env_id` and store `num_frames` frames of it. Interrupted, the same call goes on where it stopped.
 
@@ -90,10 +93,14 @@ def record(
         append: add to `out` if it exists.
         processes: how many games are played at a time; the result depends on this number, not on timing. A
             script that asks for several calls this under ``if __name__ == "__main__":``.
+        env_kwargs: settings of the environment's own, by name.
+        picture: what is recorded: "render", "observation" or the key of an entry of the observation; None
+            takes the observation if it is a picture of bytes, else what the game renders, else any picture.
 
     Raises:
         ConfigError: a setting is out of range, or no such environment, action or policy exists.
-        DataError: `out` exists and may not be replaced, or holds something else than would be appended.
+        DataError: `out` exists and may not be replaced, or holds something else than would be appended; the
+            environment fails.
         MissingExtraError: the game's package is not installed.
         StorageError: the disk is full or the folder cannot be written.
         DisplayError: a person is to play and there is no display.
@@ -102,8 +109,9 @@ def record(
     choice = PolicyChoice(policy, hold) if isinstance(policy, str) else policy
     _check(num_frames, size, processes, choice, overwrite, append)
     settings = RecordingSettings(
-        env_id, size, frame_skip, tuple(actions) if actions else None, crop, choice, seed
-    )
+        env_id, size, frame_skip, tuple(actions) if actions else None, crop, choice, seed,
+        dict(env_kwargs or {}), picture,
+    )  # fmt: skip
     with closing(settings.game()) as game:
         facts = Facts.of(game, size)
         _check_policy(choice, facts)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,11 @@ import cv2
 import numpy as np
 
 from tinyworlds.data.writer import CHUNK_FRAMES
-from tinyworlds.errors import ConfigError
+from tinyworlds.errors import ConfigError, DataError, TinyWorldsError
 from tinyworlds.sources.record.environments import LiveGame
 from tinyworlds.sources.record.pieces import Piece, PieceWriter, find_pieces
-from tinyworlds.sources.record.policies import Policy, PolicyChoice, make_policy, wants_observation
+from tinyworlds.sources.record.policies import POLICIES, Policy, PolicyChoice, make_policy, wants_observation
+from tinyworlds.system.user_code import in_one_line
 
 _ENDED = "ended"  # file that says: the player ended the recording before it was full
 _PIECE_S = 10.0
@@ -35,6 +36,8 @@ class RecordingSettings:
         crop: left, top, width, height of what is kept of the picture, None for all.
         policy: who plays; in one process also a function from frame to action id.
         seed: of the game and the policy.
+        env_kwargs: settings of the environment's own.
+        picture: which of the game's pictures, see `Camera`; None for the usual.
     """
 
     env_id: str
@@ -44,10 +47,12 @@ class RecordingSettings:
     crop: tuple[int, int, int, int] | None
     policy: PolicyChoice | Policy
     seed: int
+    env_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    picture: str | None = None
 
     def game(self) -> LiveGame:
         """Start the game."""
-        return LiveGame(self.env_id, self.frame_skip, self.actions, self.size)
+        return LiveGame(self.env_id, self.frame_skip, self.actions, self.size, self.env_kwargs, self.picture)
 
 
 @dataclass(frozen=True)
@@ -126,9 +131,22 @@ def _fill(
     reached: Callable[[int], None],
     stopped: Callable[[], bool],
 ) -> int:
-    """Write one piece; return the number of frames of the share."""
+    """Write one piece; return the number of frames of the share.
+
+    A game that fails leaves what was recorded until then; after a stop, which may have reached its engine
+    before us, that is no failure.
+    """
     due, first, over = time.monotonic() + _PIECE_S, done, False
-    for frame, action, reward, over in moves:
+    failure: TinyWorldsError | None = None
+    while True:
+        try:
+            frame, action, reward, over = next(moves)
+        except StopIteration:
+            (share.folder / _ENDED).touch()
+            break
+        except TinyWorldsError as error:
+            failure, over = (None if stopped() else error), True
+            break
         writer.append(frame, action, reward, over)
         done += 1
         reached(done)
@@ -137,12 +155,12 @@ def _fill(
         )
         if full or done == share.num_frames or stopped():
             break
-    else:
-        (share.folder / _ENDED).touch()
     if done == first:  # ended before the first frame
         writer.discard()
-        return done
-    writer.complete(continues=not over)
+    else:
+        writer.complete(continues=not over)
+    if failure is not None:
+        raise failure
     return done
 
 
@@ -151,9 +169,11 @@ def _moves(
 ) -> Iterator[tuple[np.ndarray, int, float, bool]]:
     """Yield what the player saw, the action then taken, its reward, and whether it ended the episode."""
     picture, observes = game.reset(seed), wants_observation(policy)
+    agent = _Agent(settings.policy)
     while True:
         frame = fit_picture(picture, settings.size, settings.crop)
-        action = policy(frame, game.observation) if observes else policy(frame)
+        with agent:
+            action = policy(frame, game.observation) if observes else policy(frame)
         if action is None:
             return
         action = _checked(action, len(game.actions))
@@ -161,6 +181,18 @@ def _moves(
         yield frame, action, reward, done
         if done:
             picture = game.reset()
+
+
+class _Agent(contextlib.AbstractContextManager[None]):
+    """Tells in one line what a named agent's own code raises; a function handed over raises what it likes."""
+
+    def __init__(self, policy: PolicyChoice | Policy) -> None:
+        is_named = isinstance(policy, PolicyChoice) and policy.name not in POLICIES
+        self._name = policy.name if isinstance(policy, PolicyChoice) and is_named else None
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if self._name is not None and isinstance(error, (Exception, SystemExit)):
+            raise DataError(f"the agent {self._name} raised {in_one_line(error)}") from error
 
 
 def _checked(action: Any, num_actions: int) -> int:

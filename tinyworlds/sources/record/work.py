@@ -220,7 +220,7 @@ def _plan(settings: RecordingSettings, num_frames: int, processes: int, append: 
     values = {field: getattr(settings, field) for field in settings.__dataclass_fields__ if field != "policy"}
     values["policy"] = asdict(policy) if is_dataclass(policy) and not isinstance(policy, type) else told
     values |= {"frames": num_frames, "processes": processes, "append": append}
-    return json.loads(json.dumps(values))
+    return json.loads(json.dumps(values, default=repr))
 
 
 def _divide(num_frames: int, processes: int) -> list[int]:
