@@ -94,7 +94,7 @@ def noted_settings(noted: Any, path: Path) -> dict[str, Any]:
     return settings
 
 
-def check_followed(settings: Mapping[str, Any], source: Path) -> None:
+def check_followed(settings: Mapping[str, Any], source: Path, option: str = "--data") -> None:
     """Make sure that the data which a file names may be opened: whoever wrote the file chose the name.
 
     Followed are names that this user gave to a command before, as everybody does who trains; of a run, which
@@ -104,6 +104,7 @@ def check_followed(settings: Mapping[str, Any], source: Path) -> None:
     Args:
         settings: what was noted, see `noted_settings`.
         source: the ``.world`` file or the folder that it was noted in.
+        option: by which a person names them.
 
     Raises:
         ConfigError: it may not.
@@ -115,7 +116,7 @@ def check_followed(settings: Mapping[str, Any], source: Path) -> None:
     if unasked:
         raise ConfigError(
             f"{source} names {unasked[0]!a:.200} as its data; a name in a file is not followed unasked: "
-            "give the data with --data, if you know them"
+            f"give the data with {option}, if you know them"
         )
 
 

@@ -16,7 +16,7 @@ from jsonargparse import Namespace
 
 from tinyworlds.checkpoints.load import CheckpointInfo
 from tinyworlds.checkpoints.run_folder import default_run, game_of
-from tinyworlds.checkpoints.search import Say, locate
+from tinyworlds.checkpoints.search import Located, Say, find_newest, locate
 from tinyworlds.data.schema import read_info
 from tinyworlds.data.sources import find_files, game_defaults
 from tinyworlds.errors import ConfigError
@@ -151,13 +151,20 @@ def _partners(
         noted = noted_partner(start.checkpoint.info, option) if start.checkpoint is not None else None
         if model.get(option) is None:
             weights = noted[1] if noted is not None else None
-            partner = start.others.get(stage) or find_partner(run, stage, say, weights)
+            there = start.others.get(stage) or _beside(start, stage, weights)
+            partner = there or find_partner(run, stage, say, weights)
             changes[option] = str(partner.path)
         elif noted is not None:
             partner = locate(model[option], stage)
         if noted is not None:
             check_same_partner(load_partner(partner, Network), option, *noted)
     return changes
+
+
+def _beside(start: Start, stage: str, weights: str | None) -> Located | None:
+    """Return the very partner that a checkpoint from elsewhere was trained with, out of its own run."""
+    home = start.checkpoint.run if start.named and start.checkpoint is not None else None
+    return find_newest(home, stage, lambda skipped: None, weights=weights) if home and weights else None
 
 
 def _num_labels(data: Namespace) -> int | None:

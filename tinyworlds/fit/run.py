@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import warnings
 
@@ -12,7 +13,8 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from callbacks.saving import TrainingInterrupted, quiet_lightning
 from tinyworlds.errors import ConfigError
 from tinyworlds.fit.cli import StageCLI
-from tinyworlds.fit.words import with_saved_config, with_shipped_configs, without_ckpt_path
+from tinyworlds.fit.saved_config import saved_settings
+from tinyworlds.fit.words import saved_config, with_shipped_configs, without_ckpt_path
 from tinyworlds.system.exits import INTERRUPTED, TERMINATED
 from tinyworlds.system.processes import end_with_parent
 from tinyworlds.training.strategies import prepare_windows
@@ -42,12 +44,16 @@ def run(subcommand: str, argv: list[str]) -> int:
     end_with_parent()
     quiet_lightning()
     prepare_windows()
-    argv = with_shipped_configs(with_saved_config(argv))
+    saved, words = saved_config(argv), with_shipped_configs(argv)
+    argv = words if saved is None else ["--config", str(saved), *words]
+    if saved is not None:
+        given = [word[2:].split("=")[0] for word in words if word.startswith("--")]
+        words = [f"--config={json.dumps(saved_settings(saved, given))}", *words]
     try:
         with warnings.catch_warnings():
             for message in OTHER_SETUPS:
                 warnings.filterwarnings("ignore", message=message)
-            StageCLI(subcommand, argv)
+            StageCLI(subcommand, words)
     except TrainingInterrupted as stop:
         return _interrupted(stop, subcommand, argv)
     except MisconfigurationException as error:

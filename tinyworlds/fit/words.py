@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from pathlib import Path
 
 from tinyworlds.checkpoints.run_folder import version_dir_of_checkpoint
 from tinyworlds.fit.config_files import resolve_config
@@ -26,18 +27,18 @@ def with_shipped_configs(argv: list[str]) -> list[str]:
     return words
 
 
-def with_saved_config(argv: list[str]) -> list[str]:
-    """Add the configuration saved beside a checkpoint when only ``--ckpt_path`` is given."""
+def saved_config(argv: list[str]) -> Path | None:
+    """Return the configuration saved beside a checkpoint, when only ``--ckpt_path`` is given."""
     if any(
         word.split("=")[0] in ("-c", "--config", "--model", "--model.class_path", "-h", "--help")
         for word in argv
     ):
-        return argv
+        return None
     paths = [b for a, b in pairwise(argv) if a == "--ckpt_path"]
     paths += [a.split("=", 1)[1] for a in argv if a.startswith("--ckpt_path=")]
     folder = version_dir_of_checkpoint(paths[-1]) if paths else None
     saved = folder / "config.yaml" if folder is not None else None
-    return ["--config", str(saved), *argv] if saved is not None and saved.is_file() else argv
+    return saved if saved is not None and saved.is_file() else None
 
 
 def without_ckpt_path(argv: list[str]) -> list[str]:
