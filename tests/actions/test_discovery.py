@@ -57,6 +57,8 @@ def test_true_actions_name_latent_ones_and_their_keys():
     assert found.proposal.key_map == {"left": 3, "right": 2, "space": 0}
     assert found.proposal.idle == 1
     assert found.told == pytest.approx(1)
+    assert "1.00 of it, NMI, 0 to 1, on training data; on held-out ones" in findings(found, world())
+    assert as_json(found)["counted_on"] == "training data"
     assert [report.does for report in found.actions] == ["up", "nothing", "right", "left"]
     table = found.occurrence.table
     assert (table > 0).sum() == 4
@@ -74,6 +76,8 @@ def test_a_true_action_that_no_latent_one_carries_gets_no_key():
     assert found.proposal.key_map == {"left": 3, "right": 2}
     assert found.proposal.true_actions == {"noop": 1, "left": 3, "right": 2, "jump": None}
     assert "jump" not in found.proposal.names
+    assert findings(found, world()).endswith("no key = 1 noop; nothing found for jump")
+    assert as_json(found)["proposed"]["true_actions"]["jump"] is None
 
 
 def test_where_no_key_is_earned_the_flow_decides_and_space_is_not_the_noop():

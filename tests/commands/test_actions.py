@@ -77,6 +77,7 @@ def test_json_for_programs(world, tiny_h5, capsys):
     assert found["proposed"]["true_actions"] == dict.fromkeys(["noop", "left", "right", "up"])
     assert sum(report["share"] for report in found["actions"]) == pytest.approx(1, abs=0.001)
     assert np.shape(found["true_against_latent"]) == (4, 4)
+    assert found["counted_on"] == "files that were named"
     assert found["true_names"] == ["noop", "left", "right", "up"]
     assert np.sum(found["true_against_latent"]) == found["transitions"] > 200
     assert (found["stored"]["key_map"], found["files"]) == ({"a": 1}, [])

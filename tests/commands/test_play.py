@@ -1,5 +1,6 @@
 """`tinyworlds play` and `python -m games.<title>` as people type them, with a fake world."""
 
+import dataclasses
 import re
 import time
 import types
@@ -50,6 +51,17 @@ def test_headless_names_keys_that_do_nothing(world, here, capsys):
     assert cli.main(["fake.world", "--headless", "--keys", "left q x*2 p p"]) == 0
     assert "note: q, x do nothing" in capsys.readouterr().err
     assert list(here.glob("fake_play.*"))
+
+
+def test_what_was_not_found_is_said(here, capsys):
+    one = random_world()
+    one.info = dataclasses.replace(one.info, true_actions={"left": 1, "attack": None})
+    save_world(here / "a.world", one)
+    words = ["--headless", "--keys", "left*2", "--out", "a.gif"]
+    assert cli.main(["a.world", *words]) == 0
+    assert "note: nothing found for attack\n" in capsys.readouterr().err
+    assert cli.main(["a.world", "a.world", *words]) == 0
+    assert "note: a.world: nothing found for attack\n" in capsys.readouterr().err
 
 
 def test_a_clip_may_be_a_gif(world, here):

@@ -67,6 +67,11 @@ def test_hints_wrap():
     assert "0-9 action" in lines[-2]
 
 
+def test_what_was_not_found_is_said_behind_the_keys():
+    lines = hint_lines([KeyHint(("a",), 1, "left")], 4, ["nothing found for attack"])
+    assert lines == ["A left   0-3 action   nothing found for attack", COMMAND_HINTS]
+
+
 PLAYER = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # tests in the background inherit that it is ignored

@@ -33,6 +33,7 @@ class Playing:
             self.world.action_names,
             self.world.num_actions,
             fps,
+            self.session.notes,
             port=port,
             **settings,
         )

@@ -13,6 +13,7 @@ class FakeWorld:
         self.key_map = {"left": 1, "right": 2, "space": 3}
         self.action_names = ("noop", "left", "right", "shoot")[:num_actions]
         self.idle_action, self.game = 0, "fake"
+        self.notes = ["nothing found for duck"]
         self.device, self.frame_shape = "cpu", (16, 16, 3)
         self.taken: list[int] = []
         self._rng = np.random.default_rng()

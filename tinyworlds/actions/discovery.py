@@ -246,4 +246,5 @@ def as_json(found: Discovery) -> dict[str, Any]:
         "true_names": list(counted.true_names) if counted else [],
         "true_against_latent": counted.table.tolist() if counted and counted.table is not None else None,
         "nmi": found.told,
+        "counted_on": counted.part if counted else None,
     }

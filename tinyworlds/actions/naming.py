@@ -11,6 +11,7 @@ import torch
 
 from tinyworlds.actions.matching import idle_from_names, keys_from_names, match_actions, through_match
 from tinyworlds.media.pixels import frames_to_input
+from tinyworlds.world.info import not_found
 
 if TYPE_CHECKING:
     from tinyworlds.data.gameplay import Gameplay
@@ -36,6 +37,11 @@ class Naming:
     idle: int = 0
     guessed: bool = False
     true_actions: dict[str, int | None] = field(default_factory=dict)
+
+    @property
+    def not_found(self) -> tuple[str, ...]:
+        """True actions that no action carries."""
+        return not_found(self.true_actions)
 
 
 def name_actions(

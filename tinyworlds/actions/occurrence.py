@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,12 +37,14 @@ class Occurrence:
         source: where they were counted, in words.
         table: true against latent actions, int64 [num_true, A]; None where no true ones are known.
         true_names: one per row.
+        part: which data these are, in words, such as "training data".
     """
 
     counts: np.ndarray
     source: str
     table: np.ndarray | None = None
     true_names: tuple[str, ...] = ()
+    part: str = ""
 
     @property
     def num_transitions(self) -> int:
@@ -102,7 +104,8 @@ def gameplay_of(world: WorldCore, path: Path, data: Sequence[str] | None = None)
         if not settings.get("files") and not settings.get("game"):
             return None
         settings = {"fps": world.fps, **settings, "frame_size": world.frame_size}
-        return sample_gameplay(settings, length, -(-_COUNTED // (length - 1)))
+        found = sample_gameplay(settings, length, -(-_COUNTED // (length - 1)))
+        return replace(found, samples_of="files that were named") if data else found
     except (MissingFileError, ConfigError, DataError) as error:
         if data:
             raise
@@ -130,10 +133,10 @@ def count_in_gameplay(world: Any, gameplay: Gameplay) -> Occurrence:
     counts = np.bincount(latent.ravel(), minlength=world.num_actions)[: world.num_actions]
     source = ", ".join(gameplay.files)
     if true is None:
-        return Occurrence(counts, source)
+        return Occurrence(counts, source, part=gameplay.samples_of)
     names = (*gameplay.action_names, *map(str, range(len(gameplay.action_names), int(true.max()) + 1)))
     table = contingency(torch.from_numpy(latent), torch.from_numpy(true), world.num_actions, len(names))
-    return Occurrence(counts, source, table.long().numpy(), names)
+    return Occurrence(counts, source, table.long().numpy(), names, gameplay.samples_of)
 
 
 def count_in_start_clips(world: Any) -> Occurrence | None:

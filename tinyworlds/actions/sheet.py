@@ -14,6 +14,7 @@ from tinyworlds.actions.effects import MOVES_PX
 from tinyworlds.errors import VideoError
 from tinyworlds.media.pictures import enlarge, save_strip
 from tinyworlds.media.video import save_video
+from tinyworlds.world.info import nothing_found
 
 if TYPE_CHECKING:
     from tinyworlds.world.core import WorldCore
@@ -36,6 +37,8 @@ def draw(path: Path, sheet: str | None, world: WorldCore, found: Discovery) -> l
     title = (
         f"What each action of {world.game or path.stem} does: held for several frames from the same starts"
     )
+    if missing := nothing_found(found.proposal.not_found):
+        title = f"{title}; {missing}"
     clip = save_clip(picture.with_suffix(".mp4"), found, world.fps)
     return [save_sheet(picture, found, title), *([clip] if clip else [])]
 

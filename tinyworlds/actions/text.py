@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from tinyworlds.actions.discovery import ActionReport, Discovery
 from tinyworlds.actions.optical_flow import WORK_PX
+from tinyworlds.world.info import nothing_found
 
 if TYPE_CHECKING:
+    from tinyworlds.actions.occurrence import Occurrence
     from tinyworlds.world.core import WorldCore
     from tinyworlds.world.keys import Keys
 
@@ -18,7 +20,11 @@ def findings(found: Discovery, world: WorldCore) -> str:
     """Return all tables: what each action does, how it goes with the true ones, the keys proposed."""
     counted = found.occurrence
     held = f"{world.num_actions} actions, held for {found.num_frames} frames from {found.num_starts} starts"
-    where = f"; counted in {counted.num_transitions:,} transitions of {counted.source}" if counted else ""
+    where = (
+        f"; counted in {counted.num_transitions:,} transitions of {counted.source}{_part(counted)}"
+        if counted
+        else ""
+    )
     parts = [held + where, _actions(found, world)]
     if counted is not None and counted.table is not None:
         parts.append(_confusion(found))
@@ -39,6 +45,10 @@ def outcome(path: Path, world: WorldCore, keys: Keys, written: bool) -> str:
         f"Nothing was stored; {path} has the keys {here}. To store the proposal: "
         f"tinyworlds actions {path} --write; to change single keys: --bind left=2"
     )
+
+
+def _part(counted: Occurrence) -> str:
+    return f" ({counted.part})" if counted.part else ""
 
 
 def _actions(found: Discovery, world: WorldCore) -> str:
@@ -70,15 +80,17 @@ def _confusion(found: Discovery) -> str:
         (name, *(f"{share:.0%}" for share in row / max(row.sum(), 1)))
         for name, row in zip(counted.true_names, counted.table, strict=True)
     ]
-    told = f"Latent actions where a true one was taken (they tell {found.told:.2f} of it, NMI, 0 to 1):"
-    return f"{told}\n{_table([head, *rows])}"
+    told = f"Latent actions where a true one was taken (they tell {found.told:.2f} of it, NMI, 0 to 1, on"
+    return f"{told} {counted.part}; on held-out ones: tinyworlds evaluate):\n{_table([head, *rows])}"
 
 
 def _proposal(found: Discovery) -> str:
     names = found.proposal.names
     keys = ", ".join(f"{key} = {action} {names[action]}" for key, action in found.proposal.key_map.items())
     idle = found.proposal.idle
-    return f"Proposed keys, from {found.origin}: {keys or 'none'}; no key = {idle} {names[idle]}"
+    told = f"Proposed keys, from {found.origin}: {keys or 'none'}; no key = {idle} {names[idle]}"
+    missing = nothing_found(found.proposal.not_found)
+    return f"{told}; {missing}" if missing else told
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:

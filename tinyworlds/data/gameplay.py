@@ -33,6 +33,7 @@ class Gameplay:
         action_names: names of the true actions; empty if unknown.
         fps: frames per second of the clips.
         files: names of the files.
+        samples_of: which data the samples are, in words; "training data" count too well in figures.
     """
 
     clips: np.ndarray
@@ -42,6 +43,7 @@ class Gameplay:
     action_names: tuple[str, ...]
     fps: float
     files: tuple[str, ...]
+    samples_of: str = "training data"
 
 
 def _is_number(value: Any) -> bool:

@@ -96,7 +96,7 @@ def written(out: Path, world: WorldCore) -> str:
     size = f"wrote {out} ({out.stat().st_size / 2**20:.1f} MB)"
     if not world.start_clips:
         return f"{size}; it has no clips to start from: to play it, add gameplay with --data FILE.h5"
-    return f"{size}; play it with: tinyworlds play {out}"
+    return "\n".join([f"{size}; play it with: tinyworlds play {out}", *world.notes])
 
 
 def _to_file(stages: dict[str, Located], out: Path) -> str:

@@ -98,15 +98,15 @@ def _load(paths: Sequence[str | Path], args: argparse.Namespace, replayed: Sessi
     ]
     if settings.get("compile") and not any(world.compiled for world in worlds):
         print("note: nothing to compile; float32 on a CPU runs in a kernel of its own", file=sys.stderr)
-    if len(worlds) == 1:
-        return worlds[0]
-    from tinyworlds.play.side_by_side import SideBySide
+    played: Played = worlds[0]
+    if len(worlds) > 1:
+        from tinyworlds.play.side_by_side import SideBySide
 
-    (left, right), names = worlds, [Path(path).name for path in paths]
-    both = SideBySide(left, right, (names[0], names[1]))
-    for note in both.notes:
+        (left, right), names = worlds, [Path(path).name for path in paths]
+        played = SideBySide(left, right, (names[0], names[1]))
+    for note in played.notes:
         print(f"note: {note}", file=sys.stderr)
-    return both
+    return played
 
 
 def _play_headless(args: argparse.Namespace, world: Played, script: list[str | None]) -> int:
@@ -192,7 +192,7 @@ def _window(args: argparse.Namespace, world: Played, session: Session) -> Window
     from tinyworlds.play.window import Window
 
     title = f"TinyWorlds {world.game}".strip()
-    return Window(title, session.hints, world.num_actions, smooth=args.smooth)
+    return Window(title, session.hints, world.num_actions, session.notes, args.smooth)
 
 
 def _browser(args: argparse.Namespace, world: Played, session: Session) -> BrowserView:
@@ -205,6 +205,7 @@ def _browser(args: argparse.Namespace, world: Played, session: Session) -> Brows
         world.action_names,
         world.num_actions,
         session.fps,
+        session.notes,
         host=args.host or "127.0.0.1",
         port=args.port or 8765,
     )

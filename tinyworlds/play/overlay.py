@@ -45,11 +45,14 @@ def fit_square(image: np.ndarray, size: int = WINDOW_PX, smooth: bool = False) -
     return canvas
 
 
-def hint_lines(hints: Sequence[KeyHint], num_actions: int, width_px: int = WINDOW_PX) -> list[str]:
-    """Return the lines of key hints: the game's keys, wrapped to `width_px`, then the commands."""
+def hint_lines(
+    hints: Sequence[KeyHint], num_actions: int, notes: Sequence[str] = (), width_px: int = WINDOW_PX
+) -> list[str]:
+    """Return the lines of hints: the game's keys and notes, wrapped to `width_px`, then the commands."""
     words = ["/".join(map(sign, hint.keys)) + f" {hint.name}" for hint in hints]
     if num_actions > 1:
         words.append(f"0-{min(num_actions, 10) - 1} action")
+    words += notes
     lines = [""]
     for word in words:
         longer = f"{lines[-1]}   {word}" if lines[-1] else word

@@ -86,6 +86,11 @@ class Session:
         return key_hints(self.key_map, self.world.action_names)
 
     @property
+    def notes(self) -> list[str]:
+        """What the world says a player should know, one line each."""
+        return list(getattr(self.world, "notes", ()))
+
+    @property
     def num_ticks(self) -> int:
         """Frames that were shown so far."""
         return self._ticks

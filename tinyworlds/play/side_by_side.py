@@ -65,7 +65,8 @@ class SideBySide:
     def notes(self) -> list[str]:
         """What a player should know, one line each."""
         left, right = self.worlds
-        notes = []
+        both = zip(self.names, self.worlds, strict=True)
+        notes = [f"{name}: {note}" for name, world in both for note in world.notes]
         if not self.shares_start:
             notes.append("the worlds differ in title or frame size: each starts from a clip of its own")
         if left.fps != right.fps:

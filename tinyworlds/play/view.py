@@ -16,7 +16,7 @@ class PlayableWorld(Protocol):
 
     Optional, and missed only by the keys that need them: ``state()`` and ``restore(state)`` (rewind, fork),
     ``reset_near(image)`` (back to a real frame), ``truth`` (the frames that followed the start frame in its
-    own clip, uint8 [n, H, W, 3]).
+    own clip, uint8 [n, H, W, 3]). ``notes`` are lines that a player should read.
     """
 
     @property

@@ -89,6 +89,7 @@ class Window:
         title: of the window.
         hints: the game's keys, shown at the bottom beside the session's commands.
         num_actions: how many actions the digits can choose from.
+        notes: what else a player should know, shown behind the keys.
         smooth: cubic instead of nearest-neighbour enlargement.
 
     Raises:
@@ -96,13 +97,18 @@ class Window:
     """
 
     def __init__(
-        self, title: str, hints: Sequence[KeyHint] = (), num_actions: int = 0, smooth: bool = False
+        self,
+        title: str,
+        hints: Sequence[KeyHint] = (),
+        num_actions: int = 0,
+        notes: Sequence[str] = (),
+        smooth: bool = False,
     ) -> None:
         require_display()
         os.environ.update(_quiet_qt())
         _let_qt_read_its_events()
         self.title, self.smooth = title, smooth
-        self._hints = hint_lines(hints, num_actions)
+        self._hints = hint_lines(hints, num_actions, notes)
         self._keys = HeldKeys(system_is_down())
         self._presses: list[str] = []
         try:

@@ -11,7 +11,7 @@ from tinyworlds.errors import DataError
 from tinyworlds.nn.compiling import compile_network, is_compiled
 from tinyworlds.nn.devices import pick_device
 from tinyworlds.nn.transformer import runs_natively
-from tinyworlds.world.info import WorldInfo
+from tinyworlds.world.info import WorldInfo, nothing_found
 from tinyworlds.world.networks import frozen
 from tinyworlds.world.start_clips import StartClips
 
@@ -70,6 +70,12 @@ class LearnedGame:
     def idle_action(self) -> int:
         """The action taken while no key is pressed."""
         return self.info.idle_action if 0 <= self.info.idle_action < self.num_actions else 0
+
+    @property
+    def notes(self) -> list[str]:
+        """What a player should know, one line each."""
+        missing = nothing_found(self.info.not_found)
+        return [missing] if missing else []
 
     @property
     def frame_size(self) -> int:

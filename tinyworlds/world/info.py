@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
+
+from tinyworlds.errors import listed
 
 ActionKind = Literal["latent", "labels", "none"]
 """What the dynamics listens to: latent actions, the data's own labels, or nothing."""
@@ -42,7 +44,7 @@ class WorldInfo:
     @property
     def not_found(self) -> tuple[str, ...]:
         """True actions that no action of this world carries."""
-        return tuple(name for name, action in self.true_actions.items() if action is None)
+        return not_found(self.true_actions)
 
     def sent_for(self, true_action: str) -> int | None:
         """The action that is sent when a player presses the key of a true action; None if there is no such.
@@ -56,6 +58,11 @@ class WorldInfo:
         return self.action_names.index(true_action) if true_action in self.action_names else None
 
 
+def not_found(true_actions: Mapping[str, int | None]) -> tuple[str, ...]:
+    """The true actions that no action of a world carries."""
+    return tuple(name for name, action in true_actions.items() if action is None)
+
+
 def nothing_found(names: Sequence[str]) -> str:
     """Say for which true actions there is no key; empty if there are none."""
-    return f"nothing found for {', '.join(names)}" if names else ""
+    return f"nothing found for {listed(names)}" if names else ""

@@ -89,6 +89,7 @@ def sees(page, action):
 
 def test_the_page_shows_the_game(tab):
     assert tab.title() == "Fake"
+    assert tab.inner_text("#hints .note") == "nothing found for duck"
     picture = pixels(tab)
     assert picture.shape == (16, 16, 3)
     assert (picture == 90).all(axis=-1).mean() > 0.95  # the fake world's grey, to the last bit

@@ -37,6 +37,7 @@ def test_a_page_is_told_what_there_is_to_play(playing):
     assert (world["title"], world["fps"]) == ("Fake", 50)
     assert world["actions"] == ["noop", "left", "right", "shoot"]
     assert world["keys"] == {"left": 1, "right": 2, "space": 3, "a": 1, "d": 2}
+    assert world["notes"] == ["nothing found for duck"]
     assert {"key": "esc", "name": "quit", "help": "quit"} in world["commands"]
     assert frame["images"][0].shape == (16, 16, 3)
     shown = 0 if frame["number"] == 0 else 1  # the fake world paints number and action + 1 into its frames

@@ -76,11 +76,13 @@ def read_message(text: str) -> Message | None:
     return None
 
 
-def world_text(title: str, fps: float, actions: Sequence[str], keys: Mapping[str, int]) -> str:
+def world_text(
+    title: str, fps: float, actions: Sequence[str], keys: Mapping[str, int], notes: Sequence[str] = ()
+) -> str:
     """Return the message that tells a page what there is to play and which key takes which action."""
     commands = [{"key": key, "name": name, "help": COMMAND_HELP[key]} for key, name in COMMANDS.items()]
     said = {"title": title, "fps": fps, "actions": list(actions), "keys": dict(keys), "commands": commands}
-    return json.dumps({"type": "world", **said})
+    return json.dumps({"type": "world", **said, "notes": list(notes)})
 
 
 def pack_frame(frame: PlayFrame, serial: int) -> bytes:

@@ -41,6 +41,7 @@ class BrowserView:
         action_names: names of all actions, by id.
         num_actions: how many actions there are.
         fps: frames per second that the session plays at.
+        notes: what else a player should know.
         host: name or address to listen on; anything but this machine's own needs a token in the address.
         port: where to listen; with 0, and where another program has this one, a free port.
         token: the secret part of the address, letters, digits, "_" and "-"; default: a random one where other
@@ -60,11 +61,12 @@ class BrowserView:
         action_names: Sequence[str],
         num_actions: int,
         fps: float,
+        notes: Sequence[str] = (),
         host: str = "127.0.0.1",
         port: int = PORT,
         token: str | None = None,
     ) -> None:
-        self._title, self._fps = title, fps
+        self._title, self._fps, self._notes = title, fps, notes
         self._actions = [str(name) for name in action_names[:num_actions]]
         self._keys = {key: hint.action for hint in hints for key in hint.keys}
         self._shared = SharedKeys()
@@ -151,7 +153,7 @@ class BrowserView:
         return len(self._events) >= MAX_WAITING
 
     def _world_text(self) -> str:
-        return world_text(self._title, self._fps, self._actions, self._keys)
+        return world_text(self._title, self._fps, self._actions, self._keys, self._notes)
 
 
 def _listen(host: str, port: int) -> socket.socket:

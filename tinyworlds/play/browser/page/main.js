@@ -14,7 +14,7 @@ import { World } from "./world.js";
 const byId = (id) => document.getElementById(id);
 const HELP_KEY = "h";
 
-let world = new World({ title: "TinyWorlds", actions: [], keys: {}, commands: [] });
+let world = new World({ title: "TinyWorlds", actions: [], keys: {}, commands: [], notes: [] });
 let lastId = 0;
 let paused = false;
 
@@ -60,6 +60,11 @@ function enter(newWorld) {
     hint.dataset.action = action;
     hint.append(...keys.map((key) => cap(key)), world.actions[action]);
     return hint;
+  }), ...world.notes.map((text) => {
+    const note = document.createElement("li");
+    note.className = "note";
+    note.append(text);
+    return note;
   }));
   byId("commands").replaceChildren(...world.commands.filter(({ name }) => name !== "quit").map(
     ({ key, name, help }) => holdButton(held, key, [cap(key), name], `${name}: ${help}`),

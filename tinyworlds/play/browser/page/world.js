@@ -4,8 +4,8 @@ const ARROWS = ["up", "left", "right", "down"];
 const PREFERRED = ["space", "enter"];
 
 export class World {
-  constructor({ title, actions, keys, commands }) {
-    Object.assign(this, { title, actions, keys, commands });
+  constructor({ title, actions, keys, commands, notes }) {
+    Object.assign(this, { title, actions, keys, commands, notes });
   }
 
   takesAction(key) {
