@@ -51,7 +51,7 @@ def check(figures):
 @pytest.fixture
 def baseline_here(monkeypatch):
     """The competent baseline in this process, where it is not what a test looks at: starting one is slow."""
-    for module in (growth, training):
+    for module in (growth, play, training):
         monkeypatch.setattr(module, "competent", lambda make, *given: nullcontext(make(*given)))
 
 
@@ -93,6 +93,7 @@ def test_steps():
     assert figures.to_dict()["codes"]["ours"]["equal"]
 
 
+@pytest.mark.usefixtures("baseline_here")
 def test_a_compiler_that_fails_is_noted(monkeypatch):
     class Uncompilable(WorldCore):
         def __init__(self, *args, compile=False, **settings):
@@ -231,6 +232,7 @@ def test_tables_are_aligned():
 FEW = ["--sizes", "tiny", "--batch-size", "2", "--rounds", "1", "--seconds", "0"]
 
 
+@pytest.mark.usefixtures("baseline_here")
 def test_json_and_nothing_else_on_the_standard_output(capsys):
     assert main(["bench", "train", *FEW, "--json", "-"]) == 0
     out, err = capsys.readouterr()

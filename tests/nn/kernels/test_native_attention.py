@@ -109,19 +109,3 @@ def test_it_can_be_turned_off():
 def test_there_is_none_on_windows(monkeypatch):
     monkeypatch.setattr(sys, "platform", "win32")
     assert loading.find_compiler() is None
-
-
-def test_processes_may_compile_at_the_same_time(tmp_path):
-    code = (
-        "import torch; from tinyworlds.nn.kernels import space_attention as kernel;"
-        "assert kernel.has_space_kernel(3);"
-        "print(kernel.attend_space_natively(*torch.ones(3, 1, 20, 2, 3)).sum().item())"
-    )
-    environment = {"XDG_CACHE_HOME": str(tmp_path), "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"}
-    both = [
-        subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True)
-        for _ in range(2)
-    ]
-    assert [process.communicate()[0].strip() for process in both] == ["120.0", "120.0"]
-    [library] = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert library.suffix == ".so"

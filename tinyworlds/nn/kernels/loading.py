@@ -1,7 +1,7 @@
 """Kernels in C++, compiled for this machine at first use, where it has a compiler.
 
-Some seconds' work, kept in the user's cache folder under a name that changes with source, compiler and
-processor. Callers have a way without: no compiler (Windows, mostly) means slower, not broken.
+Some seconds' work, kept (`tinyworlds.nn.kernels.store`) under a name that changes with source, compiler,
+flags and machine. Callers have a way without: no compiler (Windows, mostly) means slower, not broken.
 ``TINYWORLDS_NATIVE=0`` turns kernels off.
 """
 
@@ -17,13 +17,14 @@ import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from tinyworlds.errors import StorageError
-from tinyworlds.system.files import replacing
+from tinyworlds.nn.kernels.store import find_library, store_library
 
 _COMMON = ("-O3", "-std=c++17", "-shared", "-fPIC", "-fno-math-errno", "-ffp-contract=fast", "-w")
 # Apple's compiler knows no OpenMP, and some know the processor by another word: the first that works is taken
@@ -69,12 +70,6 @@ def find_compiler() -> str | None:
     return next((found for name in wanted if name and (found := shutil.which(name))), None)
 
 
-def cache_folder() -> Path:
-    """Where compiled kernels are kept."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "tinyworlds"
-
-
 def may_use_kernels(*tensors: Tensor) -> bool:
     """Whether kernels may have these: float32 on the CPU, while nothing compiles or chooses another type."""
     plain = all(tensor.device.type == "cpu" and tensor.dtype == torch.float32 for tensor in tensors)
@@ -114,9 +109,10 @@ def load_kernel(name: str, constants: Mapping[str, int]) -> ctypes.CDLL | None:
     source = SOURCES / f"{name}.cpp"
     defined = [f"-D{word}={value}" for word, value in constants.items()]
     try:
-        library = cache_folder() / f"{name}-{_key(source, compiler, defined)}.so"
-        if not library.exists():
-            _compile([compiler, *_COMMON, *defined], source, library)
+        key = f"{name}-{_key(source, compiler, defined)}"
+        library = find_library(key)
+        if library is None:
+            library = store_library(key, partial(_compile, [compiler, *_COMMON, *defined], source))
         return ctypes.CDLL(str(library))
     except (OSError, RuntimeError, StorageError, subprocess.SubprocessError) as error:
         reason = " ".join(str(error).split())[:300]
@@ -125,13 +121,12 @@ def load_kernel(name: str, constants: Mapping[str, int]) -> ctypes.CDLL | None:
 
 
 def _compile(command: list[str], source: Path, library: Path) -> None:
-    with replacing(library) as temporary:
-        for choice in _CHOICES:
-            words = [*command, *choice, str(source), "-o", str(temporary)]
-            done = subprocess.run(words, capture_output=True, text=True, timeout=_PATIENCE_S, check=False)
-            if done.returncode == 0:
-                return
-        raise RuntimeError(done.stderr)
+    for choice in _CHOICES:
+        words = [*command, *choice, str(source), "-o", str(library)]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=_PATIENCE_S, check=False)
+        if done.returncode == 0:
+            return
+    raise RuntimeError(done.stderr)
 
 
 def _key(source: Path, compiler: str, defined: list[str]) -> str:
@@ -140,8 +135,9 @@ def _key(source: Path, compiler: str, defined: list[str]) -> str:
     words = (*_COMMON, *defined, *sum(_CHOICES, ()))
     made_from = [*(path.read_bytes() for path in sources), *(word.encode() for word in words)]
     path = Path(compiler).resolve()
-    made_with = f"{path} {path.stat().st_size} {path.stat().st_mtime_ns}".encode()
-    digest = hashlib.sha256(b"\0".join([*made_from, made_with, _processor().encode()]))
+    made_with = f"{path} {path.stat().st_size} {path.stat().st_mtime_ns}"
+    made_for = f"{platform.system()} {platform.machine()} {_processor()}"
+    digest = hashlib.sha256(b"\0".join([*made_from, made_with.encode(), made_for.encode()]))
     return digest.hexdigest()[:16]
 
 
