@@ -14,6 +14,7 @@ from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 from tinyworlds.checkpoints.load import first_nonfinite, read_checkpoint
 from tinyworlds.errors import StorageError, TrainingError
 from tinyworlds.system.files import move_into_place
+from tinyworlds.system.neighbours import new_neighbour
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -58,7 +59,7 @@ def atomic_save(content: Any, path: str | Path) -> None:
         StorageError: the disk is full or the folder cannot be written; nothing is left behind.
     """
     path = Path(path)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = new_neighbour(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with part.open("wb") as file:

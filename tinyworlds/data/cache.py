@@ -12,13 +12,15 @@ import glob
 import shutil
 import warnings
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
-import h5py
 import numpy as np
 
 from tinyworlds.data.content import content_hash, is_sealed, seal
-from tinyworlds.data.schema import FileInfo, open_h5, read_info, reading
+from tinyworlds.data.new_file import created
+from tinyworlds.data.reader import SpanReader
+from tinyworlds.data.schema import FileInfo, opened, read_info
 from tinyworlds.errors import DataError, StorageError
 from tinyworlds.system.files import replacing
 from tinyworlds.system.locks import locked
@@ -107,9 +109,8 @@ def _copies(path: Path) -> list[Path]:
 
 
 def _sweep(path: Path) -> None:
-    """Remove copies of earlier contents of the file, and what killed processes left of theirs."""
-    leftovers = cache_folder(path).glob(f".{glob.escape(path.name)}-{'[0-9a-f]' * 16}-*.h5")
-    for old in (*_copies(path), *leftovers):
+    """Remove copies of earlier contents of the file."""
+    for old in _copies(path):
         with contextlib.suppress(OSError):  # in use by another process on Windows
             old.unlink()
 
@@ -120,7 +121,7 @@ def _is_whole(copy: Path, info: FileInfo) -> bool:
     if not is_sealed(copy):
         return False
     try:
-        with open_h5(copy) as file, reading(copy):
+        with opened(copy) as file:
             frames = file["frames"]
             return frames.nbytes == size and copy.stat().st_size >= frames.id.get_offset() + size
     except DataError:
@@ -132,11 +133,11 @@ def _unpack(info: FileInfo, copy: Path, show: bool) -> None:
     chunk = info.chunks[0] if info.chunks else 1
     rows = chunk * max(1, _STEP_BYTES // (chunk * info.frame_bytes))  # no chunk is unpacked twice
     with (
-        open_h5(info.path) as source,
+        closing(SpanReader(info.path, "frames")) as source,
         replacing(copy) as temporary,
         progress_bar(f"unpacking {info.path.name}", info.num_frames, show) as advance,
     ):
-        with h5py.File(temporary, "w") as target:
+        with created(temporary) as target:
             frames = target.create_dataset("frames", shape, np.uint8)
             frames[-1] = 0  # makes HDF5 reserve the room
             offset = frames.id.get_offset()
@@ -144,8 +145,7 @@ def _unpack(info: FileInfo, copy: Path, show: bool) -> None:
         with open(temporary, "r+b") as plain:
             plain.seek(offset)
             for start in range(0, info.num_frames, rows):
-                with reading(info.path, f"in 'frames' near row {start}"):
-                    block = source["frames"][start : start + rows]
-                plain.write(block)
+                block = source.read(start, min(rows, info.num_frames - start))
+                plain.write(block.data)
                 advance(len(block))
         seal(temporary, whole=False)  # all of it would be read at every start

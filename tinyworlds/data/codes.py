@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from tinyworlds.data.reader import SpanReader
-from tinyworlds.data.schema import open_h5
+from tinyworlds.data.schema import opened
 from tinyworlds.errors import DataError
 
 
@@ -44,7 +44,7 @@ class CodesFile:
         self.path = Path(path)
         self.num_frames = num_frames
         self.stride = stride
-        with open_h5(path) as file:
+        with opened(path) as file:
             self.has_actions = "action_ids" in file  # not where the true actions, or none, are used
             self._starts = file["starts"][:] if "starts" in file else None
         self._ids = SpanReader(path, "ids")

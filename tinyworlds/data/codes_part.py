@@ -12,10 +12,11 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-import h5py
 import numpy as np
 
+from tinyworlds.data.new_file import created
 from tinyworlds.data.reader import SpanReader
+from tinyworlds.data.schema import opened
 from tinyworlds.errors import DataError, MissingFileError
 from tinyworlds.system.files import replacing
 
@@ -47,7 +48,7 @@ class CodesPart:
     ) -> None:
         if not _is_laid_out(path, shapes):
             _lay_out(path, shapes, starts, origin or {})
-        with h5py.File(path, "r") as file:
+        with opened(path) as file:
             self._offsets = {name: file[name].id.get_offset() for name in (*shapes, "done")}
         self.done = rows_done(path)
         self._marked_at = time.monotonic()
@@ -96,9 +97,9 @@ def rows_done(path: Path) -> int:
 
 def _is_laid_out(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> bool:
     try:
-        with h5py.File(path, "r") as file:
+        with opened(path) as file:
             return all(file[name].shape == shape for name, shape in shapes.items()) and "done" in file
-    except (OSError, KeyError):
+    except (MissingFileError, DataError):
         return False
 
 
@@ -108,7 +109,7 @@ def _lay_out(
     starts: np.ndarray | None,
     origin: Mapping[str, str],
 ) -> None:
-    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+    with replacing(path) as temporary, created(temporary) as file:
         file.attrs.update(origin)
         file["done"] = np.zeros(1, np.int64)
         if starts is not None:

@@ -11,17 +11,18 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
 import h5py
 import numpy as np
 
+from tinyworlds.data.new_file import NewFile
 from tinyworlds.data.reader import FrameFile, SpanReader
-from tinyworlds.data.schema import FileInfo, open_h5, read_info, reading
-from tinyworlds.data.writer import CHUNK_FRAMES, Target
+from tinyworlds.data.schema import FileInfo, opened, read_info
+from tinyworlds.data.writer import CHUNK_FRAMES
 from tinyworlds.errors import DataError, StorageError
-from tinyworlds.system.files import replacing, storage_error
 from tinyworlds.system.progress import progress_bar
 
 _STEP_BYTES = 32 * 2**20  # of frames in memory, where the chunks allow
@@ -71,10 +72,12 @@ def optimize(
     target = Path(file if out is None else out)
     before_bytes, before = info.path.stat().st_size, measure_rate(info.path)
     _check_room(target, info, raw)
-    with replacing(target) as temporary:
-        with open_h5(info.path) as source:
-            checksum = _rewrite(source, info, temporary, raw, progress)
-        _compare(temporary, target, checksum, progress)
+    new = NewFile(target)
+    try:
+        checksum = _rewrite(info, new, raw, progress)
+        new.finish(lambda whole: _compare(whole, target, checksum, progress))
+    finally:
+        new.discard()
     return Optimized(target, before_bytes, target.stat().st_size, before, measure_rate(target))
 
 
@@ -110,27 +113,23 @@ def _check_room(target: Path, info: FileInfo, raw: bool) -> None:
         )
 
 
-def _rewrite(source: h5py.File, info: FileInfo, path: Path, raw: bool, progress: bool) -> str:
-    """Write all of `source` anew; return a hash of its frames."""
-    target = Target(path)
-    file = h5py.File(target, "w")
-    try:
-        with reading(info.path):
-            file.attrs.update(source.attrs)
-            for name in source:
-                if name != "frames":
-                    source.copy(source[name], file, name)
-            frames = _create(file, source["frames"], raw)
-        with progress_bar(f"rewriting {info.path.name}", info.num_frames, progress) as advance:
-            done = _copy_frames(source["frames"], frames, info, target, advance)
-    finally:
-        file.close()
-        target.close()
-    _check(target, path)
-    return done
+def _rewrite(info: FileInfo, new: NewFile, raw: bool, progress: bool) -> str:
+    """Write all of a file anew; return a hash of its frames."""
+    with opened(info.path) as source:
+        new.change(lambda file: _copy_all_but_frames(source, file, raw))
+    with progress_bar(f"rewriting {info.path.name}", info.num_frames, progress) as advance:
+        return _copy_frames(info, new, advance)
 
 
-def _create(file: h5py.File, old: h5py.Dataset, raw: bool) -> h5py.Dataset:
+def _copy_all_but_frames(source: h5py.File, file: h5py.File, raw: bool) -> None:
+    file.attrs.update(source.attrs)
+    for name in source:
+        if name != "frames":
+            source.copy(source[name], file, name)
+    _create(file, source["frames"], raw)
+
+
+def _create(file: h5py.File, old: h5py.Dataset, raw: bool) -> None:
     count, *whole = old.shape
     options = (
         {}
@@ -144,39 +143,33 @@ def _create(file: h5py.File, old: h5py.Dataset, raw: bool) -> h5py.Dataset:
     )
     frames = file.create_dataset("frames", old.shape, old.dtype, **options)
     frames.attrs.update(old.attrs)
-    return frames
 
 
-def _copy_frames(
-    old: h5py.Dataset, new: h5py.Dataset, info: FileInfo, target: Target, advance: Callable[[int], None]
-) -> str:
-    digest, held, done = sha256(), np.empty((0, *old.shape[1:]), np.uint8), 0
-    for start, block in _blocks(old, info):
+def _copy_frames(info: FileInfo, new: NewFile, advance: Callable[[int], None]) -> str:
+    digest, held, done = sha256(), np.empty((0, info.height, info.width, 3), np.uint8), 0
+    for start, block in _blocks(info):
         digest.update(block.data)
         block = np.concatenate([held, block])  # only whole chunks are written: each is packed once
         last = start + len(block) - len(held) == info.num_frames
         whole = len(block) if last else len(block) // CHUNK_FRAMES * CHUNK_FRAMES
-        new[done : done + whole] = block[:whole]
-        _check(target, info.path)
+        new.change(partial(_write, done, block[:whole]))
         advance(whole)
         held, done = block[whole:], done + whole
     return digest.hexdigest()
 
 
-def _blocks(old: h5py.Dataset, info: FileInfo) -> Iterator[tuple[int, np.ndarray]]:
+def _write(start: int, block: np.ndarray, file: h5py.File) -> None:
+    file["frames"][start : start + len(block)] = block
+
+
+def _blocks(info: FileInfo) -> Iterator[tuple[int, np.ndarray]]:
     """Yield the frames in order, in whole chunks where memory allows: none is unpacked twice."""
     chunk = info.chunks[0] if info.chunks else 1
     rows = chunk * max(1, _STEP_BYTES // (chunk * info.frame_bytes))
     rows = min(rows, max(1, _MOST_BYTES // info.frame_bytes))
-    for start in range(0, info.num_frames, rows):
-        with reading(info.path, f"in 'frames' near row {start}"):
-            block = old[start : start + rows]
-        yield start, block
-
-
-def _check(target: Target, path: Path) -> None:
-    if target.error is not None:
-        raise storage_error(path, target.error) from target.error
+    with closing(SpanReader(info.path, "frames")) as frames:
+        for start in range(0, info.num_frames, rows):
+            yield start, frames.read(start, min(rows, info.num_frames - start))
 
 
 def _compare(path: Path, target: Path, checksum: str, progress: bool) -> None:

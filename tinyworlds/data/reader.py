@@ -18,8 +18,9 @@ import h5py
 import numpy as np
 
 from tinyworlds.data.action_ids import Labels, labels_of
-from tinyworlds.data.schema import FileInfo, open_h5, read_info, reading
+from tinyworlds.data.schema import FileInfo, open_h5, opened, read_info, reading
 from tinyworlds.errors import DataError
+from tinyworlds.system.interrupts import uninterrupted
 
 
 class SpanReader:
@@ -41,7 +42,7 @@ class SpanReader:
     def __init__(self, path: str | Path, name: str) -> None:
         self.path = Path(path)
         self.name = name
-        with open_h5(path) as file, reading(path):
+        with opened(path) as file:
             if not isinstance(file.get(name), h5py.Dataset):
                 raise DataError(f"{path} has no dataset '{name}'; write the file again.")
             data = file[name]
@@ -79,6 +80,7 @@ class SpanReader:
         with reading(self.path, f"in '{self.name}' near row {start}"):
             data = self._open(partial(open_h5, self.path))[self.name]
             out[:] = data[start : start + span][::stride]
+            del data  # freeing it is HDF5's work, too, during which signals wait
 
     def _read_raw(self, offset: int, start: int, out: np.ndarray) -> None:
         file: io.FileIO = self._open(partial(open, self.path, "rb", buffering=0))
@@ -102,7 +104,8 @@ class SpanReader:
         """Close this process's handle; the next read opens it again."""
         # an inherited h5py handle is only dropped: closing it would touch state shared with the parent
         if self._handle is not None and (self._owner == os.getpid() or self._offset is not None):
-            self._handle.close()
+            with uninterrupted():
+                self._handle.close()
         self._handle, self._owner = None, -1
 
     def __del__(self) -> None:
@@ -186,7 +189,7 @@ class FrameFile:
 
     def column(self, name: str, dtype: type | None = None) -> np.ndarray | None:
         """Return a per-frame dataset [N], as `dtype` or as it is stored; None if the file has none."""
-        with open_h5(self.info.path) as file, reading(self.info.path, f"in '{name}'"):
+        with opened(self.info.path, f"in '{name}'") as file:
             values = file[name][:] if name in file else None
         return values if values is None or dtype is None else values.astype(dtype)
 

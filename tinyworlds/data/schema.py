@@ -28,6 +28,7 @@ import numpy as np
 from tinyworlds.data.guarded_file import GuardedFile
 from tinyworlds.errors import DataError, MissingFileError, TinyWorldsError
 from tinyworlds.media.suffixes import VIDEO_SUFFIXES
+from tinyworlds.system.interrupts import uninterrupted
 
 SCHEMA_VERSION = 1
 ASSUMED_FPS = 60.0  # public files carry no rate; they were captured at 60 frames per second
@@ -129,7 +130,7 @@ def open_h5(path: str | Path) -> h5py.File:
 
 @contextlib.contextmanager
 def reading(path: str | Path, where: str = "") -> Iterator[None]:
-    """Turn whatever h5py raises over damaged content within the block into one line.
+    """Turn whatever h5py raises over damaged content within the block into one line; signals wait meanwhile.
 
     Args:
         path: of the file that is read.
@@ -139,13 +140,21 @@ def reading(path: str | Path, where: str = "") -> Iterator[None]:
         DataError: something is damaged.
     """
     try:
-        yield
+        with uninterrupted():
+            yield
     except TinyWorldsError:
         raise
     except Exception as error:  # h5py: OSError, RuntimeError, KeyError, TypeError ..., by the place of damage
         place = f" {where}" if where else ""
         reason = " ".join(str(error).split())[:100]
         raise DataError(f"{path} is damaged{place} ({reason}); copy, download or record it again.") from error
+
+
+@contextlib.contextmanager
+def opened(path: str | Path, where: str = "") -> Iterator[h5py.File]:
+    """Yield a file that is open for reading for a short while, see `open_h5` and `reading`."""
+    with reading(path, where), contextlib.closing(open_h5(path)) as file:
+        yield file
 
 
 def read_info(path: str | Path) -> FileInfo:
@@ -155,7 +164,7 @@ def read_info(path: str | Path) -> FileInfo:
         MissingFileError: there is no such file.
         DataError: the file breaks the schema or is damaged; the message says where.
     """
-    with open_h5(path) as file, reading(path):
+    with opened(path) as file:
         return check(file, Path(path))
 
 

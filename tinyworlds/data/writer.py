@@ -1,14 +1,12 @@
 """Streaming writer of gameplay files: flat memory, whole files or none.
 
-Frames go to ``NAME.PID.part``, which takes its final name when the writer closes without an error.
+Frames go to a hidden file beside `path`, which takes its name when the writer closes without an error.
 """
 
 from __future__ import annotations
 
-import io
 import json
-import os
-from collections.abc import Sequence, Sized
+from collections.abc import Mapping, Sequence, Sized
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -16,12 +14,11 @@ from typing import TYPE_CHECKING
 import h5py
 import numpy as np
 
+from tinyworlds.data.new_file import NewFile
 from tinyworlds.data.schema import SCHEMA_VERSION
-from tinyworlds.errors import DataError
-from tinyworlds.system.files import move_into_place, storage_error, storing
+from tinyworlds.errors import DataError, StorageError
 
 if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer
     from typing_extensions import Self
 
 CHUNK_FRAMES = 16  # a window of a few frames then touches one or two chunks
@@ -53,17 +50,18 @@ class FrameWriter:
         action_names: Sequence[str] | None = None,
     ) -> None:
         self.path = Path(path)
-        self.partial = self.path.with_name(f"{self.path.name}.{os.getpid()}.part")
         self.num_frames = 0
         self._shape = (height, width, 3)
         self._has_actions = action_names is not None
         self._frames: list[np.ndarray] = []
         self._labels: list[tuple[int, float, bool]] = []
-        with storing(self.path):
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._target = Target(self.partial)
-            self._file = h5py.File(self._target, "w")
-            self._create(fps, source, action_names)
+        self._new = NewFile(path)
+        self.partial = self._new.partial
+        try:
+            self._new.change(lambda file: self._create(file, fps, source, action_names))
+        except BaseException:
+            self.discard()
+            raise
 
     def append(
         self, frame: np.ndarray, action: int = 0, reward: float = 0.0, episode_end: bool = False
@@ -88,7 +86,19 @@ class FrameWriter:
         self._labels.append((action, reward, episode_end))
         self.num_frames += 1
         if len(self._frames) == _BUFFER_FRAMES:
-            self._flush()
+            try:
+                self._flush()
+            except StorageError:
+                self.discard()  # its room on the disk is free at once, whatever becomes of the writer
+                raise
+
+    def add_text(self, name: str, text: str) -> None:
+        """Store a text under a name of its own beside the frames.
+
+        Raises:
+            StorageError: the disk is full.
+        """
+        self._new.change(lambda file: file.create_dataset(name, data=text))
 
     def close(self) -> None:
         """Write what is buffered, mark the last frame as an episode's end, and rename the file into place.
@@ -101,21 +111,15 @@ class FrameWriter:
             if self.num_frames == 0:
                 raise DataError(f"{self.path}: not one frame was written, so no file was made.")
             self._flush()
-            self._file["episode_ends"][-1] = True
-            self._file.close()
-            self._target.close()
-            self._check_disk()
-            with storing(self.path):
-                move_into_place(self.partial, self.path)
+            self._new.change(_end_episode)
+            self._new.finish()
         except BaseException:
             self.discard()
             raise
 
     def discard(self) -> None:
-        """Drop everything written so far."""
-        self._file.close()
-        self._target.close()
-        self.partial.unlink(missing_ok=True)
+        """Drop everything written so far; nothing after `close`."""
+        self._new.discard()
 
     def __enter__(self) -> Self:
         return self
@@ -128,8 +132,8 @@ class FrameWriter:
         else:
             self.discard()
 
-    def _create(self, fps: float, source: str, action_names: Sequence[str] | None) -> None:
-        self._file.create_dataset(
+    def _create(self, file: h5py.File, fps: float, source: str, action_names: Sequence[str] | None) -> None:
+        file.create_dataset(
             "frames",
             shape=(0, *self._shape),
             maxshape=(None, *self._shape),
@@ -142,11 +146,11 @@ class FrameWriter:
         if self._has_actions:
             columns |= {"actions": np.dtype(np.int64), "rewards": np.dtype(np.float32)}
         for name, dtype in columns.items():
-            self._file.create_dataset(name, shape=(0,), maxshape=(None,), dtype=dtype, chunks=(4096,))
+            file.create_dataset(name, shape=(0,), maxshape=(None,), dtype=dtype, chunks=(4096,))
         attributes = {"fps": float(fps), "source": source, "schema_version": SCHEMA_VERSION}
         if action_names is not None:
             attributes["action_names"] = json.dumps(list(action_names))
-        self._file.attrs.update(attributes)
+        file.attrs.update(attributes)
 
     def _flush(self) -> None:
         if not self._frames:
@@ -158,47 +162,18 @@ class FrameWriter:
             "rewards": rewards,
             "episode_ends": ends,
         }
-        for name, values in columns.items():
-            if name in self._file:
-                data = self._file[name]
-                data.resize(self.num_frames, axis=0)
-                data[self.num_frames - len(values) :] = values
-        self._check_disk()
+        self._new.change(lambda file: _append(file, columns, self.num_frames))
         self._frames.clear()
         self._labels.clear()
 
-    def _check_disk(self) -> None:
-        if self._target.error is not None:
-            raise storage_error(self.path, self._target.error) from self._target.error
+
+def _append(file: h5py.File, columns: Mapping[str, Sized], num_frames: int) -> None:
+    for name, values in columns.items():
+        if name in file:
+            data = file[name]
+            data.resize(num_frames, axis=0)
+            data[num_frames - len(values) :] = values
 
 
-class Target(io.FileIO):
-    """The file under HDF5, which keeps a full disk to itself.
-
-    HDF5 cannot close a file whose last bytes it cannot write: it complains again from every object that is
-    freed. So a failing write is remembered here, the library goes on undisturbed, and the writer asks for
-    `error`.
-    """
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path, "w+")
-        self.error: OSError | None = None
-
-    def write(self, data: ReadableBuffer, /) -> int:
-        """Write all of `data`, or remember why not."""
-        view = memoryview(data).cast("B")
-        total = len(view)
-        try:
-            while view and self.error is None:
-                view = view[super().write(view) :]
-        except OSError as error:
-            self.error = error
-        return total
-
-    def truncate(self, size: int | None = None, /) -> int:
-        """Change the file's length, or remember why not."""
-        try:
-            return super().truncate(size)
-        except OSError as error:
-            self.error = self.error or error
-            return size or 0
+def _end_episode(file: h5py.File) -> None:
+    file["episode_ends"][-1] = True

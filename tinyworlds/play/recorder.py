@@ -6,6 +6,7 @@ import datetime
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -116,12 +117,11 @@ class Recorder:
             self._error = error
 
     def _write_clips(self, gameplay: Path) -> None:
-        import h5py
-
+        from tinyworlds.data.reader import FrameFile
         from tinyworlds.media.video import save_gif, save_video
 
-        with h5py.File(gameplay) as file:
-            frames = file["frames"][:]
+        with closing(FrameFile(gameplay)) as file:
+            frames = file.frames(0, len(file))
         self.written.append(save_video(self.path.with_suffix(".mp4"), frames, self.fps, self.scale))
         self.written.append(save_gif(self.path.with_suffix(".gif"), frames, self.fps, self.scale))
 

@@ -11,11 +11,11 @@ import errno
 import os
 import sys
 import time
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 from tinyworlds.errors import DataError, StorageError, TinyWorldsError
+from tinyworlds.system.neighbours import new_neighbour
 
 _WINDOWS_PATIENCE_S = 5.0
 MAX_PART_BYTES = 200  # file systems allow 255; ours adds an ending while a file is incomplete
@@ -30,14 +30,14 @@ _DEVICES = frozenset(
 def replacing(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path with the same ending; rename it to `path` at the end of the block.
 
-    If the block raises, the temporary file goes and an older `path` stays as it was. Missing parent
-    folders are made.
+    If the block raises, the temporary file goes and an older `path` stays as it was; if the process is
+    killed, it goes when somebody writes into the folder next. Missing parent folders are made.
 
     Raises:
         StorageError: the disk is full or the path cannot be written.
     """
     target = Path(path)
-    temporary = target.with_name(f".{target.stem}-{uuid.uuid4().hex[:8]}{target.suffix}")
+    temporary = new_neighbour(target)
     with storing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary.touch(exist_ok=False)
@@ -46,6 +46,8 @@ def replacing(path: str | Path) -> Iterator[Path]:
         yield temporary
         temporary.chmod(mode)  # safetensors makes a file of its own that nobody else may read
         move_into_place(temporary, target)
+    except TinyWorldsError:
+        raise
     except OSError as error:
         raise storage_error(target, error) from error
     finally:
@@ -80,7 +82,7 @@ def check_writable(path: str | Path) -> None:
         StorageError: the path cannot be written.
     """
     target = Path(path)
-    probe = target.with_name(f".{target.stem}-{uuid.uuid4().hex[:8]}")
+    probe = new_neighbour(target)
     with storing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         probe.touch(exist_ok=False)

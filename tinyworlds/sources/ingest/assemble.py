@@ -8,11 +8,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 
 from tinyworlds.data.reader import FrameFile
-from tinyworlds.data.schema import open_h5, read_info
+from tinyworlds.data.schema import opened, read_info
 from tinyworlds.data.writer import FrameWriter
 from tinyworlds.errors import ConfigError, DataError
 from tinyworlds.sources.ingest.clean import Cleaner
@@ -69,7 +68,7 @@ def read_records(path: Path, settings: Settings) -> list[VideoRecord]:
         ConfigError: its frames are of another size or rate.
     """
     info = read_info(path)
-    with open_h5(path) as file:
+    with opened(path) as file:
         if VIDEOS not in file:
             raise DataError(
                 f"{path} exists and was not made by ingest; choose another --game, or --overwrite it"
@@ -121,13 +120,12 @@ def assemble(
         if not records:
             writer.discard()
             return results
+        writer.add_text(VIDEOS, json.dumps([asdict(record) for record in (*old, *records)]))
         writer.close()
     except BaseException:
         writer.discard()
         raise
     with storing(out):
-        with h5py.File(whole, "r+") as file:
-            file[VIDEOS] = json.dumps([asdict(record) for record in (*old, *records)])
         move_into_place(whole, out)
     return results
 

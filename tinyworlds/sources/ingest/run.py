@@ -114,11 +114,10 @@ class _Ingest:
         return Ingested(self.out, added, present, twins, errors)
 
     def _sweep(self) -> None:
-        """Remove what killed processes left half-written."""
+        """Remove a file that was whole and not yet in its place when its process was killed."""
         self.work.mkdir(parents=True, exist_ok=True)
-        for leftover in (*self.work.glob("**/*.part"), self.work / "whole.h5"):
-            with contextlib.suppress(OSError):
-                leftover.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            (self.work / "whole.h5").unlink(missing_ok=True)
 
     def _sort(
         self, paths: Sequence[Path], contents: set[str]

@@ -6,17 +6,19 @@ Where play stopped between two pieces (after a kill the next process starts the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import h5py
 
-from tinyworlds.data.schema import open_h5, read_info, reading
+from tinyworlds.data.reader import FrameFile
+from tinyworlds.data.schema import open_h5, opened, read_info, reading
 from tinyworlds.data.writer import CHUNK_FRAMES, FrameWriter
 
 _PIECE_BYTES = 2**24  # of frames in memory
-_BATCH_FRAMES = 4 * CHUNK_FRAMES
 
 
 @dataclass(frozen=True)
@@ -59,12 +61,12 @@ class PieceWriter(FrameWriter):
         self, folder: Path, first: int, begun: int, size: int, fps: float, names: Sequence[str]
     ) -> None:
         super().__init__(folder / f"{first:010d}.h5", size, size, fps, action_names=names)
-        self._file.attrs["begun"] = begun
+        self._new.change(lambda file: file.attrs.update(begun=begun))
         self.full_at = max(1, _PIECE_BYTES // (size * size * 3 * CHUNK_FRAMES)) * CHUNK_FRAMES
 
     def complete(self, continues: bool) -> None:
         """Close it; `continues`: the next frame belongs to the same episode."""
-        self._file.attrs["continues"] = continues
+        self._new.change(lambda file: file.attrs.update(continues=continues))
         self.close()
 
 
@@ -75,7 +77,7 @@ def find_pieces(folder: Path) -> list[Piece]:
 
 def _read_piece(path: Path) -> Piece:
     num_frames = read_info(path).num_frames
-    with open_h5(path) as file, reading(path):
+    with opened(path) as file:
         return Piece(
             path, int(path.stem), num_frames, int(file.attrs["begun"]), bool(file.attrs["continues"])
         )
@@ -95,37 +97,43 @@ class Joiner(FrameWriter):
             DataError: the file is damaged.
             StorageError: the disk is full.
         """
-        with open_h5(path) as source, reading(path):
-            start, count = self.num_frames, len(source["frames"])
-            self.num_frames += count
-            for name, data in self._file.items():
+        start = self.num_frames
+        with closing(FrameFile(path)) as file, closing(open_h5(path)) as source:
+            self._add_columns(file, continues)
+            frames = source["frames"]
+            copy = _copy_chunk if start % CHUNK_FRAMES == 0 and self._is_stored_alike(frames) else _copy_block
+            for row in range(0, len(file), CHUNK_FRAMES):
+                with reading(path, f"in 'frames' near row {row}"):
+                    self._new.change(partial(copy, frames, row, start + row))
+            return len(file)
+
+    def _add_columns(self, file: FrameFile, continues: bool) -> None:
+        start = self.num_frames
+        self.num_frames += len(file)
+
+        def add(whole: h5py.File) -> None:
+            for name, data in whole.items():
                 data.resize(self.num_frames, axis=0)
                 if name != "frames":
-                    data[start:] = source[name][:]
+                    data[start:] = file.column(name)
             if continues:
-                self._file["episode_ends"][-1] = False
-            copy = _copy_chunks if self._fits(source["frames"], start) else _copy_frames
-            for _ in copy(source["frames"], self._file["frames"], start):
-                self._check_disk()
-        return count
+                whole["episode_ends"][-1] = False
 
-    def _fits(self, frames: h5py.Dataset, start: int) -> bool:
-        return start % CHUNK_FRAMES == 0 and _storage(frames) == _storage(self._file["frames"])
+        self._new.change(add)
+
+    def _is_stored_alike(self, frames: h5py.Dataset) -> bool:
+        return self._new.change(lambda whole: _storage(whole["frames"])) == _storage(frames)
 
 
 def _storage(frames: h5py.Dataset) -> tuple:
     return frames.chunks, frames.compression, frames.compression_opts, frames.shuffle, frames.fletcher32
 
 
-def _copy_chunks(source: h5py.Dataset, target: h5py.Dataset, start: int) -> Iterable[None]:
-    for row in range(0, len(source), CHUNK_FRAMES):
-        mask, content = source.id.read_direct_chunk((row, 0, 0, 0))
-        target.id.write_direct_chunk((start + row, 0, 0, 0), content, mask)
-        yield
+def _copy_chunk(source: h5py.Dataset, row: int, to: int, target: h5py.File) -> None:
+    mask, content = source.id.read_direct_chunk((row, 0, 0, 0))
+    target["frames"].id.write_direct_chunk((to, 0, 0, 0), content, mask)
 
 
-def _copy_frames(source: h5py.Dataset, target: h5py.Dataset, start: int) -> Iterable[None]:
-    for row in range(0, len(source), _BATCH_FRAMES):
-        block = source[row : row + _BATCH_FRAMES]
-        target[start + row : start + row + len(block)] = block
-        yield
+def _copy_block(source: h5py.Dataset, row: int, to: int, target: h5py.File) -> None:
+    block = source[row : row + CHUNK_FRAMES]
+    target["frames"][to : to + len(block)] = block

@@ -102,9 +102,6 @@ def play_share(
         StorageError: the disk is full.
     """
     share.folder.mkdir(parents=True, exist_ok=True)
-    for leftover in share.folder.glob("*.part"):
-        with contextlib.suppress(OSError):
-            leftover.unlink()
     pieces = share.pieces()
     begun = done = pieces[-1].stop if pieces else 0
     reached(done)
