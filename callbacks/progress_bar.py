@@ -16,6 +16,7 @@ from lightning.pytorch.callbacks import ProgressBar, Timer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
+from tinyworlds.system.console import terminal
 from tinyworlds.training.trainer_parts import parts_of
 
 
@@ -77,7 +78,7 @@ class StepProgressBar(ProgressBar):
             BarColumn(bar_width=None),
             TextColumn("{task.fields[text]}"),
         )
-        self._bar = Progress(*columns, console=Console(stderr=True), expand=True, auto_refresh=False)
+        self._bar = Progress(*columns, console=Console(file=terminal()), expand=True, auto_refresh=False)
         self._bar.start()
         self._task = self._bar.add_task(self._label, total=total, text="")
 

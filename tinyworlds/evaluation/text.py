@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tinyworlds import __version__
 from tinyworlds.evaluation.rows import FIGURES, PREDICTIONS, SOURCES, STATISTICS, Bar
 from tinyworlds.metrics.estimate import Estimate
+from tinyworlds.system.text import literal
 
 if TYPE_CHECKING:
     from tinyworlds.evaluation.report import Report
@@ -18,9 +19,10 @@ def markdown(report: Report, bars: Mapping[str, Bar], pictures: Mapping[str, str
     """The report for people; `pictures` maps file names to captions."""
     told = ", ".join(f"{key} {value}" for key, value in report.settings.items())
     lines = [
-        f"# {report.game or 'World'}: figures on held-out clips",
+        f"# {literal(report.game) or 'World'}: figures on held-out clips",
         "",
-        f"Data: {report.data}. Settings: {told}. Took {report.seconds:.0f} s, tinyworlds {__version__}.",
+        f"Data: {literal(report.data)}. Settings: {told}. Took {report.seconds:.0f} s, tinyworlds "
+        f"{__version__}.",
         f"{_basis(report)} Context frames that were given never count. Equal frames count as 58.9 dB (8-bit "
         "rounding).",
         "",
@@ -55,7 +57,7 @@ def _sources(report: Report) -> list[str]:
 
 def _pressed(report: Report) -> str:
     return ", ".join(
-        f"{name} = {'none found, so the idle one' if latent is None else latent}"
+        f"{literal(name)} = {'none found, so the idle one' if latent is None else latent}"
         for name, latent in report.pressed_as.items()
     )
 
@@ -104,7 +106,7 @@ def _confusion_table(report: Report) -> list[str]:
         _row("true action \\ latent", *map(str, range(num_latent))),
         "|" + "---|" * (num_latent + 1),
         *(
-            _row(name, *map(str, counts))
+            _row(literal(name), *map(str, counts))
             for name, counts in zip(report.true_action_names, report.confusion, strict=True)
         ),
     ]

@@ -13,7 +13,7 @@ from tinyworlds.errors import ConfigError, DisplayError, StorageError
 from tinyworlds.keys import do_nothing, keys_without_meaning, parse_script
 from tinyworlds.play.options import WORLD_SETTINGS, check_options
 from tinyworlds.system.exits import INTERRUPTED
-from tinyworlds.system.files import check_writable
+from tinyworlds.system.files import check_writable, portable_name
 
 if TYPE_CHECKING:
     from tinyworlds.play.browser import BrowserView
@@ -146,7 +146,7 @@ def _play_to_clip(
         code = INTERRUPTED
     if not view.frames:
         return code
-    out = Path(args.out or f"{world.game or 'world'}_play.mp4")
+    out = Path(args.out or f"{portable_name(world.game, 'world')}_play.mp4")
     path = write_clip(out, view.frames, session.fps, scale=_clip_scale(world))
     print(f"{len(view.frames)} frames, {view.frames[-1].fps:.1f} frames/s: {path}")
     failed = _say_saved(session, log)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tinyworlds.errors import TinyWorldsError
+from tinyworlds.system.files import portable_name
 
 if TYPE_CHECKING:
     from tinyworlds.data.writer import FrameWriter
@@ -208,4 +209,4 @@ def recording_path(game: str, folder: str | Path = DEFAULT_FOLDER) -> Path:
     """Return a path for a new clip, named after the game and the time."""
     # Milliseconds, since an earlier clip of the same second may not be on the disk yet.
     now = datetime.datetime.now().strftime("%Y%m%d_%H%M%S_%f")[:-3]
-    return Path(folder) / f"{game or 'world'}_{now}.mp4"
+    return Path(folder) / f"{portable_name(game, 'world')}_{now}.mp4"

@@ -12,13 +12,22 @@ import sys
 from collections.abc import Callable
 
 from tinyworlds.errors import StorageError, TinyWorldsError
+from tinyworlds.system.console import visible_streams
 
 INTERRUPTED, BROKEN_PIPE, TERMINATED = 130, 141, 143
 """Exit codes after Ctrl-C, when nobody reads what is printed, and after SIGTERM, as shells have them."""
 
 
 def run_guarded(action: Callable[[], int | None]) -> int:
-    """Call `action`; print an error of the user's making as one line and return the exit code."""
+    """Call `action`; print an error of the user's making as one line and return the exit code.
+
+    Whatever is printed on the way, nothing in it is obeyed by a terminal, see `visible_streams`.
+    """
+    with visible_streams():
+        return _guarded(action)
+
+
+def _guarded(action: Callable[[], int | None]) -> int:
     try:
         code = action() or 0
         sys.stdout.flush()

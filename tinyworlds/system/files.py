@@ -145,6 +145,16 @@ def path_in(folder: Path, name: str) -> Path:
     raise DataError(f"refused the file name {name!a}: {reason}; nothing was fetched, tell its owner")
 
 
+def portable_name(name: str, instead: str) -> str:
+    """Return `name`, which a file gave, as the name of a file in the folder we are in, on every system.
+
+    What no portable name has becomes ``_``, so that it leads nowhere; `instead` where nothing is left.
+    """
+    kept = "".join(char if char.isalnum() or char in "-_.+, ()" else "_" for char in name)
+    kept = kept[: MAX_PART_BYTES // 4].strip("._ ")
+    return instead if not kept else kept if why_unsafe(kept) is None else f"_{kept}"
+
+
 def why_unsafe(name: str) -> str | None:
     """Return why `name` is no safe relative path with forward slashes; None if it is one."""
     if name.startswith(("/", "\\")):

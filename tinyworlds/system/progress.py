@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 
+from tinyworlds.system.text import visible
+
 
 @contextlib.contextmanager
 def progress_bar(
@@ -25,8 +27,11 @@ def progress_bar(
     from rich import progress as rich
     from rich.console import Console
 
+    from tinyworlds.system.console import terminal
+
+    title = visible(title)
     how_far = [rich.DownloadColumn(), rich.TransferSpeedColumn()] if in_bytes else [rich.MofNCompleteColumn()]
     columns = (rich.TextColumn("{task.description}"), rich.BarColumn(), *how_far, rich.TimeRemainingColumn())
-    with rich.Progress(*columns, console=Console(stderr=True)) as progress:
+    with rich.Progress(*columns, console=Console(file=terminal())) as progress:
         task = progress.add_task(title, total=total, completed=done)
         yield lambda count: progress.advance(task, count)

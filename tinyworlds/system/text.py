@@ -6,7 +6,7 @@ import re
 import unicodedata
 
 _JOINERS = "\u200c\u200d"  # Persian, Indic scripts and emoji are written with them
-_MARKUP = re.compile(r"([\\`*_{}\[\]<>()#+!|~&:@$^-])")
+_MARKUP = re.compile(r"([\\`*\[\]<>!|~&$]|:(?=//))")
 
 
 def visible(text: str, keep: str = "") -> str:
@@ -35,7 +35,7 @@ def _escape(char: str) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
-def markdown(text: str) -> str:
+def literal(text: str) -> str:
     """Return text that Markdown and HTML show as it is: no link, picture, tag or table cell in it."""
     escaped = _MARKUP.sub(r"\\\1", visible(text))
     return escaped.replace("\\<", "&lt;").replace("\\>", "&gt;").replace("\\&", "&amp;")

@@ -7,9 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from tinyworlds.errors import listed
+from tinyworlds.system.text import visible
 
 ActionKind = Literal["latent", "labels", "none"]
 """What the dynamics listens to: latent actions, the data's own labels, or nothing."""
+
+_LONGEST_NAME = 200
 
 ACTION_KINDS: tuple[ActionKind, ...] = get_args(ActionKind)
 
@@ -40,6 +43,12 @@ class WorldInfo:
     true_actions: dict[str, int | None] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        # names come from files that anybody may have written, and are shown in windows, pages and reports
+        object.__setattr__(self, "game", visible(self.game)[:_LONGEST_NAME])
+        object.__setattr__(self, "key_map", {visible(key): action for key, action in self.key_map.items()})
+        object.__setattr__(self, "action_names", tuple(visible(n)[:_LONGEST_NAME] for n in self.action_names))
 
     @property
     def not_found(self) -> tuple[str, ...]:
