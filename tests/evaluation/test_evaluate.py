@@ -14,6 +14,7 @@ from tinyworlds.evaluation.evaluate import evaluate_world
 from tinyworlds.evaluation.pictures import typical
 from tinyworlds.evaluation.rows import FIGURES, MOTION_BARS, PREDICTIONS, QUICKSTART_BARS, SOURCES, Bar
 from tinyworlds.evaluation.run import write_report
+from tinyworlds.evaluation.sources import sent_at_play
 from tinyworlds.media.pixels import input_to_frames
 from tinyworlds.metrics.estimate import Estimate
 from tinyworlds.world.info import WorldInfo
@@ -86,6 +87,39 @@ def test_marks_rest_on_what_a_key_does_not_on_what_the_truth_tells(names, idle, 
     assert report.pressed_as == wanted
     for name in set(NAMES) - set(names):
         assert f"{name} = none found, so the idle one" in report.to_markdown()
+
+
+@pytest.mark.parametrize(
+    ("info", "sent"),
+    [
+        ({"action_names": NAMES}, [0, 1, 2, 3]),  # a world of an earlier version: by its names
+        ({"true_actions": {"stay": 3, "right": 2, "left": 2, "down": None}}, [3, 2, 2, None]),
+        (
+            {"true_actions": {"stay": 3, "right": 2, "left": 2}, "key_map": {"d": 1}},
+            [3, 1, 2, None],
+        ),  # bound anew
+        ({"key_map": {"left": 3, "right": 0}}, [None, 0, 3, None]),  # keys after what dreams show
+        ({}, [None] * 4),
+    ],
+)
+def test_a_true_action_is_sent_as_its_key_sends_it_at_play(info, sent):
+    world = World(FakeTokenizer(), FakeDynamics(), FakeActions(), info=WorldInfo(game="walk", **info))
+    assert sent_at_play(world, NAMES) == sent
+
+
+def test_keys_of_a_title_are_known_whatever_the_order_of_its_recording():
+    info = WorldInfo(game="doom", key_map={"a": 0, "d": 1, "space": 2})
+    world = World(FakeTokenizer(), FakeDynamics(), FakeActions(), info=info)
+    assert sent_at_play(world, ("attack", "turn_left", "noop", "turn_right")) == [2, 0, None, 1]
+
+
+def test_numbers_are_no_names():
+    """A true action without a name is no latent one of that number."""
+    clips = fake_clips()
+    nameless = Clips(clips.frames, clips.actions, 10.0, "walks", clips.episodes)
+    report = evaluate_world(fake_world(names=()), nameless).report
+    assert report.headline == "inferred"
+    assert report.true_action_names == [f"action {i}" for i in range(4)]
 
 
 def test_what_is_pressed_is_not_learnt_from_the_clips_that_are_measured():

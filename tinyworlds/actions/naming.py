@@ -64,8 +64,8 @@ def name_actions(
         return Naming()
     spec_keys, spec_names = _of_game(game)
     told = gameplay if gameplay is not None and gameplay.clip_actions is not None else None
-    names = spec_names if told is None else _true_names(told, spec_names)
-    keys = _by_name(spec_keys, spec_names, names) or keys_from_names(names)
+    names = spec_names if told is None else _true_names(told, game)
+    keys = keys_of_true_actions(game, names)
     if actions == "labels":
         return Naming(keys, names, idle_from_names(names) or 0)
     assert latent_actions is not None
@@ -84,13 +84,23 @@ def _of_game(game: str) -> tuple[Mapping[str, int], tuple[str, ...]]:
     return spec.key_map, spec.action_names
 
 
-def _true_names(gameplay: Gameplay, spec_names: Sequence[str]) -> tuple[str, ...]:
+def true_action_names(game: str, given: Sequence[str], count: int) -> tuple[str, ...]:
+    """Names of `count` true actions or more: as `given` in the data, else the game's, else their numbers."""
+    names = given or _of_game(game)[1]
+    return (*names, *(f"action {i}" for i in range(len(names), count)))
+
+
+def keys_of_true_actions(game: str, names: Sequence[str]) -> dict[str, int]:
+    """Which key of the real game takes which of its true actions, a place in `names`."""
+    return _by_name(*_of_game(game), names) or keys_from_names(names)
+
+
+def _true_names(gameplay: Gameplay, game: str) -> tuple[str, ...]:
     """Names of the true actions, one for every id that occurs."""
-    names = list(gameplay.action_names or spec_names)
     used = [
         ids.max() for ids in (gameplay.clip_actions, gameplay.sample_actions) if ids is not None and ids.size
     ]
-    return (*names, *(f"action {i}" for i in range(len(names), int(max(used, default=0)) + 1)))
+    return true_action_names(game, gameplay.action_names, int(max(used, default=0)) + 1)
 
 
 def _by_name(keys: Mapping[str, int], spec_names: Sequence[str], names: Sequence[str]) -> dict[str, int]:

@@ -2,8 +2,8 @@
 
 A name, a size and a time do not tell: a file may be replaced by one of the same size, and copying tools set
 the time back. So what is made of a file is named after a hash of all its bytes. At half a GiB a second
-that is too slow for every start; the hash is noted, and holds for as long as the system swears that nothing was
-written: its time of *change*, unlike that of modification, cannot be set.
+that is too slow for every start; the hash is noted, and holds for as long as the system swears that nothing
+was written: its time of *change*, unlike that of modification, cannot be set.
 """
 
 from __future__ import annotations

@@ -39,13 +39,6 @@ class Clips:
         """Frames of each clip."""
         return self.frames.shape[1]
 
-    @property
-    def true_names(self) -> tuple[str, ...]:
-        """A name for every true action id that occurs; those without are called by their number."""
-        count = 0 if self.actions is None else int(self.actions.max()) + 1
-        names = tuple(map(str, self.action_names))
-        return names + tuple(f"action {i}" for i in range(len(names), count))
-
     def batch(
         self, start: int, count: int, device: torch.device | str = "cpu"
     ) -> tuple[Tensor, Tensor | None]:

@@ -23,7 +23,7 @@ from tinyworlds.data.held_out import Clips
 from tinyworlds.errors import DataError
 from tinyworlds.evaluation.likeness import Likeness, by_frame, likeness_figures
 from tinyworlds.evaluation.report import Report
-from tinyworlds.evaluation.sources import Actions, actions_of
+from tinyworlds.evaluation.sources import Actions, actions_of, true_names
 from tinyworlds.metrics import frames as metrics
 from tinyworlds.metrics import usage
 from tinyworlds.metrics.episodes import averaged, over_episodes, pooled_psnr
@@ -241,7 +241,7 @@ def _action_figures(world: WorldCore, actions: Actions, clips: Clips) -> dict[st
     if clips.actions is None:
         return told
     true = clips.actions[:, : latent.shape[1]]
-    names = clips.true_names
+    names = true_names(world, clips)
     tables = torch.stack(
         [usage.contingency(a, b, num_latent, len(names)) for a, b in zip(latent, true, strict=True)]
     )

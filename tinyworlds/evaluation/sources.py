@@ -11,14 +11,16 @@ Action t leads from frame t to frame t+1. N clips of T frames.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
+from tinyworlds.actions.naming import keys_of_true_actions, true_action_names
 from tinyworlds.data.held_out import Clips
 from tinyworlds.errors import DataError
+from tinyworlds.keys import complete_key_map, held_action, normalise_key
 from tinyworlds.world.action_source import true_actions
 from tinyworlds.world.core import WorldCore
 
@@ -79,20 +81,34 @@ def actions_of(world: WorldCore, clips: Clips, batch_size: int, seed: int) -> Ac
         return Actions(recorded, {"pressed": recorded, "random": _drawn(recorded, seed)})
     inferred = _inferred(world, clips, batch_size)
     by_source = {"inferred": inferred, "random": _drawn(inferred, seed)}
-    keys = {} if recorded is None else _keys(world, clips)
-    if recorded is None or not any(key is not None for key in keys.values()):
+    names = true_names(world, clips)
+    sent = sent_at_play(world, names)
+    if recorded is None or all(action is None for action in sent):
         return Actions(inferred, by_source)
-    sent = [world.idle_action if keys.get(name) is None else keys[name] for name in clips.true_names]
-    by_source["pressed"] = torch.tensor(sent)[recorded]
-    return Actions(inferred, by_source, keys)
+    taken = torch.tensor([world.idle_action if action is None else action for action in sent])
+    by_source["pressed"] = taken[recorded]
+    return Actions(inferred, by_source, {names[i]: sent[i] for i in recorded.unique().tolist()})
 
 
-def _keys(world: WorldCore, clips: Clips) -> dict[str, int | None]:
-    """For each true action in the clips the latent one that its key takes at play."""
-    assert clips.actions is not None
-    names = [clips.true_names[i] for i in clips.actions.unique().tolist()]
-    known = {name: i for i, name in enumerate(world.action_names) if name != f"action {i}"}
-    return {name: known.get(name) for name in names}
+def true_names(world: WorldCore, clips: Clips) -> tuple[str, ...]:
+    """A name for every true action id that occurs; empty without true actions."""
+    if clips.actions is None:
+        return ()
+    return true_action_names(world.game, clips.action_names, int(clips.actions.max()) + 1)
+
+
+def sent_at_play(world: WorldCore, names: Sequence[str]) -> list[int | None]:
+    """The action that a player sends who presses the real game's key of each true action.
+
+    That is what the world's own keys say, and for an action that the game has no key for what carries it.
+    None where there is neither, so that the world idles.
+    """
+    bound = complete_key_map(world.key_map, world.num_actions)
+    sent = [world.info.sent_for(name) for name in names]
+    for keys, true in reversed(keys_of_true_actions(world.game, names).items()):
+        action = held_action(normalise_key(keys).split("+"), bound)
+        sent[true] = sent[true] if action is None else action
+    return sent
 
 
 @torch.no_grad()

@@ -34,7 +34,7 @@ def markdown(report: Report, bars: Mapping[str, Bar], pictures: Mapping[str, str
         *(f"- {source}: {SOURCES[source]}" for source in _sources(report)),
     ]
     if report.pressed_as:
-        lines.append(f"- Latent actions of the recorded keys, found on the training part: {_pressed(report)}")
+        lines.append(f"- pressed keys take these latent actions: {_pressed(report)}")
     lines += ["", *_horizon_table(report)]
     if report.confusion:
         lines += ["", *_confusion_table(report)]

@@ -63,8 +63,9 @@ class WorldInfo:
         """
         if true_action in self.true_actions:
             return self.true_actions[true_action]
-        # worlds of earlier versions only have names
-        return self.action_names.index(true_action) if true_action in self.action_names else None
+        # worlds of earlier versions only have names; "action 3" as the third's own says nothing
+        named = {name: i for i, name in enumerate(self.action_names) if name != f"action {i}"}
+        return named.get(true_action)
 
 
 def not_found(true_actions: Mapping[str, int | None]) -> tuple[str, ...]:
