@@ -54,25 +54,50 @@ def write_video(
     options: dict[str, str] | None = None,
     container: dict[str, str] | None = None,
     gop: int = 30,
+    last_s: float | None = None,
+    sound_s: float = 0.0,
 ) -> Path:
-    """Write a video; `times` in seconds make it one of variable frame rate."""
-    with av.open(str(path), "w", options=container or {}) as file:
-        stream = file.add_stream(codec, rate=rate)
+    """Write a video.
+
+    `times` in seconds make it one of variable frame rate, `last_s` lets its last picture stay for so long,
+    `sound_s` adds seconds of silence.
+    """
+    with av.open(f"file:{path}", "w", options=container or {}) as file:
+        stream = file.add_stream(codec, rate=1000 if times is not None else rate)
+        silence = file.add_stream("aac", rate=44100) if sound_s else None
+        packets = []
         stream.pix_fmt = pixels
         stream.gop_size = gop
         quality = {"crf": "10", "preset": "ultrafast"} if codec == "libx264" else {}
         stream.options = quality | (options or {})
         if times is not None:
             stream.time_base = stream.codec_context.time_base = Fraction(1, 1000)
+            stream.codec_context.max_b_frames = 0
         for i, picture in enumerate(pictures):
             if i == 0:
                 stream.height, stream.width = picture.shape[:2]
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
             if times is not None:
                 frame.pts, frame.time_base = round(times[i] * 1000), Fraction(1, 1000)
-            file.mux(stream.encode(frame))
-        file.mux(stream.encode())
+            packets += stream.encode(frame)
+        packets += stream.encode()
+        if last_s is not None:
+            for packet in packets:
+                packet.duration = round(Fraction(1, 30) / packet.time_base)
+            packets[-1].duration = round(last_s / packet.time_base)
+        for packet in packets:
+            file.mux(packet)
+        if silence is not None:
+            _write_silence(file, silence, sound_s)
     return path
+
+
+def _write_silence(file: av.container.OutputContainer, stream: av.AudioStream, seconds: float) -> None:
+    frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.int16), format="s16", layout="mono")
+    for i in range(round(seconds * 44100 / 1024)):
+        frame.sample_rate, frame.pts, frame.time_base = 44100, i * 1024, Fraction(1, 44100)
+        file.mux(stream.encode(frame))
+    file.mux(stream.encode())
 
 
 def numbered_video(path: Path, count: int, first: int = 0, **settings: object) -> Path:
@@ -108,3 +133,39 @@ def expected_numbers(times: Sequence[float], fps: float, interval: float, end: f
     ticks = np.arange(0, 10**6) / fps
     ticks = ticks[ticks + slack < end - 1e-9]
     return [int(np.flatnonzero(np.array(times) <= tick + slack + 1e-9)[-1]) for tick in ticks]
+
+
+def overlapping_mp4(picture: bytes, count: int) -> bytes:
+    """An MP4 whose index says `count` times that the one picture in it, a PNG, is the next one."""
+
+    def box(name: bytes, *parts: bytes) -> bytes:
+        data = b"".join(parts)
+        return struct.pack(">I4s", len(data) + 8, name) + data
+
+    def numbers(*values: int) -> bytes:
+        return struct.pack(f">{len(values)}I", *values)
+
+    def file(place: int) -> bytes:
+        matrix = numbers(1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)
+        entry = box(b"png ", bytes(7), b"\1", bytes(16), struct.pack(">HH", WIDTH, HEIGHT), bytes(50))
+        table = box(
+            b"stbl",
+            box(b"stsd", numbers(0, 1), entry),
+            box(b"stts", numbers(0, 1, count, 33)),
+            box(b"stsc", numbers(0, 1, 1, 1, 1)),
+            box(b"stsz", numbers(0, len(picture), count)),
+            box(b"stco", numbers(0, count, *[place] * count)),
+        )
+        dref = box(b"dinf", box(b"dref", numbers(0, 1), box(b"url ", numbers(1))))
+        media = box(
+            b"mdia",
+            box(b"mdhd", numbers(0, 0, 0, 1000, 33 * count, 0)),
+            box(b"hdlr", numbers(0, 0), b"vide", bytes(14)),
+            box(b"minf", box(b"vmhd", bytes(12)), dref, table),
+        )
+        header = box(b"tkhd", numbers(3, 0, 0, 1, 0, 33 * count), bytes(16), matrix, bytes(8))
+        movie = box(b"mvhd", numbers(0, 0, 0, 1000, 33 * count, 1 << 16), bytes(12), matrix, bytes(28))
+        front = box(b"ftyp", b"isom", bytes(4)) + box(b"moov", movie, box(b"trak", header, media))
+        return front + box(b"mdat", picture)
+
+    return file(file(0).index(picture))

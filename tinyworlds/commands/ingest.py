@@ -93,6 +93,7 @@ def _facts(record: VideoRecord, state: State, settings: Settings) -> list[str]:
     facts.append(f"{record.num_frames:,} frames")
     facts += [f"{record.num_cuts:,} scene cuts"] if record.num_cuts else []
     facts += [f"{len(state.breaks):,} gaps in its times"] if state.breaks else []
+    facts += [f"{state.num_changes:,} changes of its pictures' size or format"] if state.num_changes else []
     facts += [f"{record.num_dropped:,} still ones left out"] if record.num_dropped else []
     facts += [f"{state.num_damaged:,} damaged packets passed over"] if state.num_damaged else []
     repeats = record.num_repeats / max(record.num_frames + record.num_dropped, 1)

@@ -1,23 +1,30 @@
 """Files as people have them: bad ones among good ones, folders, appending, several processes."""
 
+import itertools
 import json
 import multiprocessing
+import struct
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import av
+import cv2
 import h5py
 import numpy as np
 import pytest
 from gameplay_files import write_gameplay
-from ingest_videos import draw, numbered_video, numbers_in, write_sound, write_video
+from ingest_videos import draw, numbered_video, numbers_in, overlapping_mp4, write_sound, write_video
 
 from tinyworlds.commands.cli import main
 from tinyworlds.data.schema import read_info
 from tinyworlds.errors import ConfigError, DataError, TinyWorldsError
+from tinyworlds.sources.ingest.extract import Job, extract
 from tinyworlds.sources.ingest.files import find_videos
+from tinyworlds.sources.ingest.reader import VideoReader
 from tinyworlds.sources.ingest.run import Ingested, ingest
 from tinyworlds.sources.ingest.settings import Settings, parse_crop, parse_time
 
@@ -182,8 +189,11 @@ def test_pictures_that_change_their_size(tmp_path: Path, run: Ingest) -> None:
         parts.append(write_video(tmp_path / f"{i}.h264", pictures).read_bytes())
     whole = tmp_path / "both.h264"
     whole.write_bytes(b"".join(parts))
-    (error,) = run(whole).errors
-    assert "both.h264: the pictures change from 128x96 yuv420p to 128x64 yuv420p" in str(error)
+    done = run(whole)
+    assert not done.errors
+    numbers, ends = stored(done.out)
+    assert numbers == [*range(0, 30, 2)] * 2
+    assert ends == [14, 29], "an episode ends where the pictures change"
 
 
 def test_a_picture_is_no_video(tmp_path: Path, run: Ingest) -> None:
@@ -219,3 +229,90 @@ def test_wrong_words_are_one_line(
 
 def test_log_of_the_decoder_is_not_on_the_screen() -> None:
     assert av.logging.get_level() is None
+
+
+NAMES = [
+    "cap-2024-01-01T12:30:00.mp4", "http:x.mp4", "file:z.mp4", "concat:a|b.mp4", "|pipe.mp4", "-i.mp4",
+    "shot_%03d.gif", "[0-9].gif", "?*.gif", "with space.mp4", "fünf.mp4", "100%.mp4", "a#b,c.mp4",
+]  # fmt: skip
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such names")
+def test_a_name_is_a_file_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    video = numbered_video(tmp_path / "a.mp4", 6)
+    gif = write_video(tmp_path / "a.gif", [draw(i) for i in range(6)], codec="gif", pixels="rgb8")
+    for name in NAMES:
+        Path(name).write_bytes((gif if name.endswith(".gif") else video).read_bytes())
+        for path in (Path(name), tmp_path / name):
+            with VideoReader(path) as reader:
+                assert numbers_in(p.frame.to_ndarray(format="rgb24") for p in reader.pictures()) == [
+                    *range(6)
+                ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ffconcat version 1.0\nfile a.mp4\n",
+        "#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\na.ts\n#EXT-X-ENDLIST\n",
+        "\x1b[31mred\x1b[0m\n" * 200,
+    ],
+)
+def test_lists_of_other_files_are_no_videos(tmp_path: Path, text: str) -> None:
+    for name in ("a.mp4", "a.ts"):
+        numbered_video(tmp_path / name, 30)
+    for ending in ("mp4", "m3u8", "ts", "txt", "ans"):
+        path = tmp_path / f"list.{ending}"
+        path.write_text(text)
+        with pytest.raises(DataError, match="is no video that can be read"):
+            VideoReader(path)
+
+
+def test_times_that_make_days_of_a_few_pictures(tmp_path: Path) -> None:
+    """A file of 20 kB, each of whose pictures stays for 59 s: one line, not an hour's work."""
+    pictures = [draw(0)] * 400
+    video = write_video(tmp_path / "a.mp4", pictures, times=[59.0 * i for i in range(400)])
+    job = Job(video, tmp_path / "pieces", Settings(size=4, fps=1, crop="none"))
+    with pytest.raises(DataError, match=r"a\.mp4: its first \d+ pictures take 1:0\d:\d\d; no game"):
+        extract(job, lambda position: None)
+
+
+def test_bytes_that_are_many_pictures_at_once(tmp_path: Path) -> None:
+    """An index whose thousands of entries all name the same bytes."""
+    path = tmp_path / "a.mp4"
+    picture = cv2.imencode(".png", draw(1))[1].tobytes() + bytes(60_000)
+    path.write_bytes(overlapping_mp4(picture, 5_000))
+    with VideoReader(path) as reader:
+        numbers = numbers_in(
+            p.frame.to_ndarray(format="rgb24") for p in itertools.islice(reader.pictures(), 5)
+        )
+        assert numbers == [1] * 5, "it is well-formed but for that"
+        with pytest.raises(DataError, match="the same bytes are many pictures"):
+            list(reader.pictures())
+
+
+def test_a_decoder_that_stands_still_ends(tmp_path: Path) -> None:
+    """In a process of its own, since that ends."""
+    code = (
+        "import time; from tinyworlds.sources.ingest import pool; pool.SILENT_S = 1.0\n"
+        "pool.extract = lambda job, report: ([(report(0), time.sleep(0.2)) for _ in range(10)],"
+        " print('alive', flush=True), time.sleep(60))\n"
+        "pool._extract(None, lambda position: None, None)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=50, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (1, "alive\n", "")
+
+
+def test_a_picture_of_gigabytes_is_refused(tmp_path: Path) -> None:
+    """434 bytes that say 16,000 x 16,000."""
+    header = b"GIF89a" + struct.pack("<HHBBB", 16000, 16000, 0, 0, 0)
+    picture = (
+        b"\x2c" + struct.pack("<HHHHB", 0, 0, 16000, 16000, 0x80) + b"\0\0\0\xff\xff\xff\x02\x02\x4c\x01\0"
+    )
+    path = tmp_path / "a.gif"
+    path.write_bytes(header + picture * 20 + b";")
+    with pytest.raises(DataError, match="not one picture of it can be decoded"):
+        extract(Job(path, tmp_path / "pieces", Settings()), lambda position: None)

@@ -28,49 +28,56 @@ _UPRIGHT: dict[tuple[int, int, int, int], tuple[tuple[str, str], ...]] = {
 _FULL_CHROMA = "flags=area+accurate_rnd+full_chroma_int+full_chroma_inp"
 
 
+Kind = tuple[int, int, str, tuple[int, int, int, int]]
+"""Width, height and pixel format of a stored picture, and the signs of its display matrix."""
+
+
 class Shrinker:
-    """Makes frames of pictures that all look like the first one.
+    """Makes frames of pictures that are all of the kind of the first one.
 
     Args:
-        first: a decoded picture, whose display matrix, size and pixel format hold for all.
+        first: a decoded picture.
         size: height and width of the frames; None keeps the picture's own.
         crop: part of the upright picture to keep; None keeps all.
 
     Attributes:
         width: of the upright picture in pixels.
         height: of the upright picture in pixels.
+        kind: of the pictures.
 
     Raises:
         ConfigError: the crop reaches outside the picture.
+        DataError: the pixel format cannot be converted.
     """
 
     def __init__(self, first: av.VideoFrame, size: int | None, crop: Crop | None = None) -> None:
-        turn = _UPRIGHT.get(_orientation(first), ())
-        turned = any(name == "transpose" for name, _ in turn)
-        self.width, self.height = (first.height, first.width) if turned else (first.width, first.height)
+        self.kind = kind_of(first)
+        turn = _UPRIGHT.get(self.kind[-1], ())
+        self.width, self.height = upright_size(first)
         steps = [*turn]
+        if any(part.is_alpha for part in first.format.components):  # shown on black, as players do
+            steps = [("format", "gbrap"), ("premultiply", "inplace=1"), *turn]
         if crop is not None:
             steps.append(("crop", _crop_arguments(crop, self.width, self.height)))
         if size is not None:
             steps.append(("scale", f"{size}:{size}:{_FULL_CHROMA}"))
-        self._kind = _kind(first)
         self._graph = _graph(first, [*steps, ("format", "rgb24")])
 
     def __call__(self, frame: av.VideoFrame) -> np.ndarray:
-        """Return the frame of a picture, uint8 [size, size, 3].
-
-        Raises:
-            DataError: the picture has another size or format than the first one.
-        """
-        if _kind(frame) != self._kind:
-            old, new = (f"{w}x{h} {pixels}" for w, h, pixels in (self._kind, _kind(frame)))
-            raise DataError(f"the pictures change from {old} to {new} in mid-video; split it there")
+        """Return the frame of a picture, uint8 [size, size, 3]."""
         self._graph.push(frame)
         return self._graph.pull().to_ndarray()
 
 
-def _kind(frame: av.VideoFrame) -> tuple[int, int, str]:
-    return frame.width, frame.height, frame.format.name
+def kind_of(frame: av.VideoFrame) -> Kind:
+    """Return what pictures must have in common for one `Shrinker`."""
+    return frame.width, frame.height, frame.format.name, _orientation(frame)
+
+
+def upright_size(frame: av.VideoFrame) -> tuple[int, int]:
+    """Return width and height of a picture as it is shown."""
+    turned = any(name == "transpose" for name, _ in _UPRIGHT.get(kind_of(frame)[-1], ()))
+    return (frame.height, frame.width) if turned else (frame.width, frame.height)
 
 
 def _orientation(frame: av.VideoFrame) -> tuple[int, int, int, int]:
@@ -102,12 +109,17 @@ def _crop_arguments(crop: Crop, full_width: int, full_height: int) -> str:
 def _graph(first: av.VideoFrame, steps: list[tuple[str, str]]) -> Graph:
     graph = Graph()
     graph.threads = 1
-    last = graph.add_buffer(
-        width=first.width, height=first.height, format=first.format, time_base=first.time_base
-    )
-    for name, arguments in [*steps, ("buffersink", "")]:
-        node = graph.add(name, arguments or None)
-        last.link_to(node)
-        last = node
-    graph.configure()
+    try:
+        last = graph.add_buffer(
+            width=first.width, height=first.height, format=first.format, time_base=first.time_base
+        )
+        for name, arguments in [*steps, ("buffersink", "")]:
+            node = graph.add(name, arguments or None)
+            last.link_to(node)
+            last = node
+        graph.configure()
+    except (av.FFmpegError, ValueError) as error:
+        raise DataError(
+            f"its pictures of {first.width}x{first.height} {first.format.name} cannot be converted ({error})"
+        ) from error
     return graph

@@ -16,6 +16,7 @@ import numpy as np
 from tinyworlds.data.reader import FrameFile
 from tinyworlds.data.writer import FrameWriter
 from tinyworlds.errors import DataError, MissingFileError
+from tinyworlds.sources.ingest.letterbox import Crops
 from tinyworlds.sources.ingest.reader import Mark
 from tinyworlds.sources.ingest.settings import Crop
 from tinyworlds.system.files import write_text
@@ -28,12 +29,13 @@ class State:
     """How far a video is.
 
     Attributes:
-        crop: what is cut out of its pictures; None is all.
-        width: of its upright pictures in pixels.
-        height: of its upright pictures in pixels.
+        crops: the part kept of pictures of each size.
+        width: of its first picture, upright, in pixels.
+        height: of its first picture, upright, in pixels.
         piece_frames: frames in each piece.
         num_frames: frames stored in complete pieces.
-        breaks: frames, counted in this video, after which its times jump.
+        breaks: frames, counted in this video, after which its times jump or its pictures change.
+        num_changes: how often the size or format of its pictures changes.
         base_s: see `Clock`.
         count: see `Clock`.
         mark: the picture that the next frame may still show; None before the first piece.
@@ -42,18 +44,24 @@ class State:
         num_damaged: packets that could not be decoded.
     """
 
-    crop: Crop | None
+    crops: Crops
     width: int
     height: int
     piece_frames: int
     num_frames: int = 0
     breaks: list[int] = field(default_factory=list)
+    num_changes: int = 0
     base_s: float = 0.0
     count: int = 0
     mark: Mark | None = None
     done: bool = False
     seconds: float = 0.0
     num_damaged: int = 0
+
+    @property
+    def crop(self) -> Crop | None:
+        """What is cut out of its first picture; None is all."""
+        return self.crops.of(self.width, self.height)
 
 
 class Pieces:
@@ -72,8 +80,8 @@ class Pieces:
         try:
             values = json.loads(self._state_file.read_text(encoding="utf-8"))
             mark = Mark(**values["mark"]) if values["mark"] else None
-            crop = tuple(values["crop"]) if values["crop"] else None
-            state = State(**(values | {"mark": mark, "crop": crop}))
+            crops = Crops.from_json(values["crops"]["boxes"])
+            state = State(**(values | {"mark": mark, "crops": crops}))
         except (OSError, ValueError, KeyError, TypeError):
             return None
         complete = all(self._path(i).exists() for i in range(self._count(state)))

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import faulthandler
+import os
+import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import Any
 
 from tinyworlds.errors import DataError, StorageError, TinyWorldsError
 from tinyworlds.sources.ingest.extract import Job, extract
 from tinyworlds.sources.ingest.pieces import State
 from tinyworlds.system.pool import run_jobs
+
+SILENT_S = 120.0
+"""Of a decoder that reads nothing: longer than any picture takes."""
 
 
 def extract_all(
@@ -30,7 +36,8 @@ def extract_all(
             if event.kind == "reached":
                 progress(event.job, event.value)
             elif event.kind == "died":
-                told = f"its decoder crashed (exit code {event.value}); repair or convert it"
+                how = "stood still" if event.value == 1 else f"crashed (exit code {event.value})"
+                told = f"its decoder {how}; repair or convert it"
                 yield event.job, DataError(f"{jobs[event.job].path}: {told}")
             elif isinstance(event.value, StorageError):
                 raise event.value
@@ -39,4 +46,33 @@ def extract_all(
 
 
 def _extract(job: Job, report: Callable[[int], None], stop: Any) -> State:
-    return extract(job, report)
+    with _patience() as heard:
+
+        def reached(position: int) -> None:
+            heard()
+            report(position)
+
+        return extract(job, reached)
+
+
+@contextmanager
+def _patience() -> Iterator[Callable[[], None]]:
+    """Yield what says that the decoder goes on; where nothing does for long, this process ends.
+
+    A malformed file can keep FFmpeg busy for ever, and nothing of Python's reaches it there.
+    """
+    until = 0.0
+
+    def heard() -> None:
+        nonlocal until
+        now = time.monotonic()
+        if now > until:
+            until = now + SILENT_S / 10
+            faulthandler.dump_traceback_later(SILENT_S, exit=True, file=nowhere)
+
+    with open(os.devnull, "w", encoding="utf-8") as nowhere:
+        heard()
+        try:
+            yield heard
+        finally:
+            faulthandler.cancel_dump_traceback_later()

@@ -3,26 +3,46 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import av
 
 from tinyworlds.errors import DataError, MissingFileError
+from tinyworlds.media.containers import open_container
+from tinyworlds.sources.ingest.endings import ends_in_zeros, is_whole
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 _RUN_UP_S = (
     2.0  # decoding begins this much before a wanted picture: the first ones after a jump may be faulty
 )
 _ASSUMED_RATE = 30.0  # of files that say neither rate nor times
 _ASSUMED_TICK = Fraction(1, 1_000_000)  # seconds, of files that do not say what they count time in
-_COVER_PICTURE = 1024  # disposition of a still picture that comes with music
+_DEFAULT_TRACK = 1  # disposition of what players show
+_STILL_PICTURES = 1024 | 2048  # dispositions of a cover that comes with music, and of thumbnails of chapters
+_MEASURED = {
+    "mpegts",
+    "mpeg",
+    "gif",
+}  # their length is not written down: FFmpeg looks for the last time stamp
+_LENGTHS_OF_STREAMS = ("mov", "avi", "asf")  # elsewhere FFmpeg may give every stream the length of all
+_SLACK_S, _SLACK_SHARE = 1.0, 0.02  # what may be missing at the end of a sound video
+_CUT_SLACK_S = 0.1  # and of one that is known to be cut off
+_SAME_S = 1e-3
+_OVERLAP, _OVERLAP_BYTES = (
+    4,
+    2**20,
+)  # packets that are so much larger together than the file share their bytes
 
 
 @dataclass(frozen=True)
@@ -34,12 +54,14 @@ class Picture:
         time: seconds since the beginning of the video at which it appears.
         ordinal: how many pictures of the video were decoded before it.
         position: bytes of the file read so far.
+        follows: nothing is missing between the picture before and this one.
     """
 
     frame: av.VideoFrame
     time: float
     ordinal: int
     position: int
+    follows: bool = True
 
     def checksum(self) -> int:
         """Return a number that tells this picture from its neighbours: a CRC of its first plane."""
@@ -63,45 +85,108 @@ class Mark:
     seekable: bool
 
 
-class VideoReader:
-    """An open video; use it in a ``with`` block.
+@dataclass(frozen=True)
+class Ending:
+    """How a video ends.
+
+    Attributes:
+        until_s: when the last picture goes.
+        missing_s: seconds that lack after it; infinite where pictures lack and nobody knows how many.
+    """
+
+    until_s: float
+    missing_s: float = 0.0
+
+
+class Reader:
+    """What pictures come from, opened; use it in a ``with`` block.
+
+    Attributes:
+        rate: pictures per second, on average.
+        duration_s: seconds of pictures that are promised, or None where nothing is.
+        length_s: seconds of pictures that are likely, or None where nobody knows.
+        num_bytes: size of all that is read.
+        num_damaged: packets or files so far that could not be decoded and were passed over.
+        pixel_aspect: width of a pixel as it is shown, in its heights.
+    """
+
+    rate: float
+    duration_s: float | None = None
+    length_s: float | None = None
+    num_bytes: int = 0
+    num_damaged: int = 0
+    pixel_aspect: float = 1.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file."""
+
+    def pictures(self, start_s: float = 0.0) -> Iterator[Picture]:
+        """Decode in order from a picture at or before `start_s` seconds on: near it if the file allows."""
+        raise NotImplementedError
+
+    def resume(self, mark: Mark, start_s: float = 0.0) -> Iterator[Picture]:
+        """Decode in order from the picture of `mark` on, which was once found by ``pictures(start_s)``.
+
+        Raises:
+            DataError: the video changed.
+        """
+        raise NotImplementedError
+
+    def ending(self, last: Picture, interval_s: float, times_grow: bool) -> Ending:
+        """Tell how the video ends, after all of it was decoded.
+
+        Args:
+            last: its last picture.
+            interval_s: usual time from one picture to the next.
+            times_grow: no time came twice, so that lengths can be compared with times.
+        """
+        return Ending(last.time + interval_s)
+
+
+class VideoReader(Reader):
+    """An open video file.
 
     Args:
         path: the video.
         threads: of the decoder.
-
-    Attributes:
-        rate: pictures per second as the file says it, on average.
-        duration_s: seconds of video the file promises, or None where it promises nothing.
-        num_bytes: size of the file.
-        num_damaged: packets so far that could not be decoded and were passed over.
+        on_read: called for each packet with the bytes of the file read so far.
 
     Raises:
         MissingFileError: there is no such file.
         DataError: it is empty, no video, or has no pictures.
     """
 
-    def __init__(self, path: str | Path, threads: int = 1) -> None:
+    def __init__(
+        self, path: str | Path, threads: int = 1, on_read: Callable[[int], None] = lambda position: None
+    ) -> None:
         self.path = Path(path)
-        self._threads = threads
+        self._threads, self._on_read = threads, on_read
         self._open()
         self.num_bytes = self.path.stat().st_size
-        self.num_damaged = 0
         self.rate = float(self._stream.average_rate or self._stream.guessed_rate or _ASSUMED_RATE)
         if self._has_no_times():
             self.rate = float(self._stream.guessed_rate or self.rate)
         self.duration_s = self._promised_duration()
+        whole_s = None if self._has_no_times() else self._container.duration
+        self.length_s = self.duration_s if whole_s is None else whole_s / 1e6
+        self.pixel_aspect = float(self._stream.codec_context.sample_aspect_ratio or 1)
+        self._last_packet = (-math.inf, -math.inf)  # by time: when it begins and ends, decoded or not
+        self._ended_badly = False
 
-    def __enter__(self) -> VideoReader:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Close the file."""
         self._container.close()
 
     def pictures(self, start_s: float = 0.0) -> Iterator[Picture]:
-        """Decode in order from a picture at or before `start_s` seconds on: near it if the file allows."""
+        """See `Reader`."""
         if start_s > _RUN_UP_S and self._seek(start_s - _RUN_UP_S):
             pictures = self._decode()
             first = next(pictures, None)
@@ -111,11 +196,7 @@ class VideoReader:
         return self._decode()
 
     def resume(self, mark: Mark, start_s: float = 0.0) -> Iterator[Picture]:
-        """Decode in order from the picture of `mark` on, which was once found by ``pictures(start_s)``.
-
-        Raises:
-            DataError: the video changed.
-        """
+        """See `Reader`."""
         pictures = self._find(mark) if mark.seekable else None
         if pictures is None:
             pictures = (p for p in self.pictures(start_s) if p.ordinal >= mark.ordinal)
@@ -123,6 +204,31 @@ class VideoReader:
             if i == 0 and picture.checksum() != mark.checksum:
                 raise DataError(f"{self.path} is not the video that was begun with; start anew (--overwrite)")
             yield Picture(picture.frame, picture.time, mark.ordinal + i, picture.position)
+
+    def ending(self, last: Picture, interval_s: float, times_grow: bool) -> Ending:
+        """See `Reader`.
+
+        A file that reaches as far as its container says lacks only what could not be decoded: screen
+        recorders note changes, so the last picture may stay for long. Elsewhere lengths have to tell.
+        """
+        until = last.time + interval_s
+        packet_s, packet_ends_s = self._last_packet
+        promised = self.duration_s if times_grow else None
+        whole = is_whole(self.path)
+        if whole is None and self._ended_badly:
+            whole = False
+        missing_s = 0.0
+        if last.time >= packet_s - _SAME_S:  # so it is the picture of that packet
+            until = max(until, packet_ends_s)
+        elif times_grow:
+            missing_s = packet_ends_s - until
+        if promised is None:
+            return Ending(until, math.inf if whole is False else missing_s)
+        missing_s = max(missing_s, promised - until)
+        if whole and missing_s <= promised - until and not ends_in_zeros(self.path):
+            return Ending(max(until, promised))
+        slack_s = _CUT_SLACK_S if whole is False else max(_SLACK_S, _SLACK_SHARE * promised)
+        return Ending(until, missing_s if missing_s > slack_s else 0.0)
 
     def _find(self, mark: Mark) -> Iterator[Picture] | None:
         """Jump to just before a mark; return None if its picture does not come out the same that way."""
@@ -142,10 +248,12 @@ class VideoReader:
         if not os.access(path, os.R_OK):
             raise DataError(f"{path} may not be read by this user; change its permissions")
         try:
-            self._container = av.open(str(path), metadata_errors="replace")
-        except (av.FFmpegError, OSError, ValueError) as error:
+            self._container = open_container(path)
+        except (av.FFmpegError, OSError, ValueError, MemoryError) as error:
             raise DataError(_no_video(path, error)) from error
-        streams = [s for s in self._container.streams.video if not int(s.disposition) & _COVER_PICTURE]
+        streams = [s for s in self._container.streams.video if not int(s.disposition) & _STILL_PICTURES]
+        # the first one that is marked as default, else the first one: what players show
+        streams.sort(key=lambda stream: not int(stream.disposition) & _DEFAULT_TRACK)
         if not streams or streams[0].codec_context is None:
             held = "sound but no pictures" if self._container.streams.audio else "no pictures"
             self._container.close()
@@ -166,22 +274,42 @@ class VideoReader:
         try:
             ticks = round(seconds / float(self._tick)) + self._first
             self._container.seek(ticks, stream=self._stream, backward=True)
-        except (av.FFmpegError, OSError):
+        except (av.FFmpegError, OSError, OverflowError):
             return False
         return True
 
     def _decode(self) -> Iterator[Picture]:
         """Decode from where the container stands; damaged packets are counted and passed over."""
-        ordinal = position = 0
+        ordinal = position = num_read = 0
         self.num_damaged = 0
+        self._ended_badly = True
         # a file that is cut short ends with an error instead of an end
         with contextlib.suppress(av.FFmpegError):
+            corrupt = corrupt_picture = False
             for packet in self._container.demux(self._stream):
                 if packet.pos is not None:
-                    position = max(position, packet.pos + packet.size)
+                    position = min(max(position, packet.pos + packet.size), self.num_bytes)
+                self._on_read(position)
+                num_read += packet.size
+                if num_read > _OVERLAP * self.num_bytes + _OVERLAP_BYTES:
+                    raise DataError(
+                        f"{self.path} is malformed: the same bytes are many pictures; leave it out"
+                    )
+                corrupt = packet.is_corrupt if packet.size else corrupt
+                self._note(packet)
                 for frame in self._frames(packet):
-                    yield Picture(frame, self._time(frame, ordinal), ordinal, min(position, self.num_bytes))
+                    corrupt_picture = frame.is_corrupt
+                    yield Picture(frame, self._time(frame, ordinal), ordinal, position)
                     ordinal += 1
+            self._ended_badly = corrupt or corrupt_picture
+
+    def _note(self, packet: av.Packet) -> None:
+        """Keep the times of the packet that is shown last."""
+        if packet.pts is None or packet.time_base is None or packet.is_discard:
+            return
+        begins_s = float((packet.pts - self._first) * packet.time_base)
+        if begins_s > self._last_packet[0]:
+            self._last_packet = begins_s, begins_s + float((packet.duration or 0) * packet.time_base)
 
     def _frames(self, packet: Any) -> list[av.VideoFrame]:
         try:
@@ -199,21 +327,29 @@ class VideoReader:
         return self._stream.start_time is None and self._stream.duration is None
 
     def _promised_duration(self) -> float | None:
-        if self._stream.duration is not None:
-            return float(self._stream.duration * self._tick)
-        written = self._stream.metadata.get("DURATION", "")  # Matroska; sound may go on for longer
+        """What the container says of this stream, from its first picture on; of all if it is alone."""
+        stream, container = self._stream, self._container
+        if container.format.name in _MEASURED:
+            return None
+        if container.format.name == "avi" and stream.frames and stream.average_rate:
+            return float(stream.frames / stream.average_rate)  # its length is cut to that of the file
+        alone = len(container.streams) == 1
+        if stream.duration is not None and (alone or container.format.name.startswith(_LENGTHS_OF_STREAMS)):
+            return float(stream.duration * self._tick)
+        begins_s = float(self._first * self._tick)
+        written = stream.metadata.get("DURATION", "")  # Matroska, counted from 0; sound may go on for longer
         with contextlib.suppress(ValueError):
             hours, minutes, seconds = written.split(":")
-            return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
-        if self._has_no_times() or self._container.duration is None:
+            return int(hours) * 3600 + int(minutes) * 60 + float(seconds) - begins_s
+        if self._has_no_times() or container.duration is None or not alone:
             return None
-        return self._container.duration / 1e6
+        return container.duration / 1e6 - (begins_s if "matroska" in container.format.name else 0.0)
 
 
 def _no_video(path: Path, error: Exception) -> str:
     with open(path, "rb") as file:
         begins_as_mp4 = file.read(12)[4:8] == b"ftyp"
-    if begins_as_mp4:
+    if begins_as_mp4 and not is_whole(path):
         return f"{path} is cut short: the index at its end is missing; copy it again or repair it"
     reason = getattr(error, "strerror", None) or type(error).__name__
     return f"{path} is no video that can be read ({reason}); name a video, or copy it again"
