@@ -16,6 +16,7 @@ from tinyworlds.evaluation.pictures import open_loop_picture, open_loop_video
 from tinyworlds.metrics import frames as metrics
 from tinyworlds.nn.motion import motion_mask
 from tinyworlds.system.files import write_text
+from tinyworlds.training.run_logger import version_folder
 from tinyworlds.training.trainer_parts import parts_of
 from tinyworlds.world.action_source import told_source
 from tinyworlds.world.rollout import RolloutOptions, RolloutResult, join_results
@@ -63,7 +64,7 @@ class OpenLoopWriter(Callback):
             return
         result = join_results(self._results).first(self.options.num_clips)
         self._results = []
-        default = Path(trainer.log_dir or trainer.default_root_dir) / "predict"
+        default = version_folder(trainer) / "predict"
         self.folder = Path(self.options.out) if self.options.out else default
         fps = float(getattr(parts_of(trainer).datamodule, "fps", None) or 15.0)
         labels = getattr(pl_module, "actions", None) == "labels"

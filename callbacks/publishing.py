@@ -13,13 +13,14 @@ from lightning.pytorch import Trainer
 from PIL import Image
 
 from tinyworlds.errors import StorageError, VideoError
+from tinyworlds.training.run_logger import version_folder
 
 log = logging.getLogger(__name__)
 
 
 def pictures_folder(trainer: Trainer) -> Path:
     """``pictures`` of the run's version folder; of the default folder where nothing is logged."""
-    return Path(trainer.log_dir or trainer.default_root_dir) / "pictures"
+    return version_folder(trainer) / "pictures"
 
 
 def publish(trainer: Trainer, key: str, picture: Path) -> None:

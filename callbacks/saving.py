@@ -18,6 +18,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from tinyworlds.errors import ConfigError
 from tinyworlds.system.files import move_into_place
+from tinyworlds.training.run_logger import version_folder
 from tinyworlds.training.trainer_parts import parts_of
 
 
@@ -69,8 +70,7 @@ class StepCheckpoint(Checkpoint):
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Fix the folder, the same on all ranks."""
-        base = trainer.log_dir or trainer.default_root_dir
-        self.folder = Path(trainer.strategy.broadcast(str(base))) / "checkpoints"
+        self.folder = Path(trainer.strategy.broadcast(str(version_folder(trainer)))) / "checkpoints"
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Remember where training starts, so that nothing is saved twice."""

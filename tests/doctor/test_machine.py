@@ -1,7 +1,6 @@
 """The machine: space, memory, compiler, codecs, OpenCV, display, W&B; each check by itself."""
 
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -142,31 +141,3 @@ def test_display(monkeypatch):
     monkeypatch.setattr(window, "require_display", refuses)
     (finding,) = pictures.check_display()
     assert (finding.status, finding.text) == ("warning", "no display to open a window on: play without one")
-
-
-def test_wandb_login_is_looked_up_on_this_disk_only(tmp_path, monkeypatch):
-    for name in ("WANDB_API_KEY", "WANDB_MODE", "WANDB_BASE_URL", "NETRC"):
-        monkeypatch.delenv(name, raising=False)
-    assert not software.is_logged_in(tmp_path)
-    keys = tmp_path / ("_netrc" if sys.platform == "win32" else ".netrc")
-    keys.write_text("machine other.host\n  login user\n  password none\n", encoding="ascii")
-    assert not software.is_logged_in(tmp_path)
-    keys.write_text("machine api.wandb.ai\n  login user\n  password none\n", encoding="ascii")
-    keys.chmod(0o600)
-    assert software.is_logged_in(tmp_path)
-    monkeypatch.setenv("WANDB_BASE_URL", "https://wandb.example.org")
-    assert not software.is_logged_in(tmp_path)
-    monkeypatch.setenv("NETRC", str(tmp_path / "elsewhere"))
-    assert not software.is_logged_in(tmp_path)
-    monkeypatch.setenv("WANDB_API_KEY", "x" * 40)
-    assert software.is_logged_in(tmp_path)
-    (finding,) = software.check_wandb()
-    assert finding.text.startswith("logged in")
-    assert "x" * 40 not in finding.text + finding.remedy
-
-
-def test_a_damaged_key_file_is_no_login(tmp_path, monkeypatch):
-    monkeypatch.delenv("WANDB_API_KEY", raising=False)
-    monkeypatch.setenv("NETRC", str(tmp_path / "keys"))
-    Path(tmp_path / "keys").write_text("machine", encoding="ascii")
-    assert not software.is_logged_in()

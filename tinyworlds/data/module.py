@@ -93,6 +93,8 @@ class H5DataModule(LightningDataModule):
             num_frames=num_frames, batch_size=batch_size, steps_per_epoch=steps_per_epoch, fps=fps,
             predict_frames=predict_frames, frame_size=frame_size,
         )  # fmt: skip
+        if num_workers < 0:
+            raise ConfigError(f"num_workers is {num_workers}; it must be 0 (read in this process) or more.")
         defaults = game_defaults(game)
         self.files = find_files(files, defaults.data_file)
         self.game = game

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import importlib.util
-import netrc
 import os
 import platform
 import sys
 from collections.abc import Iterable, Iterator
 from importlib.metadata import PackageNotFoundError, distribution, requires, version
-from pathlib import Path
-from urllib.parse import urlsplit
 
 from packaging.requirements import Requirement
 
 from tinyworlds import __version__
 from tinyworlds.doctor.report import Finding, failure, ok, warning
+from tinyworlds.training.wandb_account import is_logged_in
 
 OLDEST_PYTHON, NEWEST_PYTHON = (3, 10), (3, 14)
 _OWN = "tinyworlds"
-_WANDB_HOST = "https://api.wandb.ai"
 _EXTRAS = {"games": "real Doom", "atari": "real Atari games", "tensorboard": "TensorBoard logs"}
 
 
@@ -143,26 +140,3 @@ def check_wandb() -> Iterator[Finding]:
         yield ok("logged in to W&B: --wandb sends runs")
     else:
         yield ok("not logged in to W&B: --wandb keeps runs on this disk", "to send them: wandb login")
-
-
-def is_logged_in(home: Path | None = None) -> bool:
-    """Whether a key for W&B is in the environment or in the file where ``wandb login`` leaves it."""
-    if os.environ.get("WANDB_API_KEY"):
-        return True
-    host = urlsplit(os.environ.get("WANDB_BASE_URL", _WANDB_HOST)).hostname or ""
-    return any(_has_entry(path, host) for path in _key_files(home or Path.home()))
-
-
-def _key_files(home: Path) -> list[Path]:
-    named = os.environ.get("NETRC")
-    if named:
-        return [Path(named).expanduser()]
-    names = ("_netrc", ".netrc") if sys.platform == "win32" else (".netrc", "_netrc")
-    return [home / name for name in names]
-
-
-def _has_entry(path: Path, host: str) -> bool:
-    try:
-        return netrc.netrc(path).authenticators(host) is not None
-    except (OSError, netrc.NetrcParseError, UnicodeDecodeError):
-        return False

@@ -19,7 +19,7 @@ from callbacks.find_batch_size import FindBatchSize, check_machine
 from callbacks.saving import StepCheckpoint
 from tinyworlds.checkpoints.lightning_io import AtomicCheckpointIO
 from tinyworlds.data import H5DataModule
-from tinyworlds.errors import ConfigError
+from tinyworlds.fit.messages import built_from_settings
 from tinyworlds.fit.parser import OneLineParser
 from tinyworlds.fit.resolve import Resolved, resolve
 from tinyworlds.fit.subcommands import SUBCOMMANDS
@@ -116,7 +116,8 @@ class StageCLI(LightningCLI):
         """Build data, stage and trainer; the stage by hand, so that its errors arrive as they are raised."""
         without_model = self.config.clone()
         without_model[self.command.name].model = None
-        self.config_init = self.parser.instantiate_classes(without_model)
+        with built_from_settings():
+            self.config_init = self.parser.instantiate_classes(without_model)
         self.datamodule = self._get(self.config_init, "data")
         self.model = self.resolved.stage(**self.resolved.config.model.init_args.as_dict())
         self.trainer = self.instantiate_trainer()
@@ -125,8 +126,7 @@ class StageCLI(LightningCLI):
         """Build the Trainer with our loggers, callbacks and checkpoint plugin."""
         config = self._get(self.config_init, "trainer")
         resolved = self.resolved
-        if config.get("logger") in (None, True):
-            kwargs["logger"] = self.command.loggers(resolved)
+        kwargs["logger"] = self.command.loggers(resolved, config.get("logger"))
         if config.get("default_root_dir") is None:
             kwargs["default_root_dir"] = str(resolved.run)
         kwargs["accelerator"] = pick_accelerator(config.get("accelerator"))
@@ -136,10 +136,8 @@ class StageCLI(LightningCLI):
             *_as_list(config.get("callbacks")),
             *self.command.added_callbacks(resolved, {**config, **kwargs}),
         ]
-        try:
+        with built_from_settings():
             trainer = super().instantiate_trainer(**kwargs)
-        except (ValueError, TypeError) as error:  # its own checks of its own settings
-            raise ConfigError(f"trainer: {' '.join(str(error).split())[:300]}") from error
         if any(isinstance(callback, FindBatchSize) for callback in kwargs["callbacks"]):
             check_machine(trainer)  # before other processes are started and data prepared
         return trainer

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
-from tinyworlds.errors import did_you_mean
+from tinyworlds.errors import ConfigError, TinyWorldsError, did_you_mean
 from tinyworlds.models.registry import STAGES
 
 _UNKNOWN = (
@@ -18,6 +19,7 @@ _UNKNOWN = (
 _TOLD_BEFORE = re.compile(r"'([\w.\-]+)' is no setting")  # by the parser of a class within this one
 _BAD_VALUE = re.compile(r"Parser key \"([^\"]+)\":\s*(.*)", re.DOTALL)
 _CLASS_PATH = re.compile(r"Problem with given class_path '([^']+)'|Expected a dot import path string: (\S+)")
+_FAILED_CLASS = re.compile(r"Problem with given class_path '(?:[^']*\.)?([^'.]+)':\s+(.+)")
 _NOT_SUBCLASS = re.compile(r"Import path (\S+) does not correspond to a subclass of (\w+)")
 
 
@@ -60,6 +62,38 @@ def _bad_value(key: str, reason: str) -> str:
         return f"{key}: '{value.group(1)}' is none of {', '.join(names)}.{hint}"
     plain = re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", reason)
     return f"{key}: {plain[:300]}"
+
+
+@contextmanager
+def built_from_settings() -> Iterator[None]:
+    """Make one line of what a class says that a configuration names and that cannot be built.
+
+    Raises:
+        ConfigError: names the class and its reason, such as a package that is missing.
+    """
+    try:
+        yield
+    except TinyWorldsError:
+        raise
+    except Exception as failure:
+        raise ConfigError(_not_built(failure)) from failure
+
+
+def _not_built(failure: Exception) -> str:
+    told = _FAILED_CLASS.search(str(failure))
+    if told:
+        return f"{told.group(1)} cannot be built: {told.group(2).strip()[:300]}"
+    root: BaseException = failure
+    while (before := root.__cause__ or root.__context__) is not None:
+        root = before
+    # the first constructor that was entered is that of the class which the settings name
+    trace, name = root.__traceback__, None
+    while trace is not None and name is None:
+        code, values = trace.tb_frame.f_code, trace.tb_frame.f_locals
+        name = type(values["self"]).__name__ if code.co_name == "__init__" and "self" in values else None
+        trace = trace.tb_next
+    reason = " ".join(str(root).split())[:300] or type(root).__name__
+    return f"{name or 'a class of the settings'} cannot be built: {reason}"
 
 
 def unknown_key(key: str, known: Iterable[str], config_files: Sequence[str] = ()) -> str:

@@ -5,7 +5,7 @@ What a stage adds, it names itself, see :class:`~tinyworlds.training.stages.Stag
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,8 @@ from callbacks.progress_bar import StepProgressBar
 from callbacks.saving import GracefulInterrupt, StepCheckpoint, best_checkpoint
 from tinyworlds.checkpoints.run_folder import version_of
 from tinyworlds.fit.resolve import Resolved
-from tinyworlds.training.loggers import CSVRunLogger, tensorboard_logger, wandb_logger
+from tinyworlds.training.loggers import never_failing, tensorboard_logger, wandb_logger
+from tinyworlds.training.run_logger import CSVRunLogger
 from tinyworlds.training.strategies import FullySharded
 
 
@@ -40,11 +41,16 @@ class Subcommand:
     predicts: bool = False
     measures: tuple[str, ...] = ()
 
-    def loggers(self, resolved: Resolved) -> list[Logger]:
-        """Return the CSV file of a run, and what else was asked for."""
+    def loggers(self, resolved: Resolved, asked: Logger | Iterable[Logger] | bool | None) -> list[Logger]:
+        """Return the CSV file of a run, which says where everything of the run goes, and what was asked for.
+
+        Args:
+            resolved: the settings.
+            asked: the Trainer's argument; False leaves out the rows of the CSV file.
+        """
         config, run, stage = resolved.config, resolved.run, resolved.stage.name
         version = version_of(resolved.version_dir) if resolved.version_dir is not None else None
-        csv = CSVRunLogger(run, stage, version, self.log)
+        csv = CSVRunLogger(run, stage, version, self.log if asked is not False else None)
         if self.trains and version is not None:
             csv.resume_at(resolved.resumed_step)
         loggers: list[Logger] = [csv]
@@ -52,7 +58,8 @@ class Subcommand:
             loggers.append(tensorboard_logger(run, stage, csv.version))
         if config.wandb and (wandb := wandb_logger(run, stage, resolved.game)) is not None:
             loggers.append(wandb)
-        return loggers
+        own = [] if asked is None or isinstance(asked, bool) else asked
+        return [*loggers, *map(never_failing, [own] if isinstance(own, Logger) else own)]
 
     def added_callbacks(self, resolved: Resolved, trainer: dict[str, Any]) -> Iterator[Callback]:
         """Yield what a run has besides the callbacks that were asked for; `trainer` are its arguments."""
