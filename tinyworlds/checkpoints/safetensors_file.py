@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from tinyworlds.errors import CheckpointError, MissingFileError, StorageError
+from tinyworlds.system.documents import check_is_no_pointer
 from tinyworlds.system.files import replacing
 
 KEY = "tinyworlds"
@@ -41,6 +42,7 @@ def read_safetensors(path: Path, header_only: bool = False) -> tuple[dict[str, A
     """
     if not path.is_file():
         raise MissingFileError(f"{path} does not exist; check the path")
+    check_is_no_pointer(path)
     try:
         with safe_open(path, framework="pt") as file:
             header = json.loads((file.metadata() or {}).get(KEY, "{}"))
