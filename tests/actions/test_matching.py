@@ -127,6 +127,11 @@ def test_beside_keys_that_are_earned_chance_earns_none(share, draws):
     assert found <= 0.02 * draws
 
 
+def test_true_actions_without_a_name_are_no_latent_ones():
+    match = match_table(np.diag([60, 60, 60])[[1, 2, 0]], ("action 0", "action 5", "left"))
+    assert match.names == ("left", "true action 0", "true action 5")
+
+
 @DRAWS
 def test_no_key_is_something_else_in_more_than_60_percent_of_its_uses(draws):
     random = np.random.default_rng(0)

@@ -4,7 +4,14 @@ import h5py
 import numpy as np
 import pytest
 
-from tinyworlds.data.action_ids import MAX_ACTIONS, UNKNOWN, common_names, labels_of
+from tinyworlds.data.action_ids import (
+    MAX_ACTIONS,
+    UNKNOWN,
+    common_names,
+    held_actions,
+    labels_of,
+    share_changing,
+)
 from tinyworlds.data.collection import Collection
 from tinyworlds.data.inspect import inspect_file
 from tinyworlds.data.module import H5DataModule
@@ -133,7 +140,7 @@ def test_texts_in_files(tmp_path, labels):
 
 def test_labels_that_a_network_cannot_be_trained_on(tmp_path):
     module = H5DataModule(str(gameplay(tmp_path / "a.h5", np.resize([0, 4, 9], 120))))
-    module.check_labels(3)
+    module.check_labels(len(module.action_names))
     with pytest.raises(DataError, match=r"3 actions .*knows 2; set --model\.num_actions 3"):
         module.check_labels(2)
     module = H5DataModule(str(gameplay(tmp_path / "b.h5", np.resize([0, -1], 120))))
@@ -143,3 +150,41 @@ def test_labels_that_a_network_cannot_be_trained_on(tmp_path):
     assert module.frame_files[0].actions[:2].tolist() == [1, UNKNOWN]
     module.number_actions(["other"])
     assert module.action_names == ("action 1", "action 0")
+
+
+@pytest.mark.parametrize(
+    ("stored", "stride", "held"),
+    [
+        ([4, 5, 6], 1, [4, 5, 6]),
+        ([1, 0, 0, 0, 2, 2, 2, 0], 4, [0, 2]),  # the first of them is a rest of what was held before
+        ([3, 3, 1, 1], 4, [3]),  # of equals the one that shows longest
+        ([1, 2, 1, 2, 2, 1], 2, [1, 1, 2]),
+        ([1, 2, 3, 3, 2, 2], 6, [2]),
+        ([UNKNOWN, UNKNOWN, 7, 7, 7, 7], 3, [UNKNOWN, 7]),
+        ([1, 2, 2, 2, 5], 3, [2, 5]),  # the file ends within the last step
+    ],
+)
+def test_the_action_of_a_step_is_the_one_held_longest(stored, stride, held):
+    assert held_actions(np.array([9, *stored]), 1, len(held), stride).tolist() == held
+
+
+def test_how_many_steps_change_their_action():
+    stored = np.array([0, 0, 1, 1, 1, 1, 0, 0])
+    assert share_changing(stored, np.array([7]), 1) == 0
+    assert share_changing(stored, np.array([7]), 2) == pytest.approx(2 / 6)
+    assert share_changing(stored, np.array([1, 5, 7]), 2) == 0  # every change is an episode's end
+    assert share_changing(stored, np.array([7]), 8) == 0
+    assert share_changing(None, np.array([7]), 4) == 0
+
+
+def test_windows_of_every_second_frame_have_the_held_action_and_say_so_once(tmp_path, recwarn):
+    held = np.repeat(np.arange(30) % 3, 4)  # a key changes in the middle of every second step
+    path = gameplay(tmp_path / "a.h5", np.roll(held, 1))
+    module = H5DataModule([str(path)], num_frames=3, fps=15, skip_frames=0)
+    batch = module.dataset("train")[0]
+    assert batch["actions"].tolist() == [0, 1, 2]
+    for _ in range(2):
+        module.check_labels(len(module.action_names))
+    (warning,) = recwarn
+    assert str(path) in str(warning.message)
+    assert "steps over 4 stored frames the action changes" in str(warning.message)

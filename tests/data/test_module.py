@@ -74,7 +74,9 @@ def test_labels_of_strided_windows_belong_to_the_windows_frames(make_h5):
     file = make_h5(fps=60.0)
     dataset = opened(str(file), fps=20).train_dataloader().dataset
     _, start = dataset.index.locate(8)
-    np.testing.assert_array_equal(dataset[8]["actions"], stored(file, "actions")[start : start + 10 : 3])
+    steps = stored(file, "actions")[start : start + 12].reshape(4, 3)
+    held = [max(step.tolist(), key=step.tolist().count) for step in steps]  # the first of equals
+    assert dataset[8]["actions"].tolist() == held
 
 
 def test_a_slow_file_is_used_whole_with_a_warning(tiny_h5):

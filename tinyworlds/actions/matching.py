@@ -93,7 +93,8 @@ def _names(carried: np.ndarray, counts: np.ndarray, true_names: Sequence[str]) -
     for latent in np.argsort(-counts.sum(0), kind="stable"):
         true = [a for a in np.argsort(-counts[:, latent], kind="stable") if carried[a, latent]]
         if true:
-            name = "/".join(true_names[a] for a in true)
+            # "action 3" is what a latent action is called for want of a name
+            name = "/".join(re.sub(r"^action \d", r"true \g<0>", true_names[a]) for a in true)
             seen[name] = seen.get(name, 0) + 1
             names[latent] = name if seen[name] == 1 else f"{name} {seen[name]}"
     return tuple(names)

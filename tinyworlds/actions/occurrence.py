@@ -13,7 +13,7 @@ import torch
 
 from tinyworlds.actions.naming import infer_actions
 from tinyworlds.checkpoints.search import data_settings_of
-from tinyworlds.data.gameplay import Gameplay, check_followed
+from tinyworlds.data.gameplay import Gameplay, check_followed, training_samples
 from tinyworlds.errors import ConfigError, DataError, MissingFileError
 from tinyworlds.metrics.usage import MIN_SHARE, contingency
 
@@ -78,9 +78,7 @@ def sample_gameplay(settings: dict[str, Any], num_frames: int, num_clips: int) -
 
     module = H5DataModule(**{**settings, "num_frames": num_frames}, batch_size=1)
     module.setup("fit")
-    windows = module.train_dataloader().dataset
-    chosen = np.unique(np.linspace(0, len(windows) - 1, min(len(windows), num_clips)).astype(int))
-    batch = windows.__getitems__(chosen.tolist())
+    batch = training_samples(module, num_clips)
     frames = batch["frames"].numpy()
     actions = batch["actions"].numpy() if module.has_actions else None
     names = tuple(module.action_names)

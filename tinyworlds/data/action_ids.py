@@ -73,6 +73,39 @@ def common_names(files: Sequence[Labels]) -> tuple[str, ...]:
     return (*(name for name, key in keys.items() if key is None), *(name for _, name in sorted(unnamed)))
 
 
+def held_actions(numbers: np.ndarray, start: int, num_frames: int, stride: int) -> np.ndarray:
+    """Return the action that is held from each frame of a window to the next: that of most stored frames.
+
+    Of equals the one that comes first: what it does has had the longest time to show. The last action leads
+    out of the window, where the file may end before it does.
+
+    Args:
+        numbers: the action at each stored frame, int [N].
+        start: the window's first frame.
+        num_frames: T, frames of the window.
+        stride: stored frames from one of them to the next.
+
+    Returns:
+        int [T].
+    """
+    steps = np.take(numbers, start + np.arange(num_frames * stride), mode="clip").reshape(-1, stride)
+    votes = (steps[:, :, None] == steps[:, None]).sum(-1)  # [T, stride]
+    return np.take_along_axis(steps, votes.argmax(1)[:, None], 1)[:, 0]
+
+
+def share_changing(numbers: np.ndarray | None, episode_ends: np.ndarray, stride: int) -> float:
+    """Return the share of steps over `stride` stored frames of an episode in which the action changes."""
+    if numbers is None or stride < 2 or len(numbers) <= stride:
+        return 0.0
+    ends = np.zeros(len(numbers), bool)
+    ends[episode_ends] = True
+    changes = np.concatenate([[0], np.cumsum(numbers[1:] != numbers[:-1])])
+    crossed = np.concatenate([[0], np.cumsum(ends)])
+    first = np.arange(len(numbers) - stride)
+    within = crossed[first + stride] == crossed[first]
+    return float((changes[first + stride - 1] > changes[first])[within].mean()) if within.any() else 0.0
+
+
 def _whole(stored: np.ndarray) -> np.ndarray:
     """As whole numbers; NaN becomes `UNKNOWN`."""
     if stored.dtype.kind != "f":

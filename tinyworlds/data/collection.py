@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
-from tinyworlds.data.action_ids import Labels, common_names
+from tinyworlds.data.action_ids import Labels, common_names, share_changing
 from tinyworlds.data.cache import cached_frames
 from tinyworlds.data.reader import FrameFile
 from tinyworlds.data.sources import check_frame_size, frame_stride
@@ -55,6 +55,7 @@ class Collection:
         check_frame_size(self.files, frame_size)
         self.strides = [frame_stride(file.info, fps) for file in self.files]
         self.action_names: tuple[str, ...] = ()
+        self._told_of_changes = False
         named = next((file.info.action_names for file in self.files if file.info.action_names), action_names)
         self._labels = [_labels(file, named) for file in self.files]
         self.number_actions(common_names([labels for labels in self._labels if labels is not None]))
@@ -73,6 +74,20 @@ class Collection:
             self.action_names = tuple(names)
             for file, labels in zip(self.files, self._labels, strict=True):
                 file.number_actions(labels, names)
+
+    def warn_of_changing_actions(self) -> None:
+        """Say, once for each file, in how many of the steps from frame to frame the true action changes."""
+        if self._told_of_changes:
+            return
+        self._told_of_changes = True
+        for file, stride in zip(self.files, self.strides, strict=True):
+            share = share_changing(file.actions, file.episode_ends, stride)
+            if share:
+                warnings.warn(
+                    f"{file.info.path}: in {max(share, 0.001):.1%} of the steps over {stride} stored frames "
+                    "the action changes; each counts as the one held longest (a higher data.fps keeps more)",
+                    stacklevel=2,
+                )
 
     @property
     def frame_size(self) -> int:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from tinyworlds.data.action_ids import held_actions
 from tinyworlds.data.codes import CodesFile
 from tinyworlds.data.reader import FrameFile
 from tinyworlds.data.sampler import shuffled_numbers
@@ -25,7 +26,7 @@ class WindowDataset(Dataset):
 
     A batch holds, as far as asked for and known:
 
-    ``frames`` uint8 [B,T,H,W,C]; ``actions`` int64 [B,T], the true action at each frame; ``ids`` int64
+    ``frames`` uint8 [B,T,H,W,C]; ``actions`` int64 [B,T], the true action held from each frame; ``ids`` int64
     [B,T,P]; ``action_ids`` int64 [B,T-1]; ``index`` int64 [B], the window's number in its split.
 
     Args:
@@ -106,7 +107,7 @@ class WindowDataset(Dataset):
         for file, start in places:
             actions, stride = self.files[file].actions, self.strides[file]
             assert actions is not None
-            rows.append(actions[start : start + self.num_frames * stride : stride][: self.num_frames])
+            rows.append(held_actions(actions, start, self.num_frames, stride))
         return torch.from_numpy(np.stack(rows))
 
     def _codes(self, places: list[tuple[int, int]]) -> Batch:

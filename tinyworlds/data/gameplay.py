@@ -144,8 +144,7 @@ def read_gameplay(
     held_out = _long_clips(module, num_frames, num_clips)
     samples = None
     if module.has_actions and num_samples:
-        windows = module.train_dataloader().dataset
-        samples = windows.__getitems__(_spread(len(windows), num_samples))
+        samples = training_samples(module, num_samples)
     return Gameplay(
         clips=held_out.frames.numpy(),
         clip_actions=None if held_out.actions is None else held_out.actions.numpy(),
@@ -167,6 +166,13 @@ def _long_clips(module: Any, num_frames: int, num_clips: int) -> Clips:
     return held_out_clips(module, num_frames, num_clips)
 
 
-def _spread(count: int, most: int) -> list[int]:
-    """Return up to `wanted` numbers below `count`, evenly spread."""
-    return np.unique(np.linspace(0, count - 1, min(count, most)).astype(int)).tolist()
+def training_samples(module: Any, most: int) -> Any:
+    """Read up to `most` clips spread evenly over the training part: a batch, see `WindowDataset`.
+
+    No two have a transition in common: each would count as evidence for what an action means.
+    """
+    windows = module.train_dataloader().dataset
+    apart = max(module.strides) * max(module.num_frames - 1, 1)
+    count = max(1, min(most, len(windows) // apart))
+    module.warn_of_changing_actions()
+    return windows.__getitems__(np.unique(np.linspace(0, len(windows) - 1, count).astype(int)).tolist())

@@ -148,7 +148,7 @@ class H5DataModule(LightningDataModule):
         self._open().number_actions(names)
 
     def check_labels(self, num_actions: int) -> None:
-        """Check that a network with so many actions can be trained on the true ones.
+        """Check that a network with so many actions can be trained on the true ones; warn where they change.
 
         Raises:
             DataError: files have none, or more, or do not know that of every frame.
@@ -168,6 +168,11 @@ class H5DataModule(LightningDataModule):
                 f"the data hold {len(self.action_names)} actions ({listed(self.action_names)}), the network "
                 f"knows {num_actions}; set --model.num_actions {len(self.action_names)}"
             )
+        self.warn_of_changing_actions()
+
+    def warn_of_changing_actions(self) -> None:
+        """Warn where several true actions lie between two frames of a window, of which one counts."""
+        self._open().warn_of_changing_actions()
 
     def num_windows(self, split: str, num_frames: int | None = None) -> int:
         """Return how many windows "train", "val" or "test" offers."""

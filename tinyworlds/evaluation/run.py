@@ -87,6 +87,8 @@ def evaluate(
         module.number_actions(world.action_names)
         module.check_labels(world.num_actions)
     clips = held_out_clips(module, world.context_frames + horizon, num_clips)
+    if clips.actions is not None and world.info.actions != "none":
+        module.warn_of_changing_actions()
     with progress_bar("evaluate", 100, enabled=sys.stderr.isatty()) as advance:
         done = 0.0
 
