@@ -118,8 +118,17 @@ def test_numbers_are_no_names():
     clips = fake_clips()
     nameless = Clips(clips.frames, clips.actions, 10.0, "walks", clips.episodes)
     report = evaluate_world(fake_world(names=()), nameless).report
-    assert report.headline == "inferred"
+    assert report.pressed_as == {f"action {i}": None for i in range(4)}
     assert report.true_action_names == [f"action {i}" for i in range(4)]
+
+
+def test_a_world_without_keys_does_not_hide_behind_the_answer():
+    """No latent action carries a true one: whatever is pressed, it idles, and its marks are missed."""
+    report = evaluate_world(fake_world(names=()), fake_clips()).report
+    assert report.headline == "pressed"
+    assert report.value("one_step_psnr_inferred") > 58
+    assert set(report.missed(MOTION_BARS)) >= {"one_step_gain_pooled_pressed", "delta_t_psnr_pressed"}
+    assert report.missed(report.listening_bars) == list(report.listening_bars)
 
 
 def test_what_is_pressed_is_not_learnt_from_the_clips_that_are_measured():
@@ -248,6 +257,8 @@ def test_every_row_says_its_statistic_and_has_its_mark_on_it():
     assert [cell.strip() for cell in asked.pop(delta)] == ["inferred 1 or more", "yes"]
     del asked["prediction"]
     assert not any(cell.strip() for cells in asked.values() for cell in cells)
+    ssims = [text for text in rows[PREDICTIONS["rollout_ssim"][0]][1:5]]
+    assert all(0.2 < float(cell.split()[0]) <= 1 for cell in ssims)  # the baseline's, too
     for source in ("inferred", "pressed", "random", "repeat"):
         assert f"- {source}: {SOURCES[source]}" in text
     assert "read from the frames that are predicted" in text

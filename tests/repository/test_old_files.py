@@ -84,11 +84,14 @@ def test_plays_headless(source: str, old: Path) -> None:
     assert Path("clip.mp4").stat().st_size > 0
 
 
-def test_evaluates_and_exports(old: Path) -> None:
+def test_evaluates_and_exports(old: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["--data", "sprite_frames.h5", "--num_clips", "2", "--horizon", "4", "--out", "report"]
     assert main(["evaluate", "sprite.world", *words]) == 0
     assert main(["evaluate", "run", "--num_clips", "2", "--horizon", "4"]) == 0
-    for folder in ("report", "run/evaluation"):
+    assert main(["evaluate", "run", "sprite.world", *words[:-1], "both"]) == 0
+    printed = capsys.readouterr().out
+    assert "| figure | statistic | run | sprite.world | mean | standard deviation |" in printed
+    for folder in ("report", "run/evaluation", "both/1_run", "both/2_sprite"):
         assert json.loads(Path(folder, "metrics.json").read_text())
     assert main(["export", "run", "again.world", "--num_clips", "4"]) == 0
     first, second = World.load("sprite.world"), World.load("again.world")

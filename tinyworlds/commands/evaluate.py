@@ -1,4 +1,4 @@
-"""``tinyworlds evaluate RUN_OR_WORLD``: measure a world; write report, plots and clips into a folder."""
+"""``tinyworlds evaluate RUN_OR_WORLD ...``: measure worlds; report, plots and clips go into a folder each."""
 
 from __future__ import annotations
 
@@ -18,9 +18,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         "tinyworlds evaluate", description="Measure a world on held-out clips; write a report."
     )
     add, whole = parser.add_argument, positive(int)
-    add("path", metavar="RUN_OR_WORLD", help="a run folder or a .world file")
+    add(
+        "paths",
+        metavar="RUN_OR_WORLD",
+        nargs="+",
+        help="run folders or .world files; of several, such as three seeds, one table with mean and spread",
+    )
     add("--data", metavar="FILE", action="append", help="gameplay file, once for each (default: as trained)")
-    add("--out", metavar="DIR", help="folder for the report (default: evaluation in the run)")
+    add(
+        "--out",
+        metavar="DIR",
+        help="folder for the report (default: evaluation in the run); of several worlds a folder in it each",
+    )
     add("--num_clips", type=whole, default=96, help="held-out clips, at most (default: %(default)s)")
     add("--horizon", type=whole, default=8, help="frames of the rollouts (default: %(default)s)")
     add("--num_steps", type=whole, help="decoding steps a frame (default: as the world plays)")
@@ -29,9 +38,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--seed", type=natural, default=0, help="of the random actions (default: %(default)s)")
     args = vars(parser.parse_args(argv))
     from tinyworlds.evaluation.run import default_folder, evaluate
+    from tinyworlds.evaluation.runs import compare_runs
 
-    report = evaluate(**args)
-    folder = Path(args["out"]) if args["out"] else default_folder(Path(args["path"]))
-    print(report.to_markdown(report.listening_bars))
-    print(f"Report, plots and clips: {folder / 'report.md'}")
+    paths, out = [*dict.fromkeys(Path(path) for path in args.pop("paths"))], args.pop("out")
+    folders = [Path(out) if out else default_folder(path) for path in paths]
+    if out and len(paths) > 1:
+        folders = [Path(out) / f"{number}_{path.stem}" for number, path in enumerate(paths, start=1)]
+    reports = {}
+    for path, folder in zip(paths, folders, strict=True):
+        reports[str(path)] = report = evaluate(path, out=folder, **args)
+        if len(paths) == 1:
+            print(report.to_markdown(report.listening_bars))
+        print(f"Report, plots and clips: {folder / 'report.md'}")
+    if len(paths) > 1:
+        print(f"\n{compare_runs(reports)}")
     return 0

@@ -90,7 +90,9 @@ def evaluate_world(
                           for source in actions.by_source} for name in ("one_step", "rollout"))  # fmt: skip
     curves = {source: by_frame(found, clips.episodes) for source, found in rollout.items()}
     of_actions = _action_figures(world, actions, clips)
-    ssim = {source: torch.cat([part.rollout_ssim[source] for part in parts]) for source in rollout}
+    ssim = {
+        source: torch.cat([part.rollout_ssim[source] for part in parts]) for source in parts[0].rollout_ssim
+    }
     figures = {
         **_tokenizer_figures(parts, clips.episodes),
         "code_perplexity": Estimate.exact(float(judge.codes.compute())),
@@ -137,7 +139,7 @@ class _Part:
     reconstruction: Tensor
     one_step: dict[str, Likeness]  # by source of actions
     rollout: dict[str, Likeness]
-    rollout_ssim: dict[str, Tensor]  # [B] a clip's mean over frames
+    rollout_ssim: dict[str, Tensor]  # [B] a clip's mean over frames; "repeat" is the baseline
     shown: RolloutResult
 
 
@@ -176,6 +178,7 @@ class _Judge:
             dreamt, held = free[source].prediction, free[source].repeated
             rollout[source] = Likeness.of(dreamt, held, free[source].truth, mask[:, span])
             likeness[source] = metrics.ssim(dreamt, free[source].truth).mean(1).cpu()
+        likeness["repeat"] = metrics.ssim(held, free[source].truth).mean(1).cpu()
         return _Part(
             torch.cat([torch.stack(kept, dim=1), metrics.motion_errors(rebuilt, whole, moves)], dim=1).cpu(),
             rebuilt.cpu(),

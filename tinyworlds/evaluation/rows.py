@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tinyworlds.metrics.estimate import Estimate
@@ -27,15 +28,15 @@ FIGURES = {
 PREDICTIONS = {
     "one_step_psnr": ("next frame after true ones: PSNR", POOLED, "dB"),
     "one_step_gain_pooled": ("next frame, above repeating the last true one", POOLED, "dB"),
-    "one_step_gain": ("the same (frames in which little moves rule this mean)", MEAN, "dB"),
-    "one_step_motion_gain": ("the same, only pixels that move", POOLED, "dB"),
-    "one_step_above_random": ("next frame, above that with random actions", POOLED, "dB"),
-    "delta_t_psnr": ("4th frame of a rollout, above that with random actions (delta-t PSNR)", MEAN, "dB"),
+    "one_step_gain": ("next frame, above repeating (frames in which little moves rule a mean)", MEAN, "dB"),
+    "one_step_motion_gain": ("next frame, pixels that move: above repeating the last true one", POOLED, "dB"),
+    "one_step_above_random": ("next frame, above random actions", POOLED, "dB"),
+    "delta_t_psnr": ("4th frame of a rollout, above random actions (delta-t PSNR)", MEAN, "dB"),
     "rollout_gain_pooled": ("all frames of a rollout, above repeating the last given one", POOLED, "dB"),
-    "rollout_motion_gain": ("the same, only pixels that move", POOLED, "dB"),
+    "rollout_motion_gain": ("all frames of a rollout, pixels that move: above repeating", POOLED, "dB"),
     "rollout_ssim": ("all frames of a rollout: SSIM", MEAN, ""),
     "last_step_gain_pooled": ("last frame of a rollout, above repeating the last given one", POOLED, "dB"),
-    "last_step_above_random": ("last frame of a rollout, above that with random actions", POOLED, "dB"),
+    "last_step_above_random": ("last frame of a rollout, above random actions", POOLED, "dB"),
 }
 
 SOURCES = {
@@ -46,6 +47,15 @@ SOURCES = {
     "none": "the world has no actions.",
 }
 """Where the actions of predicted frames come from; the columns of the report."""
+
+
+def all_rows() -> Iterator[tuple[str, str, str, str]]:
+    """Every figure there may be: its key, what it is, statistic and unit, in the order of the report."""
+    for key, (title, statistic, unit) in FIGURES.items():
+        yield key, title, statistic, unit
+    for row, (title, statistic, unit) in PREDICTIONS.items():
+        for source in SOURCES:
+            yield f"{row}_{source}", f"{title}: {source}", statistic, unit
 
 
 @dataclass(frozen=True)

@@ -63,18 +63,18 @@ def _pressed(report: Report) -> str:
 
 
 def _figure_table(report: Report, bars: Mapping[str, Bar]) -> list[str]:
-    rows = [_row("figure", "statistic", "value", "95 % interval", "asked", "met"), "|" + "---|" * 6]
+    rows = [table_row("figure", "statistic", "value", "95 % interval", "asked", "met"), "|" + "---|" * 6]
     for key, (title, statistic, unit) in FIGURES.items():
         found, bar = report.figures.get(key), bars.get(key)
         if found or bar:
             asked = [str(bar), _met(bar, found)] if bar else ["", ""]
-            rows.append(_row(title, statistic, value_cell(found, unit), _interval(found, unit), *asked))
+            rows.append(table_row(title, statistic, value_cell(found, unit), _interval(found, unit), *asked))
     return rows
 
 
 def _prediction_table(report: Report, bars: Mapping[str, Bar]) -> list[str]:
     sources = _sources(report)
-    rows = [_row("prediction", "statistic", *sources, "asked", "met"), "|" + "---|" * (len(sources) + 4)]
+    rows = [table_row("prediction", "statistic", *sources, "asked", "met"), "|" + "---|" * (len(sources) + 4)]
     for row, (title, statistic, unit) in PREDICTIONS.items():
         found = {source: report.figures.get(f"{row}_{source}") for source in sources}
         asked = {source: bars[f"{row}_{source}"] for source in SOURCES if f"{row}_{source}" in bars}
@@ -82,37 +82,38 @@ def _prediction_table(report: Report, bars: Mapping[str, Bar]) -> list[str]:
             cells = [_whole_cell(one, unit) if one else "" for one in found.values()]
             marks = "; ".join(f"{source} {bar}" for source, bar in asked.items())
             met = "; ".join(_met(bar, found.get(source)) for source, bar in asked.items())
-            rows.append(_row(title, statistic, *cells, marks, met))
+            rows.append(table_row(title, statistic, *cells, marks, met))
     return rows
 
 
 def _horizon_table(report: Report) -> list[str]:
     steps = len(report.repeat_psnr)
     rows = [
-        _row("frame of the rollout (pooled)", *map(str, range(1, steps + 1))),
+        table_row("frame of the rollout (pooled)", *map(str, range(1, steps + 1))),
         "|" + "---|" * (steps + 1),
-        _row("repeat, dB", *(f"{value:.2f}" for value in report.repeat_psnr)),
+        table_row("repeat, dB", *(f"{value:.2f}" for value in report.repeat_psnr)),
     ]
     for source, values in report.horizon_psnr.items():
-        rows.append(_row(f"{source}, dB", *(f"{value:.2f}" for value in values)))
+        rows.append(table_row(f"{source}, dB", *(f"{value:.2f}" for value in values)))
         gains = report.horizon_gain[source]
-        rows.append(_row(f"{source} above repeat, dB", *map(_plus_minus, gains)))
+        rows.append(table_row(f"{source} above repeat, dB", *map(_plus_minus, gains)))
     return rows
 
 
 def _confusion_table(report: Report) -> list[str]:
     num_latent = len(report.confusion[0])
     return [
-        _row("true action \\ latent", *map(str, range(num_latent))),
+        table_row("true action \\ latent", *map(str, range(num_latent))),
         "|" + "---|" * (num_latent + 1),
         *(
-            _row(literal(name), *map(str, counts))
+            table_row(literal(name), *map(str, counts))
             for name, counts in zip(report.true_action_names, report.confusion, strict=True)
         ),
     ]
 
 
-def _row(*cells: str) -> str:
+def table_row(*cells: str) -> str:
+    """A row of a Markdown table."""
     return "| " + " | ".join(cells) + " |"
 
 
@@ -144,10 +145,14 @@ def _plus_minus(gain: Estimate) -> str:
     return f"{gain.value:+.2f}" + (f" ± {gain.half_width:.2f}" if gain.has_interval else "")
 
 
+def digits_of(value: float, unit: str) -> int:
+    """How many decimals a value is shown with."""
+    return 3 if not unit and abs(value) <= 1 else 2
+
+
 def _digits(found: Estimate, unit: str) -> int:
-    if found.count == 0 and found.value == int(found.value):
-        return 0
-    return 3 if not unit and abs(found.value) <= 1 else 2
+    is_count = found.count == 0 and found.value == int(found.value)
+    return 0 if is_count else digits_of(found.value, unit)
 
 
 def _met(bar: Bar, found: Estimate | None) -> str:
