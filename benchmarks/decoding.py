@@ -1,7 +1,8 @@
 """What choices of decoding cost in pictures: steps, schedules, codes or pixels fed back, memory that slides.
 
-Rolls a trained world out from held-out clips, once for each choice, with the clips' own actions:
-``python -m benchmarks.decoding doom.world --plot drift.png``.
+Rolls a trained world out from held-out clips, once for each choice, with actions that are inferred from the
+frames that are predicted (or the recorded ones, in a world that plays by these): what compares choices, not
+what a player gets. ``python -m benchmarks.decoding doom.world --plot drift.png``.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from tinyworlds.data.held_out import Clips, held_out_clips
 from tinyworlds.errors import DataError
 from tinyworlds.metrics.frames import psnr
 from tinyworlds.models.maskgit import SCHEDULES
-from tinyworlds.world.action_source import true_actions
+from tinyworlds.world.action_source import told_source, true_actions
 from tinyworlds.world.dream import Dream, Feedback
 
 SHOWN = (1, 4, 8, 16, 32)
@@ -97,7 +98,10 @@ def table(world: World, clips: Clips, found: dict[str, Tensor], seconds: dict[st
     ]
     columns = ("PSNR in dB of frame", *(f"+{frame}" for frame in shown), "mean", "a frame in the batch")
     plays = f"{world.sampling.num_steps} steps, {world.sampling.schedule}, {world.context_frames} past frames"
-    title = f"Rollouts of {world.game} over {len(clips)} held-out clips; it plays with {plays}"
+    source = told_source("inferred", labels=world.info.actions == "labels")
+    title = (
+        f"Rollouts of {world.game} over {len(clips)} held-out clips, actions {source}; it plays with {plays}"
+    )
     return Table(title, columns, tuple(rows))
 
 
