@@ -259,6 +259,10 @@ def test_every_row_says_its_statistic_and_has_its_mark_on_it():
     assert not any(cell.strip() for cells in asked.values() for cell in cells)
     ssims = [text for text in rows[PREDICTIONS["rollout_ssim"][0]][1:5]]
     assert all(0.2 < float(cell.split()[0]) <= 1 for cell in ssims)  # the baseline's, too
+    for cell in (cell for cells in rows.values() for cell in cells if " to " in cell):
+        assert len({len(number.partition(".")[2]) for number in re.findall(r"-?\d+\.\d+", cell)}) == 1, cell
+    named = [line.split()[1] for line in text.splitlines() if " above repeat, dB |" in line]
+    assert named == ["inferred", "pressed", "random"]
     for source in ("inferred", "pressed", "random", "repeat"):
         assert f"- {source}: {SOURCES[source]}" in text
     assert "read from the frames that are predicted" in text

@@ -80,13 +80,13 @@ def actions_of(world: WorldCore, clips: Clips, batch_size: int, seed: int) -> Ac
             )
         return Actions(recorded, {"pressed": recorded, "random": _drawn(recorded, seed)})
     inferred = _inferred(world, clips, batch_size)
-    by_source = {"inferred": inferred, "random": _drawn(inferred, seed)}
+    random = _drawn(inferred, seed)
     if recorded is None:
-        return Actions(inferred, by_source)
+        return Actions(inferred, {"inferred": inferred, "random": random})
     names = true_names(world, clips)
     sent = sent_at_play(world, names)
     taken = torch.tensor([world.idle_action if action is None else action for action in sent])
-    by_source["pressed"] = taken[recorded]
+    by_source = {"inferred": inferred, "pressed": taken[recorded], "random": random}
     return Actions(inferred, by_source, {names[i]: sent[i] for i in recorded.unique().tolist()})
 
 

@@ -93,7 +93,8 @@ def _horizon_table(report: Report) -> list[str]:
         "|" + "---|" * (steps + 1),
         table_row("repeat, dB", *(f"{value:.2f}" for value in report.repeat_psnr)),
     ]
-    for source, values in report.horizon_psnr.items():
+    for source in _sources(report)[1:]:
+        values = report.horizon_psnr[source]
         rows.append(table_row(f"{source}, dB", *(f"{value:.2f}" for value in values)))
         gains = report.horizon_gain[source]
         rows.append(table_row(f"{source} above repeat, dB", *map(_plus_minus, gains)))
@@ -137,7 +138,7 @@ def _interval(found: Estimate | None, unit: str) -> str:
 
 def _whole_cell(found: Estimate, unit: str) -> str:
     """Value and interval in one cell."""
-    interval = _interval(found, "") if found.has_interval else ""
+    interval = _interval(found, unit).removesuffix(f" {unit}") if found.has_interval else ""
     return value_cell(found, unit) + (f" ({interval})" if interval else "")
 
 
