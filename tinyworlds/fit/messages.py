@@ -93,6 +93,8 @@ def _not_built(failure: Exception) -> str:
         name = type(values["self"]).__name__ if code.co_name == "__init__" and "self" in values else None
         trace = trace.tb_next
     reason = " ".join(str(root).split())[:300] or type(root).__name__
+    if name == "Trainer":  # its own checks of its own settings
+        return f"trainer: {reason}"
     return f"{name or 'a class of the settings'} cannot be built: {reason}"
 
 
