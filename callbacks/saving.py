@@ -61,6 +61,7 @@ class StepCheckpoint(Checkpoint):
         self.keep = keep
         self.folder: Path | None = None
         self._saved_at = -1
+        self._told_the_end = False
 
     @property
     def last(self) -> Path | None:
@@ -74,7 +75,7 @@ class StepCheckpoint(Checkpoint):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Remember where training starts, so that nothing is saved twice."""
-        self._saved_at = trainer.global_step
+        self._saved_at, self._told_the_end = trainer.global_step, False
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *args: Any) -> None:
         """Save when it is time."""
@@ -88,8 +89,8 @@ class StepCheckpoint(Checkpoint):
             self.save(trainer, numbered=False)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Save the last steps, however many they are."""
-        if trainer.global_step != self._saved_at:
+        """Save the last steps, however many they are, and that these were the last."""
+        if trainer.global_step != self._saved_at or not self._told_the_end:
             self.save(trainer, numbered=False)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
@@ -110,7 +111,7 @@ class StepCheckpoint(Checkpoint):
             if trainer.is_global_zero:
                 _copy_atomically(path, last)
                 self._prune()
-        self._saved_at = trainer.global_step
+        self._saved_at, self._told_the_end = trainer.global_step, trainer.fit_loop.done
 
     def _prune(self) -> None:
         assert self.folder is not None

@@ -8,14 +8,16 @@ import pytest
 import torch
 from made_runs import SIZES, make_run, save_stage
 
+from games.registry import get
 from tinyworlds.api import World
 from tinyworlds.checkpoints.load import fingerprint
 from tinyworlds.checkpoints.search import find_newest, load_network, locate
+from tinyworlds.checkpoints.titles import newest_world
 from tinyworlds.checkpoints.v1_keys import original_config
 from tinyworlds.checkpoints.v1_writing import write_v1_file, write_v1_folder
 from tinyworlds.checkpoints.world_search import locate_world
 from tinyworlds.commands.cli import main
-from tinyworlds.errors import CheckpointError, ConfigError
+from tinyworlds.errors import CheckpointError, ConfigError, MissingFileError
 from tinyworlds.models import DynamicsModel, LatentActionModel, VideoTokenizer
 
 STAGES = ("video_tokenizer", "latent_actions", "dynamics")
@@ -200,3 +202,15 @@ def test_a_network_out_of_a_folder(tmp_path):
         assert fingerprint(load_network(path, stage="dynamics")) == wanted
     with pytest.raises(CheckpointError, match=r"is no checkpoint .* name a checkpoint in it"):
         load_network(run)
+
+
+def test_a_title_is_trained_when_its_checkpoints_are_there(tmp_path, monkeypatch):
+    """Version folders alone are what a training leaves that saved nothing."""
+    monkeypatch.chdir(tmp_path)
+    run = Path("lightning_logs") / "pong"
+    for stage in STAGES:
+        (run / stage / "version_0").mkdir(parents=True)
+    with pytest.raises(MissingFileError, match="no trained world"):
+        newest_world(get("pong"))
+    make_run(run, None)
+    assert newest_world(get("pong")) == run

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,12 @@ from paths import FIXTURES
 from tiny_runs import curve, train, words
 
 from tinyworlds import load_network
+from tinyworlds.checkpoints.formats import META_KEY
 from tinyworlds.checkpoints.load import read_checkpoint
+from tinyworlds.checkpoints.run_folder import lock_file
 from tinyworlds.commands.cli import main
 from tinyworlds.models.registry import STAGES
+from tinyworlds.system.locks import locked
 
 GOLDEN = FIXTURES / "golden"
 
@@ -51,6 +55,28 @@ def test_layout_of_a_run(tiny_h5: Path, tmp_path: Path) -> None:
     assert len(curve(version)) == 7
     assert len(curve(version, "val/loss")) == 2
     assert read_checkpoint(version / "checkpoints" / "last.ckpt")["global_step"] == 7, "the last steps too"
+    finished = {name: is_finished(version, name) for name in ("step_2", "step_6", "last")}
+    assert finished == {"step_2": False, "step_6": False, "last": True}
+
+
+def is_finished(version: Path, name: str = "last") -> bool:
+    return read_checkpoint(version / "checkpoints" / f"{name}.ckpt")[META_KEY]["finished"]
+
+
+def test_a_stage_is_trained_by_one_process_at_a_time(
+    tiny_h5: Path, tmp_path: Path, error_line: Callable[..., str]
+) -> None:
+    with locked(lock_file(tmp_path, "video_tokenizer"), "testing"):
+        line = error_line(
+            "fit", *words("video_tokenizer", tiny_h5, tmp_path, "--trainer.max_steps=1"), code=1
+        )
+        assert f"training {tmp_path / 'video_tokenizer'} (process {os.getpid()} on " in line
+        assert not (tmp_path / "video_tokenizer").exists()
+        train("latent_actions", tiny_h5, tmp_path, "--trainer.max_steps=1")
+    version = train("video_tokenizer", tiny_h5, tmp_path, "--trainer.max_steps=1")
+    with locked(lock_file(tmp_path, "video_tokenizer"), "testing"):
+        assert main(["validate", *words("video_tokenizer", tiny_h5, tmp_path)]) == 0, "which only reads"
+    assert is_finished(version)
 
 
 def test_old_step_checkpoints_go(tiny_h5: Path, tmp_path: Path) -> None:
@@ -83,7 +109,7 @@ def test_muon_ema_accumulation_and_resume(tiny_h5: Path, tmp_path: Path) -> None
 def test_max_time_ends_training(tiny_h5: Path, tmp_path: Path) -> None:
     version = train("video_tokenizer", tiny_h5, tmp_path, "--trainer.max_time=00:00:00:01")
     assert 1 < len(curve(version)) < 10_000
-    assert (version / "checkpoints" / "last.ckpt").is_file()
+    assert is_finished(version)
     rates = curve(version, "train/learning_rate")
     assert rates[-1] < 0.2 * max(rates), "the schedule follows the clock"
 

@@ -8,23 +8,35 @@ from pathlib import Path
 
 import pytest
 import yaml
+from made_runs import networks, save_stage
 from tiny_runs import SMALL, curve
 
+from tinyworlds.checkpoints.run_folder import versions
 from tinyworlds.commands.cli import main
 from tinyworlds.fit import pipeline
 from tinyworlds.models.registry import STAGES
 
 
 class FakeStages:
-    """Stands in for the processes: notes the commands, answers with the given exit codes."""
+    """Stands in for the processes: notes the commands, answers with the given exit codes.
 
-    def __init__(self, *codes: int) -> None:
-        self.codes = list(codes)
+    With 0 it leaves a checkpoint that says that it is finished; `saves` is what it says otherwise, None none.
+    """
+
+    def __init__(self, *codes: int, saves: bool | None = True) -> None:
+        self.codes, self.saves = list(codes), saves
         self.commands: list[list[str]] = []
 
     def __call__(self, command: list[str]) -> int:
         self.commands.append(command[3:])
-        return self.codes.pop(0) if self.codes else 0
+        code = self.codes.pop(0) if self.codes else 0
+        if code == 0 and self.saves is not None:
+            config = Path(command[command.index("--config") + 1]).stem
+            stage = next(name for name, spec in STAGES.items() if config.endswith(spec.config_suffix))
+            run = Path(command[command.index("--run") + 1])
+            version = len(versions(run, stage)) - ("--ckpt_path" in command)
+            save_stage(run, stage, networks()[stage], version=version, finished=self.saves)
+        return code
 
     def words(self, number: int) -> list[str]:
         return self.commands[number]
@@ -32,8 +44,8 @@ class FakeStages:
 
 @pytest.fixture
 def stages(monkeypatch: pytest.MonkeyPatch) -> Callable[..., FakeStages]:
-    def install(*codes: int) -> FakeStages:
-        fake = FakeStages(*codes)
+    def install(*codes: int, saves: bool | None = True) -> FakeStages:
+        fake = FakeStages(*codes, saves=saves)
         monkeypatch.setattr(pipeline, "run_child", fake)
         return fake
 
@@ -70,9 +82,7 @@ def test_a_failed_stage_stops_and_is_gone_on_with(
     assert "latent_actions failed (exit code 3)" in capsys.readouterr().err
     assert len(fake.commands) == 2
     assert [*state(tmp_path).values()] == ["done", "failed", "waiting"]
-    checkpoint = tmp_path / "latent_actions" / "version_0" / "checkpoints" / "last.ckpt"
-    checkpoint.parent.mkdir(parents=True)
-    checkpoint.touch()
+    save_stage(tmp_path, "latent_actions", networks()["latent_actions"], finished=False)
     fake = stages()
     assert main(["train", "pong", "--run", str(tmp_path)]) == 0
     assert len(fake.commands) == 2, "the tokenizer is done"
@@ -105,6 +115,85 @@ def test_killed_and_interrupted_stages(stages: Callable[..., FakeStages], tmp_pa
         assert main(["train", "pong", "--run", str(tmp_path)]) == code
         assert [*state(tmp_path).values()] == ["interrupted", "waiting", "waiting"]
         assert len(fake.commands) == 1
+
+
+@pytest.mark.parametrize(
+    "words", [["pong", "--help"], ["pong", "-h"], ["--help"], ["pong", "--run", "x", "--help"]]
+)
+def test_help_is_the_own_and_trains_nothing(
+    words: list[str],
+    stages: Callable[..., FakeStages],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    fake = stages()
+    assert main(["train", *words]) == 0
+    told = capsys.readouterr().out
+    assert told.startswith("usage: tinyworlds train GAME")
+    assert len(told.splitlines()) < 40
+    assert not fake.commands
+    assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize(
+    "word", ["--print_config", "--trainer.fast_dev_run", "--dynamics.trainer.fast_dev_run=2"]
+)
+def test_what_trains_nothing_is_not_of_train(
+    word: str, error_line: Callable[..., str], tmp_path: Path
+) -> None:
+    line = error_line("train", "pong", "--run", str(tmp_path / "run"), word, code=2)
+    assert "trains nothing" in line
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("saves", [None, False], ids=["nothing", "unfinished"])
+def test_an_exit_code_makes_no_stage_done(
+    saves: bool | None, stages: Callable[..., FakeStages], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As with --trainer.max_steps 0, or a child that somebody ended so that it exits with 0."""
+    fake = stages(saves=saves)
+    assert main(["train", "pong", "--run", str(tmp_path)]) == 1
+    assert "no new checkpoint that says it is finished" in capsys.readouterr().err
+    assert [*state(tmp_path).values()] == ["failed", "waiting", "waiting"]
+    assert len(fake.commands) == 1
+    assert main(["train", "pong", "--run", str(tmp_path)]) == 1
+    assert ("--ckpt_path" in fake.words(1)) == (saves is not None)
+
+
+def test_an_older_version_makes_no_stage_done(stages: Callable[..., FakeStages], tmp_path: Path) -> None:
+    stages()
+    assert main(["train", "pong", "--run", str(tmp_path)]) == 0
+    stages(saves=None)
+    assert main(["train", "pong", "--run", str(tmp_path), "--trainer.max_steps=3"]) == 1
+    assert [*state(tmp_path).values()] == ["failed", "waiting", "waiting"]
+
+
+@pytest.mark.parametrize("left", ["nothing", "unfinished", "damaged"])
+def test_done_without_its_checkpoint_is_trained_again(
+    left: str, stages: Callable[..., FakeStages], tmp_path: Path
+) -> None:
+    stages()
+    assert main(["train", "pong", "--run", str(tmp_path)]) == 0
+    for path in tmp_path.joinpath("latent_actions").rglob("*.ckpt"):
+        path.unlink() if left == "nothing" else path.write_bytes(b"cut short")
+    if left == "unfinished":
+        save_stage(tmp_path, "latent_actions", networks()["latent_actions"], finished=False)
+    fake = stages()
+    assert main(["train", "pong", "--run", str(tmp_path)]) == 0
+    assert len(fake.commands) == 2, "dynamics are trained on it"
+    assert ("--ckpt_path" in fake.words(0)) == (left == "unfinished")
+
+
+def test_a_run_from_before_checkpoints_told(stages: Callable[..., FakeStages], tmp_path: Path) -> None:
+    stages()
+    assert main(["train", "pong", "--run", str(tmp_path)]) == 0
+    for stage, network in networks().items():
+        save_stage(tmp_path, stage, network)
+    fake = stages()
+    assert main(["train", "pong", "--run", str(tmp_path)]) == 0
+    assert not fake.commands
 
 
 def test_overlay_for_one_and_for_all(stages: Callable[..., FakeStages], tmp_path: Path) -> None:

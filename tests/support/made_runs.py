@@ -12,9 +12,9 @@ from tinyworlds.system.known_paths import remember
 SIZES = {"embed_dim": 16, "num_heads": 2, "hidden_dim": 24, "num_blocks": 1}
 
 
-def save_stage(run: Path, stage: str, network, step=1, name="last", **meta) -> Path:
+def save_stage(run: Path, stage: str, network, step=1, name="last", version=0, **meta) -> Path:
     """Write what a stage writes."""
-    path = run / stage / "version_0" / "checkpoints" / f"{name}.ckpt"
+    path = run / stage / f"version_{version}" / "checkpoints" / f"{name}.ckpt"
     path.parent.mkdir(parents=True, exist_ok=True)
     about = {"schema_version": 1, "stage": stage, "network": network.config, "game": "sprite", **meta}
     weights = {f"network.{key}": value for key, value in network.state_dict().items()}
@@ -22,13 +22,20 @@ def save_stage(run: Path, stage: str, network, step=1, name="last", **meta) -> P
     return path
 
 
+def networks() -> dict:
+    """An untrained network of each stage, by stage."""
+    return {
+        "video_tokenizer": VideoTokenizer(frame_size=16, patch_size=4, latent_dim=2, num_bins=4, **SIZES),
+        "latent_actions": LatentActionModel(frame_size=16, patch_size=4, num_actions=4, **SIZES),
+        "dynamics": DynamicsModel(num_patches=16, latent_dim=2, num_bins=4, num_actions=4, **SIZES),
+    }
+
+
 def make_run(run: Path, data: Path | str | None, actions="latent", seed=0, name="last", by_stranger=False):
     if data and not by_stranger:
         remember([str(data)])  # as training does
     torch.manual_seed(seed)
-    tokenizer = VideoTokenizer(frame_size=16, patch_size=4, latent_dim=2, num_bins=4, **SIZES)
-    latent = LatentActionModel(frame_size=16, patch_size=4, num_actions=4, **SIZES)
-    dynamics = DynamicsModel(num_patches=16, latent_dim=2, num_bins=4, num_actions=4, **SIZES)
+    tokenizer, latent, dynamics = networks().values()
     partners = {}
     named = [("video_tokenizer", "tokenizer", tokenizer), ("latent_actions", "latent_actions", latent)]
     for stage, key, network in named if actions == "latent" else named[:1]:

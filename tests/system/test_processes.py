@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from tinyworlds.checkpoints.run_folder import lock_file
 from tinyworlds.fit import pipeline
 from tinyworlds.fit.train_request import TrainRequest
 from tinyworlds.system.locks import locked
@@ -83,10 +84,11 @@ def test_one_run_is_trained_by_one_process_at_a_time(tmp_path, monkeypatch, caps
     monkeypatch.setattr(pipeline, "_train", lambda request, say: trained.append(request.run) or 0)
     request = TrainRequest("doom", tmp_path / "run", fresh=False, arguments={})
     second = threading.Thread(target=pipeline.train, args=[request])
-    with locked(request.run / ".lock", "training"):
+    with locked(lock_file(request.run, "dynamics"), "training"):
         second.start()
         second.join(0.3)
         assert not trained
     second.join(20)
     assert trained == [request.run]
-    assert f"waiting for another process that is training {request.run}" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert f"waiting for another process that is training {request.run / 'dynamics'} (process " in told

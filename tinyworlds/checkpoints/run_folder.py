@@ -40,6 +40,16 @@ def versions(run: str | Path, stage: str) -> list[Path]:
     return sorted(found, key=lambda path: version_of(path) or 0)
 
 
+def lock_file(run: Path, stage: str) -> Path:
+    """Return the file that whoever trains a stage in a run holds locked."""
+    return run / f".{stage}.lock"
+
+
+def has_checkpoint(run: str | Path, stage: str) -> bool:
+    """Whether a run holds a file that should be a checkpoint of a stage."""
+    return any(any((version / "checkpoints").glob("*.ckpt")) for version in versions(run, stage))
+
+
 def version_dir_of_checkpoint(path: str | Path) -> Path | None:
     """Return the version folder a checkpoint lies in (``.../version_N/checkpoints/x.ckpt``), if it does."""
     folder = Path(path).resolve().parent

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tinyworlds.checkpoints.run_folder import default_run, versions
+from tinyworlds.checkpoints.run_folder import default_run, has_checkpoint
 from tinyworlds.errors import DataError, MissingFileError, did_you_mean
 from tinyworlds.models.registry import STAGES
 
@@ -45,7 +45,7 @@ def newest_world(spec: GameSpec) -> Path:
     files = [Path(f"{spec.name}.world"), Path("worlds") / f"{spec.name}.world", *run.glob("*.world")]
     if found := [path for path in files if path.is_file()]:
         return max(found, key=lambda path: path.stat().st_mtime)
-    if all(versions(run, stage) for stage in STAGES):
+    if all(has_checkpoint(run, stage) for stage in STAGES):
         return run
     fetch = f"fetch one with 'tinyworlds download models --suite {spec.name}', " if spec.public_file else ""
     raise MissingFileError(

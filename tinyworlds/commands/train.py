@@ -15,6 +15,9 @@ def main(argv: list[str]) -> int:
     if not argv:
         _parser().print_help()
         return ConfigError.exit_code
+    if any(word in ("-h", "--help") for word in argv):  # also after the game, where settings of `fit` stand
+        _parser().print_help()
+        return 0
     return train(read_request(argv))
 
 

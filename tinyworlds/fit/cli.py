@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import torch
@@ -18,12 +19,15 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveCon
 from callbacks.find_batch_size import FindBatchSize, check_machine
 from callbacks.saving import StepCheckpoint
 from tinyworlds.checkpoints.lightning_io import AtomicCheckpointIO
+from tinyworlds.checkpoints.run_folder import lock_file
 from tinyworlds.data import H5DataModule
 from tinyworlds.fit.messages import built_from_settings
 from tinyworlds.fit.parser import OneLineParser
 from tinyworlds.fit.resolve import Resolved, resolve
 from tinyworlds.fit.subcommands import SUBCOMMANDS
 from tinyworlds.fit.words import config_files_in
+from tinyworlds.system.locks import locked
+from tinyworlds.training.precision import check_precision
 from tinyworlds.training.stages import Stage
 from tinyworlds.training.strategies import pick_accelerator, pick_strategy
 from tinyworlds.world.rollout import RolloutOptions
@@ -49,24 +53,26 @@ class StageCLI(LightningCLI):
 
     resolved: Resolved
 
-    def __init__(self, subcommand: str, argv: Sequence[str]) -> None:
+    def __init__(self, subcommand: str, argv: Sequence[str], parent: int | None = None) -> None:
         # Lightning calls what newer versions of jsonargparse are about to drop (hence the bound below 5)
         os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")
         self.command = SUBCOMMANDS[subcommand]
         self._config_files = config_files_in(argv)
-        super().__init__(
-            Stage,
-            H5DataModule,
-            subclass_mode_model=True,
-            parser_class=OneLineParser,
-            auto_configure_optimizers=False,
-            load_from_checkpoint_support=False,
-            save_config_callback=SaveConfigCallback if self.command.trains else None,
-            save_config_kwargs={"overwrite": True},
-            seed_everything_default=0,
-            trainer_defaults=dict(TRAINER_DEFAULTS),
-            args=[subcommand, *argv],
-        )
+        self._parent = parent
+        with ExitStack() as self._held:
+            super().__init__(
+                Stage,
+                H5DataModule,
+                subclass_mode_model=True,
+                parser_class=OneLineParser,
+                auto_configure_optimizers=False,
+                load_from_checkpoint_support=False,
+                save_config_callback=SaveConfigCallback if self.command.trains else None,
+                save_config_kwargs={"overwrite": True},
+                seed_everything_default=0,
+                trainer_defaults=dict(TRAINER_DEFAULTS),
+                args=[subcommand, *argv],
+            )
 
     def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
         """Give every subcommand the names of the YAML files, for its messages."""
@@ -120,12 +126,17 @@ class StageCLI(LightningCLI):
             self.config_init = self.parser.instantiate_classes(without_model)
         self.datamodule = self._get(self.config_init, "data")
         self.model = self.resolved.stage(**self.resolved.config.model.init_args.as_dict())
+        if self.command.trains and _is_first_process() and not self.resolved.config.trainer.fast_dev_run:
+            run, stage = self.resolved.run, self.resolved.stage.name
+            lock = locked(lock_file(run, stage), f"training {run / stage}", wait=False, parent=self._parent)
+            self._held.enter_context(lock)  # to the end of training
         self.trainer = self.instantiate_trainer()
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Build the Trainer with our loggers, callbacks and checkpoint plugin."""
         config = self._get(self.config_init, "trainer")
         resolved = self.resolved
+        check_precision(config.get("precision"))
         kwargs["logger"] = self.command.loggers(resolved, config.get("logger"))
         if config.get("default_root_dir") is None:
             kwargs["default_root_dir"] = str(resolved.run)
@@ -138,6 +149,7 @@ class StageCLI(LightningCLI):
         ]
         with built_from_settings():
             trainer = super().instantiate_trainer(**kwargs)
+        check_precision(trainer.precision)  # a plugin may have changed it
         if any(isinstance(callback, FindBatchSize) for callback in kwargs["callbacks"]):
             check_machine(trainer)  # before other processes are started and data prepared
         return trainer
@@ -153,6 +165,12 @@ class StageCLI(LightningCLI):
         if saver is not None and saver.last is not None and self.trainer.is_global_zero:
             steps = f"{self.trainer.global_step:,} steps done"
             print(f"{self.resolved.stage.name}: {steps}, saved in {saver.folder}")
+
+
+def _is_first_process() -> bool:
+    """Whether this is the process of a training that the others work for."""
+    ranks = ("RANK", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "SLURM_PROCID")
+    return not any(os.environ.get(rank, "0").strip("0") for rank in ranks)
 
 
 def _as_list(value: Any) -> list[Any]:

@@ -1,7 +1,8 @@
 """``tinyworlds train GAME``: the three stages in order, each in a process of its own, in one run folder.
 
 Where it stands is kept in ``run.json``: finished stages are not trained again, an unfinished one goes on
-from its last checkpoint, and the first stage that fails ends the whole with its exit code.
+from its last checkpoint, and the first stage that fails ends the whole with its exit code. A stage is done
+when its newest checkpoint is there and says so, whatever ``run.json`` or an exit code say.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from tinyworlds.checkpoints.run_folder import versions
+from tinyworlds.checkpoints.run_folder import has_checkpoint, lock_file
 from tinyworlds.errors import ConfigError, TrainingError
 from tinyworlds.fit.train_request import TrainRequest
 from tinyworlds.models.registry import STAGES
@@ -73,9 +75,12 @@ class RunState:
 def train(request: TrainRequest, say: Callable[[str], None] = print) -> int:
     """Train what is not trained yet and return 0, or the exit code of the stage that failed.
 
-    Of two processes that train one run, the second waits for the first and finds its stages done.
+    Of two processes that train one run, the second waits for the first and finds its stages done. ``fit``
+    of one stage holds the lock of that stage alone: others may be trained meanwhile.
     """
-    with locked(request.run / ".lock", f"training {request.run}"):
+    with ExitStack() as held:
+        for stage in STAGES:
+            held.enter_context(locked(lock_file(request.run, stage), f"training {request.run / stage}"))
         return _train(request, say)
 
 
@@ -86,12 +91,17 @@ def _train(request: TrainRequest, say: Callable[[str], None]) -> int:
     for number, stage in enumerate(STAGES, 1):
         own, words = state.stages[stage], request.arguments[stage]
         title = f"{stage} ({number}/{len(STAGES)})"
-        if own.status == "done" and own.arguments == words and not again:
+        if (
+            own.status == "done"
+            and own.arguments == words
+            and not again
+            and _newest(request.run, stage).finished
+        ):
             say(f"{title}: done already, in {own.seconds:,.0f} s")
             continue
         same = own.arguments == words and not again
         again = True  # what was trained on the old networks of this stage must be trained again
-        resume = ["--ckpt_path", "last"] if same and _has_checkpoint(request.run, stage) else []
+        resume = ["--ckpt_path", "last"] if same and _newest(request.run, stage).path is not None else []
         code = _run_stage(request, state, file, stage, [*words, *resume], say, title)
         if code != 0:
             return code
@@ -116,11 +126,15 @@ def _run_stage(
         if state.stages[later].status == "done":
             state.stages[later] = StageState()
     state.save(file)
+    goes_on = any(word.startswith("--ckpt_path") for word in words)
+    before = _Newest() if goes_on else _newest(request.run, stage)
     started = time.monotonic()
     code = run_child(command)
     own.seconds, own.exit_code = round(time.monotonic() - started, 1), code
     stopped = code in (INTERRUPTED, TERMINATED)
-    own.status = "interrupted" if stopped else "failed" if code else "done"
+    newest = _newest(request.run, stage)
+    finished = newest.finished and newest.path != before.path
+    own.status = "interrupted" if stopped else "done" if code == 0 and finished else "failed"
     state.save(file)
     if stopped:
         say(f"interrupted; go on with the same command: tinyworlds train {request.game} ...")
@@ -128,6 +142,11 @@ def _run_stage(
         # a child ended by signal N has code -N; exit codes must not be negative
         code = code if code > 0 else 128 - code
         raise _failed(stage, code, request.game)
+    elif not finished:
+        raise TrainingError(
+            f"stage {stage} ended without an error, but {request.run / stage} holds no new checkpoint that "
+            "says it is finished; see how long it was to train (--trainer.max_steps) and whether it may save"
+        )
     return code
 
 
@@ -139,6 +158,23 @@ def _failed(stage: str, code: int, game: str) -> TrainingError:
     return error
 
 
-def _has_checkpoint(run: Path, stage: str) -> bool:
-    folders = versions(run, stage)
-    return bool(folders) and (folders[-1] / "checkpoints" / "last.ckpt").is_file()
+@dataclass(frozen=True)
+class _Newest:
+    """The newest valid checkpoint of a stage, if there is one.
+
+    Attributes:
+        path: the file.
+        finished: whether training came to its end there; those of older programs do not say otherwise.
+    """
+
+    path: Path | None = None
+    finished: bool = False
+
+
+def _newest(run: Path, stage: str) -> _Newest:
+    if not has_checkpoint(run, stage):  # which needs no torch
+        return _Newest()
+    from tinyworlds.checkpoints.search import find_newest
+
+    found = find_newest(run, stage)
+    return _Newest(found.path, bool(found.info.meta.get("finished", True))) if found else _Newest()

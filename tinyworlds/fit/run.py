@@ -41,7 +41,7 @@ def run(subcommand: str, argv: list[str]) -> int:
     Raises:
         TinyWorldsError: for the dispatcher to print.
     """
-    end_with_parent()
+    parent = end_with_parent()
     quiet_lightning()
     prepare_windows()
     saved, words = saved_config(argv), with_shipped_configs(argv)
@@ -53,7 +53,7 @@ def run(subcommand: str, argv: list[str]) -> int:
         with warnings.catch_warnings():
             for message in OTHER_SETUPS:
                 warnings.filterwarnings("ignore", message=message)
-            StageCLI(subcommand, words)
+            StageCLI(subcommand, words, parent)
     except TrainingInterrupted as stop:
         return _interrupted(stop, subcommand, argv)
     except MisconfigurationException as error:

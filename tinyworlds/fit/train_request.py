@@ -58,6 +58,7 @@ def make_request(
     own: dict[str, list[str]] = {stage: [] for stage in STAGES}
     for key, value in _pairs(settings):
         stage, _, rest = key.partition(".")
+        _check_trains(rest if stage in STAGES else key, value)
         if stage in STAGES:
             own[stage] += _words(rest, value)
         else:
@@ -74,6 +75,18 @@ def make_request(
     for stage in STAGES:  # last, so that they win over those for all
         arguments[stage] += own[stage]
     return TrainRequest(game, run, fresh, arguments)
+
+
+_TRAIN_NOTHING = ("help", "h", "print_config", "trainer.fast_dev_run")
+
+
+def _check_trains(key: str, value: str | None) -> None:
+    """Raise a ConfigError for a setting with which `fit` ends well and leaves no trained network behind."""
+    if key.split("=")[0] in _TRAIN_NOTHING and str(value).lower() not in ("false", "0"):
+        raise ConfigError(
+            f"--{key} trains nothing, so the next stage would find no network; it is for one stage alone: "
+            f"tinyworlds fit --config FILE.yaml --{key}"
+        )
 
 
 def _pairs(words: Sequence[str]) -> list[tuple[str, str | None]]:

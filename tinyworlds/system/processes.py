@@ -30,14 +30,19 @@ def run_child(command: Sequence[str]) -> int:
                 continue
 
 
-def end_with_parent() -> None:
-    """In a child of `run_child`: be told with SIGTERM when the parent dies, however it does."""
+def end_with_parent() -> int | None:
+    """In a child of `run_child`: be told with SIGTERM when the parent dies, however it does.
+
+    Returns:
+        The process id of that parent; None in a process that is no such child.
+    """
     parent = os.environ.pop(_PARENT, None)  # children of this process have another
     if parent is None or sys.platform != "linux":
-        return
+        return int(parent) if parent is not None else None
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != int(parent):  # it had died before that
         signal.raise_signal(signal.SIGTERM)
+    return int(parent)
 
 
 @contextmanager

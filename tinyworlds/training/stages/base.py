@@ -195,6 +195,7 @@ class Stage(LightningModule):
             "network": self.network.config,
             "game": game_of(getattr(data, "game", None), getattr(data, "files", None)),
             "fps": getattr(data, "fps", None),
+            "finished": self.trainer.fit_loop.done,
         }
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
