@@ -36,6 +36,10 @@ class Condition:
             self._made[layer] = make()
         return self._made[layer]
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Copies make their own: kernels are told of weights by address, which means nothing elsewhere."""
+        return {"vectors": self.vectors, "_made": {}}
+
 
 NO_CONDITION = Condition(None)
 

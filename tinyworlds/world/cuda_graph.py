@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -80,6 +80,10 @@ class CapturedStep:
     def forget(self) -> None:
         """Drop what was captured: the step has become another."""
         self._kept.clear()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Copies capture their own steps: a graph belongs to the memory that it was captured with."""
+        return {**self.__dict__, "_kept": OrderedDict()}
 
     @torch.inference_mode()
     def __call__(self, kind: Hashable, *inputs: Tensor | None) -> tuple[Tensor, ...]:
