@@ -8,7 +8,8 @@ import pytest
 from gameplay_files import write_gameplay, write_public_style
 from h5_fuzzing import count_outcomes
 
-from tinyworlds.data.schema import open_h5, read_info
+from tinyworlds.data.h5_open import open_h5
+from tinyworlds.data.schema import read_info
 from tinyworlds.errors import DataError
 
 

@@ -18,9 +18,11 @@ from pathlib import Path
 import numpy as np
 
 from tinyworlds.data.content import content_hash, is_sealed, seal
+from tinyworlds.data.h5_open import opened
 from tinyworlds.data.new_file import created
 from tinyworlds.data.reader import SpanReader
-from tinyworlds.data.schema import FileInfo, opened, read_info
+from tinyworlds.data.schema import FileInfo, read_info
+from tinyworlds.data.stored import dataset
 from tinyworlds.errors import DataError, StorageError
 from tinyworlds.system.files import replacing
 from tinyworlds.system.locks import locked
@@ -122,7 +124,7 @@ def _is_whole(copy: Path, info: FileInfo) -> bool:
         return False
     try:
         with opened(copy) as file:
-            frames = file["frames"]
+            frames = dataset(file, copy, "frames")
             return frames.nbytes == size and copy.stat().st_size >= frames.id.get_offset() + size
     except DataError:
         return False

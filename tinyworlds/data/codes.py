@@ -22,8 +22,9 @@ from pathlib import Path
 
 import numpy as np
 
+from tinyworlds.data.h5_open import opened
 from tinyworlds.data.reader import SpanReader
-from tinyworlds.data.schema import opened
+from tinyworlds.data.stored import dataset, find
 from tinyworlds.errors import DataError
 
 
@@ -45,8 +46,10 @@ class CodesFile:
         self.num_frames = num_frames
         self.stride = stride
         with opened(path) as file:
-            self.has_actions = "action_ids" in file  # not where the true actions, or none, are used
-            self._starts = file["starts"][:] if "starts" in file else None
+            # not where the true actions, or none, are used
+            self.has_actions = find(file, self.path, "action_ids") is not None
+            per_window = find(file, self.path, "starts") is not None
+            self._starts = dataset(file, self.path, "starts")[:] if per_window else None
         self._ids = SpanReader(path, "ids")
         self._action_ids = SpanReader(path, "action_ids") if self.has_actions else None
         rows = [file_frames] if self._starts is None else [len(self._starts), num_frames]

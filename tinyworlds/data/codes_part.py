@@ -12,11 +12,13 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+import h5py
 import numpy as np
 
+from tinyworlds.data.h5_open import opened
 from tinyworlds.data.new_file import created
 from tinyworlds.data.reader import SpanReader
-from tinyworlds.data.schema import opened
+from tinyworlds.data.stored import find
 from tinyworlds.errors import DataError, MissingFileError
 from tinyworlds.system.files import replacing
 
@@ -98,7 +100,11 @@ def rows_done(path: Path) -> int:
 def _is_laid_out(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> bool:
     try:
         with opened(path) as file:
-            return all(file[name].shape == shape for name, shape in shapes.items()) and "done" in file
+            found = {name: find(file, path, name) for name in (*shapes, "done")}
+            return all(
+                isinstance(data, h5py.Dataset) and data.shape == shapes.get(name, (1,))
+                for name, data in found.items()
+            )
     except (MissingFileError, DataError):
         return False
 

@@ -6,6 +6,7 @@ unpacks megabytes. Rewritten, a chunk holds a few whole frames. Everything else 
 
 from __future__ import annotations
 
+import math
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -14,13 +15,17 @@ from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 
+from tinyworlds.data.h5_open import opened
+from tinyworlds.data.joined import JoinedReader
 from tinyworlds.data.new_file import NewFile
 from tinyworlds.data.reader import FrameFile, SpanReader
-from tinyworlds.data.schema import FileInfo, opened, read_info
+from tinyworlds.data.schema import COLUMNS, check_frames
+from tinyworlds.data.stored import Elsewhere, dataset, find, link_of
 from tinyworlds.data.writer import CHUNK_FRAMES
 from tinyworlds.errors import DataError, StorageError
 from tinyworlds.system.progress import progress_bar
@@ -39,45 +44,57 @@ class Optimized:
         path: the rewritten file.
         before_bytes: on disk.
         after_bytes: on disk.
-        before: windows of 16 frames read a second, at random places.
+        before: windows of 16 frames read a second, at random places; None where other files held them.
         after: likewise, from the rewritten file.
     """
 
     path: Path
     before_bytes: int
     after_bytes: int
-    before: float
+    before: float | None
     after: float
 
 
 def optimize(
-    file: str | Path, out: str | Path | None = None, raw: bool = False, progress: bool = True
+    file: str | Path,
+    out: str | Path | None = None,
+    raw: bool = False,
+    progress: bool = True,
+    size: int | None = None,
 ) -> Optimized:
     """Rewrite the frames of a file in chunks of 16 whole frames, packed; keep everything else.
 
-    The new file is compared with the old one, frame by frame, before it takes its place.
+    The new file is compared with what was read, frame by frame, before it takes its place. It holds all
+    frames itself, also where the old one refers to files beside it (see `joined`), and is closed.
 
     Args:
         file: the gameplay file.
         out: where the rewritten file goes; None puts it in place of `file`.
         raw: store the frames in one piece and unpacked instead, as large as they are in memory.
         progress: show bars with the time left.
+        size: new height and width in pixels; None keeps them.
 
     Raises:
         MissingFileError: there is no such file.
         DataError: it is damaged, or is no gameplay file.
         StorageError: the disk is full or may not be written.
     """
-    info = read_info(file)
-    target = Path(file if out is None else out)
-    before_bytes, before = info.path.stat().st_size, measure_rate(info.path)
-    _check_room(target, info, raw)
-    new = NewFile(target)
-    try:
-        checksum = _rewrite(info, new, raw, progress)
-        new.finish(lambda whole: _compare(whole, target, checksum, progress))
-    finally:
-        new.discard()
+    file, target = Path(file), Path(file if out is None else out)
+    with closing(JoinedReader(file, "frames")) as frames:
+        check_frames(frames.shape, frames.dtype, file)
+        before_bytes, before = file.stat().st_size, _rate(frames.plain) if frames.plain else None
+        shape = frames.shape if size is None else (len(frames), size, size, 3)
+        _check_room(target, math.prod(shape) if raw else math.prod(shape) * before_bytes // frames.nbytes)
+        new = NewFile(target)
+        try:
+            with opened(file, unclosed=True) as source:
+                new.change(lambda made: _copy_all_but_frames(source, made, file))
+            new.change(lambda made: _create(made, file, shape, raw))
+            with progress_bar(f"rewriting {file.name}", len(frames), progress) as advance:
+                checksum = _copy_frames(frames, new, size, advance)
+            new.finish(lambda whole: _compare(whole, target, checksum, progress))
+        finally:
+            new.discard()
     return Optimized(target, before_bytes, target.stat().st_size, before, measure_rate(target))
 
 
@@ -96,15 +113,18 @@ def read_rate(reader: SpanReader, count: int, seconds: float) -> float:
 def measure_rate(path: Path) -> float:
     """Return how many windows of 16 frames of a file can be read a second, at random places."""
     with closing(SpanReader(path, "frames")) as reader:
-        return read_rate(reader, WINDOW_FRAMES, _MEASURE_S)
+        return _rate(reader)
 
 
-def _check_room(target: Path, info: FileInfo, raw: bool) -> None:
+def _rate(reader: SpanReader) -> float:
+    return read_rate(reader, WINDOW_FRAMES, _MEASURE_S)
+
+
+def _check_room(target: Path, needed: int) -> None:
     """Refuse at once what cannot fit; packed files are seldom larger than they were."""
     folder = target.absolute().parent
     while not folder.exists():
         folder = folder.parent
-    needed = info.num_frames * info.frame_bytes if raw else info.path.stat().st_size
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise StorageError(
@@ -113,63 +133,71 @@ def _check_room(target: Path, info: FileInfo, raw: bool) -> None:
         )
 
 
-def _rewrite(info: FileInfo, new: NewFile, raw: bool, progress: bool) -> str:
-    """Write all of a file anew; return a hash of its frames."""
-    with opened(info.path) as source:
-        new.change(lambda file: _copy_all_but_frames(source, file, raw))
-    with progress_bar(f"rewriting {info.path.name}", info.num_frames, progress) as advance:
-        return _copy_frames(info, new, advance)
-
-
-def _copy_all_but_frames(source: h5py.File, file: h5py.File, raw: bool) -> None:
-    file.attrs.update(source.attrs)
+def _copy_all_but_frames(source: h5py.File, made: h5py.File, path: Path) -> None:
+    made.attrs.update(source.attrs)
     for name in source:
-        if name != "frames":
-            source.copy(source[name], file, name)
-    _create(file, source["frames"], raw)
+        if name == "frames":
+            continue
+        link = link_of(source, name)
+        if link is not None and name not in COLUMNS:
+            made[name] = link
+            continue
+        try:
+            found = find(source, path, name)
+            if found is not None:  # a data type of its own has nothing to do with frames
+                source.copy(found, made, name)
+        except Elsewhere:
+            with closing(JoinedReader(path, name)) as column:
+                made[name] = column.read(0, len(column))
 
 
-def _create(file: h5py.File, old: h5py.Dataset, raw: bool) -> None:
-    count, *whole = old.shape
-    options = (
-        {}
-        if raw
-        else {
-            "chunks": (min(CHUNK_FRAMES, count), *whole),
-            "maxshape": (None, *whole),
-            "compression": "gzip",
-            "compression_opts": 4,
-        }
-    )
-    frames = file.create_dataset("frames", old.shape, old.dtype, **options)
-    frames.attrs.update(old.attrs)
+def _create(made: h5py.File, path: Path, shape: tuple[int, ...], raw: bool) -> None:
+    packed: dict[str, Any] = {
+        "chunks": (min(CHUNK_FRAMES, shape[0]), *shape[1:]),
+        "maxshape": (None, *shape[1:]),
+        "compression": "gzip",
+        "compression_opts": 4,
+    }
+    frames = made.create_dataset("frames", shape, np.uint8, **({} if raw else packed))
+    with opened(path, unclosed=True) as source:
+        try:
+            frames.attrs.update(dataset(source, path, "frames").attrs)
+        except Elsewhere:
+            return  # attributes of parts speak of parts
 
 
-def _copy_frames(info: FileInfo, new: NewFile, advance: Callable[[int], None]) -> str:
-    digest, held, done = sha256(), np.empty((0, info.height, info.width, 3), np.uint8), 0
-    for start, block in _blocks(info):
+def _copy_frames(frames: JoinedReader, new: NewFile, size: int | None, advance: Callable[[int], None]) -> str:
+    digest, held, done, seen = sha256(), None, 0, 0
+    for block in _blocks(frames):
+        seen += len(block)
+        block = block if size is None else _resized(block, size)
         digest.update(block.data)
-        block = np.concatenate([held, block])  # only whole chunks are written: each is packed once
-        last = start + len(block) - len(held) == info.num_frames
-        whole = len(block) if last else len(block) // CHUNK_FRAMES * CHUNK_FRAMES
+        # only whole chunks are written: each is packed once
+        block = block if held is None else np.concatenate([held, block])
+        whole = len(block) if seen == len(frames) else len(block) // CHUNK_FRAMES * CHUNK_FRAMES
         new.change(partial(_write, done, block[:whole]))
         advance(whole)
         held, done = block[whole:], done + whole
     return digest.hexdigest()
 
 
+def _resized(block: np.ndarray, size: int) -> np.ndarray:
+    import cv2
+
+    return np.stack([cv2.resize(frame, (size, size), interpolation=cv2.INTER_AREA) for frame in block])
+
+
+def _blocks(frames: JoinedReader) -> Iterator[np.ndarray]:
+    """Yield the frames in order, in whole chunks where memory allows: none is unpacked twice."""
+    frame_bytes = math.prod(frames.shape[1:])
+    rows = frames.chunk_rows * max(1, _STEP_BYTES // (frames.chunk_rows * frame_bytes))
+    rows = min(rows, max(1, _MOST_BYTES // frame_bytes))
+    for start in range(0, len(frames), rows):
+        yield frames.read(start, min(rows, len(frames) - start))
+
+
 def _write(start: int, block: np.ndarray, file: h5py.File) -> None:
     file["frames"][start : start + len(block)] = block
-
-
-def _blocks(info: FileInfo) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield the frames in order, in whole chunks where memory allows: none is unpacked twice."""
-    chunk = info.chunks[0] if info.chunks else 1
-    rows = chunk * max(1, _STEP_BYTES // (chunk * info.frame_bytes))
-    rows = min(rows, max(1, _MOST_BYTES // info.frame_bytes))
-    with closing(SpanReader(info.path, "frames")) as frames:
-        for start in range(0, info.num_frames, rows):
-            yield start, frames.read(start, min(rows, info.num_frames - start))
 
 
 def _compare(path: Path, target: Path, checksum: str, progress: bool) -> None:

@@ -16,9 +16,12 @@ from typing import Any
 
 import h5py
 import numpy as np
+from h5py import h5d
 
 from tinyworlds.data.action_ids import Labels, labels_of
-from tinyworlds.data.schema import FileInfo, open_h5, opened, read_info, reading
+from tinyworlds.data.h5_open import open_h5, opened, reading
+from tinyworlds.data.schema import FileInfo, read_info
+from tinyworlds.data.stored import dataset, find
 from tinyworlds.errors import DataError
 from tinyworlds.system.interrupts import uninterrupted
 
@@ -30,22 +33,27 @@ class SpanReader:
         path: an HDF5 file.
         name: a dataset in it; the first axis counts rows.
 
+        unclosed: read a file, too, whose writer never closed it.
+
     Attributes:
         shape: of the dataset.
         dtype: of the dataset.
+        chunk_rows: rows that are stored together; 1 in one piece.
 
     Raises:
         MissingFileError: there is no such file.
         DataError: it is unreadable or has no such dataset.
     """
 
-    def __init__(self, path: str | Path, name: str) -> None:
+    def __init__(self, path: str | Path, name: str, unclosed: bool = False) -> None:
         self.path = Path(path)
         self.name = name
-        with opened(path) as file:
-            if not isinstance(file.get(name), h5py.Dataset):
-                raise DataError(f"{path} has no dataset '{name}'; write the file again.")
-            data = file[name]
+        self._unclosed = unclosed
+        with opened(path, unclosed=unclosed) as file:
+            data = dataset(file, self.path, name)
+            if not data.shape:
+                raise DataError(f"{path}: '{name}' has no rows; write the file again.")
+            self.chunk_rows: int = data.chunks[0] if data.chunks else 1
             self.shape: tuple[int, ...] = data.shape
             self.dtype: np.dtype = data.dtype
             self._offset = _offset(file, data)
@@ -78,7 +86,7 @@ class SpanReader:
 
     def _read_chunked(self, start: int, span: int, stride: int, out: np.ndarray) -> None:
         with reading(self.path, f"in '{self.name}' near row {start}"):
-            data = self._open(partial(open_h5, self.path))[self.name]
+            data = self._open(self._open_checked)[self.name]
             out[:] = data[start : start + span][::stride]
             del data  # freeing it is HDF5's work, too, during which signals wait
 
@@ -92,6 +100,17 @@ class SpanReader:
             if not count:
                 raise DataError(f"{self.path} is truncated near row {start}; copy or record it again.")
             view = view[count:]
+
+    def _open_checked(self) -> h5py.File:
+        file = open_h5(self.path, self._unclosed)
+        try:
+            dataset(
+                file, self.path, self.name
+            )  # the file may be another by now; loads what it is packed with
+        except BaseException:
+            file.close()
+            raise
+        return file
 
     def _open(self, opener: Callable[[], Any]) -> Any:
         """This process's own handle; one inherited by a fork shares its position and must not be used."""
@@ -190,12 +209,17 @@ class FrameFile:
     def column(self, name: str, dtype: type | None = None) -> np.ndarray | None:
         """Return a per-frame dataset [N], as `dtype` or as it is stored; None if the file has none."""
         with opened(self.info.path, f"in '{name}'") as file:
-            values = file[name][:] if name in file else None
+            data = find(file, self.info.path, name)
+            values = data[:] if isinstance(data, h5py.Dataset) else None
         return values if values is None or dtype is None else values.astype(dtype)
 
 
 def _offset(file: h5py.File, data: h5py.Dataset) -> int | None:
     """Where the bytes of a dataset stored in one piece begin, or None if it must be read through h5py."""
-    if data.chunks is not None or data.external or data.is_virtual or file.userblock_size:
+    if (
+        data.chunks is not None
+        or file.userblock_size
+        or data.id.get_create_plist().get_layout() != h5d.CONTIGUOUS
+    ):
         return None
     return data.id.get_offset()

@@ -16,29 +16,30 @@ Attributes: ``fps`` (frames per second of game time, as stored), ``source``, ``a
 
 from __future__ import annotations
 
-import contextlib
 import json
-from collections.abc import Iterator
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
 import numpy as np
 
-from tinyworlds.data.guarded_file import GuardedFile
-from tinyworlds.errors import DataError, MissingFileError, TinyWorldsError
-from tinyworlds.media.suffixes import VIDEO_SUFFIXES
-from tinyworlds.system.interrupts import uninterrupted
+from tinyworlds.data.h5_open import opened
+from tinyworlds.data.stored import find
+from tinyworlds.errors import DataError, listed
 
 SCHEMA_VERSION = 1
 ASSUMED_FPS = 60.0  # public files carry no rate; they were captured at 60 frames per second
+MAX_FRAMES = 2**27  # of a file: 17 weeks at 15 frames per second; their actions take a GiB
 MAX_SIDE = 8192  # of a frame in pixels; more is a damaged header, and would be taken as much memory
 MAX_COLUMN_BYTES = 2**30  # of actions, rewards or episode ends; more is a damaged header, too
-_KINDS = {
+MAX_ATTRIBUTE_BYTES = 2**20
+COLUMNS = {
     "actions": ("whole action ids", "biuf"),
     "rewards": ("numbers", "biuf"),
     "episode_ends": ("boolean", "bui"),
 }
+"""What may lie beside the frames, one entry for each: what it must be, and the kinds of dtype that are."""
 
 
 @dataclass(frozen=True)
@@ -86,77 +87,6 @@ class FileInfo:
         return self.height * self.width * 3
 
 
-def open_h5(path: str | Path) -> h5py.File:
-    """Open an HDF5 file for reading.
-
-    Damaged files are refused or raise while they are read, see `reading`; none makes the process hang.
-
-    Raises:
-        MissingFileError: there is no such file.
-        DataError: it is not HDF5, is cut short, is being written, or may not be read.
-    """
-    path = Path(path)
-    if not path.exists():
-        raise MissingFileError(
-            f"No such gameplay file: {path}; record one with 'tinyworlds record ENV_ID --out {path}', "
-            f"fetch a public one with 'tinyworlds download datasets --pattern {path.name}', "
-            "or name yours with --data.files."
-        )
-    if path.is_dir():
-        raise DataError(f"{path} is a folder, not a gameplay file; name the .h5 file in it.")
-    if path.suffix.lower() in VIDEO_SUFFIXES:
-        raise DataError(
-            f"{path} is a video, no gameplay file; make one of it: tinyworlds ingest {path} --game NAME"
-        )
-    try:
-        h5py.File(path, "r").close()  # this one asks whether somebody is writing the file
-        return h5py.File(GuardedFile(path), "r")
-    except BlockingIOError as error:
-        raise DataError(
-            f"{path} is being written by another process; wait until that has finished."
-        ) from error
-    except PermissionError as error:
-        raise DataError(f"{path} may not be read by this user; change its permissions.") from error
-    except (OSError, RuntimeError, ValueError) as error:
-        if "truncated" in str(error):
-            raise DataError(
-                f"{path} is truncated: its end is missing; copy, download or record it again."
-            ) from error
-        raise DataError(
-            f"{path} is not an HDF5 file or is damaged ({path.stat().st_size:,} bytes); "
-            "copy, download or record it again."
-        ) from error
-
-
-@contextlib.contextmanager
-def reading(path: str | Path, where: str = "") -> Iterator[None]:
-    """Turn whatever h5py raises over damaged content within the block into one line; signals wait meanwhile.
-
-    Args:
-        path: of the file that is read.
-        where: what of it, such as "near row 48".
-
-    Raises:
-        DataError: something is damaged.
-    """
-    try:
-        with uninterrupted():
-            yield
-    except TinyWorldsError:
-        raise
-    except Exception as error:  # h5py: OSError, RuntimeError, KeyError, TypeError ..., by the place of damage
-        place = f" {where}" if where else ""
-        reason = " ".join(str(error).split())[:100]
-        raise DataError(f"{path} is damaged{place} ({reason}); copy, download or record it again.") from error
-
-
-@contextlib.contextmanager
-def opened(path: str | Path, where: str = "") -> Iterator[h5py.File]:
-    """Yield a file that is open for reading for a short while, see `open_h5` and `reading`."""
-    with reading(path, where), contextlib.closing(open_h5(path)) as file:
-        yield file
-
-
 def read_info(path: str | Path) -> FileInfo:
     """Check one gameplay file against the schema and return its facts.
 
@@ -170,81 +100,125 @@ def read_info(path: str | Path) -> FileInfo:
 
 def check(file: h5py.File, path: Path) -> FileInfo:
     """Check an open gameplay file against the schema; see `read_info`."""
-    frames = _check_frames(file, path)
-    for name in _KINDS:
-        _check_per_frame(file, path, name, len(frames))
+    frames = _frames(file, path)
+    columns = [name for name in COLUMNS if _has_column(file, path, name, len(frames))]
     return FileInfo(
         path=path,
         num_frames=len(frames),
         height=int(frames.shape[1]),
         width=int(frames.shape[2]),
         fps=_fps(file, path),
-        source=_text(file.attrs.get("source", "")),
+        source=_source(file, path),
         action_names=_action_names(file, path),
-        has_actions="actions" in file,
-        has_rewards="rewards" in file,
-        has_episodes="episode_ends" in file,
+        has_actions="actions" in columns,
+        has_rewards="rewards" in columns,
+        has_episodes="episode_ends" in columns,
         chunks=frames.chunks,
         compression=frames.compression,
         schema_version=_version(file, path),
     )
 
 
-def _check_frames(file: h5py.File, path: Path) -> h5py.Dataset:
-    if not isinstance(file.get("frames"), h5py.Dataset):
-        names = ", ".join(sorted(map(str, file))) or "nothing"
+def _frames(file: h5py.File, path: Path) -> h5py.Dataset:
+    frames = find(file, path, "frames")
+    if isinstance(frames, h5py.Group):
         raise DataError(
-            f"{path} has no dataset 'frames' (it holds: {names}); write uint8 [N,H,W,3] frames to it."
+            f"{path}: 'frames' is a group of {len(frames)} ({_shown(frames)}), not one dataset; join them to "
+            "uint8 [N,H,W,3] and mark the last frame of each in 'episode_ends'."
         )
-    frames = file["frames"]
-    shape = f"{frames.dtype} {list(frames.shape)}"
-    if frames.dtype != np.uint8:
-        raise DataError(f"{path}: 'frames' is {shape}; it must be uint8 with values 0 to 255, so convert it.")
-    if frames.ndim != 4:
-        raise DataError(f"{path}: 'frames' is {shape}; it must have four axes [N,H,W,3], so reshape it.")
-    if frames.shape[-1] != 3:
+    if frames is None:
         raise DataError(
-            f"{path}: 'frames' is {shape}; it must end in 3 RGB channels [N,H,W,3], so convert it."
+            f"{path} has no dataset 'frames' (it holds: {_shown(file)}); write uint8 [N,H,W,3] frames to it."
         )
-    if 0 in frames.shape:
-        raise DataError(f"{path}: 'frames' is empty, {shape}; record the file again.")
-    if max(frames.shape[1:3]) > MAX_SIDE:
-        raise DataError(f"{path}: 'frames' is {shape}; a side has at most {MAX_SIDE} pixels, so resize them.")
+    check_frames(frames.shape, frames.dtype, path)
     return frames
 
 
-def _check_per_frame(file: h5py.File, path: Path, name: str, num_frames: int) -> None:
-    if name not in file:
-        return
-    data = file[name]
+def _shown(group: h5py.Group) -> str:
+    return listed([name if name.isprintable() else ascii(name) for name in sorted(map(str, group))])
+
+
+def check_frames(shape: tuple[int, ...], dtype: np.dtype, path: Path) -> None:
+    """Check that what is stored are frames.
+
+    Raises:
+        DataError: they are not; the message says how they become some.
+    """
+    told = f"{path}: 'frames' is {dtype} {list(shape)}"
+    if dtype != np.uint8:
+        remedy = "write np.uint8(np.round(frames * 255)) if they go from 0 to 1" if dtype.kind == "f" else ""
+        raise DataError(f"{told}; it must be uint8 with values 0 to 255, so {remedy or 'convert it'}.")
+    if len(shape) == 3 and shape[-1] > 4:
+        raise DataError(
+            f"{told}; it must have four axes [N,H,W,3]: write np.stack([frames] * 3, -1) of grey ones."
+        )
+    if len(shape) == 5 and shape[-1] == 3:
+        raise DataError(
+            f"{told}; it must have four axes [N,H,W,3]: join its episodes, and mark the last frame of each "
+            "in 'episode_ends'."
+        )
+    if len(shape) != 4:
+        raise DataError(f"{told}; it must have four axes [N,H,W,3], so reshape it.")
+    if shape[-1] != 3:
+        raise DataError(f"{told}; it must end in 3 RGB channels [N,H,W,3]: write {_as_rgb(shape)}.")
+    if 0 in shape:
+        raise DataError(f"{path}: 'frames' is empty, {dtype} {list(shape)}; record the file again.")
+    if max(shape[1:3]) > MAX_SIDE:
+        raise DataError(f"{told}; a side has at most {MAX_SIDE} pixels, so resize them.")
+    if shape[0] > MAX_FRAMES:
+        raise DataError(f"{told}; a file has at most {MAX_FRAMES:,} frames, so write several.")
+
+
+def _as_rgb(shape: tuple[int, ...]) -> str:
+    if shape[-1] == 4:
+        return "frames[..., :3]"
+    if shape[-1] == 1:
+        return "np.repeat(frames, 3, -1)"
+    if shape[1] == 3:
+        return "frames.transpose(0, 2, 3, 1)"
+    return "them as RGB"
+
+
+def _has_column(file: h5py.File, path: Path, name: str, num_frames: int) -> bool:
+    """Whether there is such a dataset, which is then checked."""
+    data = find(file, path, name)
+    if data is None:
+        return False
     shape = list(data.shape) if isinstance(data, h5py.Dataset) else "a group"
     axes = 2 if name == "actions" else 1
     if not isinstance(data, h5py.Dataset) or not 1 <= data.ndim <= axes or len(data) != num_frames:
         raise DataError(f"{path}: '{name}' is {shape}; it must have one entry per frame, [{num_frames}].")
-    wanted, kinds = _KINDS[name]
+    wanted, kinds = COLUMNS[name]
     is_text = h5py.check_string_dtype(data.dtype) is not None and data.ndim == 1
     if data.dtype.kind not in kinds and not (name == "actions" and is_text):
         raise DataError(f"{path}: '{name}' is {data.dtype}; it must be {wanted}, so convert it.")
     if data.dtype.itemsize * data.size > MAX_COLUMN_BYTES:
         raise DataError(f"{path}: '{name}' is {data.dtype} {shape}; no gameplay has as many; write it again.")
+    return True
 
 
 def _fps(file: h5py.File, path: Path) -> float | None:
-    if "fps" not in file.attrs:
+    stored = _attribute(file, path, "fps")
+    if stored is None:
         return None
     try:
-        fps = float(file.attrs["fps"])
+        fps = float(stored.item())  # also an array of one number, as MATLAB has them
     except (TypeError, ValueError):
         fps = float("nan")
     if not 0 < fps < float("inf"):
-        raise DataError(f"{path}: attribute 'fps' is {file.attrs['fps']!r}; it must be a positive number.")
+        raise DataError(f"{path}: attribute 'fps' is {str(stored)[:40]!a}; it must be a positive number.")
     return fps
 
 
 def _action_names(file: h5py.File, path: Path) -> tuple[str, ...]:
+    stored = _attribute(file, path, "action_names")
+    if stored is None:
+        return ()
+    if stored.ndim:
+        return tuple(_text(name) for name in stored.ravel())  # an array of texts, as h5py makes of a list
     try:
-        names = json.loads(_text(file.attrs.get("action_names", "[]")))
-    except ValueError:
+        names = json.loads(_text(stored.item()))
+    except (ValueError, RecursionError):
         names = None
     if not isinstance(names, list):
         raise DataError(
@@ -254,11 +228,12 @@ def _action_names(file: h5py.File, path: Path) -> tuple[str, ...]:
 
 
 def _version(file: h5py.File, path: Path) -> int | None:
-    if "schema_version" not in file.attrs:
+    stored = _attribute(file, path, "schema_version")
+    if stored is None:
         return None
     try:
-        version = int(file.attrs["schema_version"])
-    except (TypeError, ValueError) as error:
+        version = int(stored.item())
+    except (TypeError, ValueError, OverflowError) as error:
         raise DataError(f"{path}: attribute 'schema_version' is no whole number; write it again.") from error
     if version > SCHEMA_VERSION:
         raise DataError(
@@ -267,5 +242,20 @@ def _version(file: h5py.File, path: Path) -> int | None:
     return version
 
 
-def _text(value: str | bytes) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
+def _source(file: h5py.File, path: Path) -> str:
+    stored = _attribute(file, path, "source")
+    return "" if stored is None or stored.size != 1 else _text(stored.item())
+
+
+def _attribute(file: h5py.File, path: Path, name: str) -> np.ndarray | None:
+    """An attribute as an array; None if there is none. Its declared size is looked at before it is read."""
+    if name not in file.attrs:
+        return None
+    stored = file.attrs.get_id(name)
+    if math.prod(stored.shape) * stored.dtype.itemsize > MAX_ATTRIBUTE_BYTES:
+        raise DataError(f"{path}: attribute '{name}' is {stored.dtype} {list(stored.shape)}; write it again.")
+    return np.asarray(file.attrs[name])
+
+
+def _text(value: object) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import shlex
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -132,7 +133,11 @@ def check_frame_size(files: Sequence[FrameFile], frame_size: int | None) -> None
             continue
         what = f"{info.path} holds {info.width}x{info.height} frames"
         if info.height != info.width:
-            raise DataError(f"{what}; they must be square, so record or convert them with --size.")
+            side = min(info.height, info.width) // 4 * 4 or 4
+            raise DataError(
+                f"{what}; they must be square: tinyworlds optimize {shlex.quote(str(info.path))} SQUARE.h5 "
+                f"--size {side} makes them so."
+            )
         if frame_size is None:
             raise DataError(f"{what}, {files[0].info.path} {size}x{size}; use files of one size.")
         raise DataError(

@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from tinyworlds.data.h5_open import opened
 from tinyworlds.data.reader import FrameFile
-from tinyworlds.data.schema import opened, read_info
+from tinyworlds.data.schema import read_info
+from tinyworlds.data.stored import dataset, find
 from tinyworlds.data.writer import FrameWriter
 from tinyworlds.errors import ConfigError, DataError
 from tinyworlds.sources.ingest.clean import Cleaner
@@ -69,11 +71,11 @@ def read_records(path: Path, settings: Settings) -> list[VideoRecord]:
     """
     info = read_info(path)
     with opened(path) as file:
-        if VIDEOS not in file:
+        if find(file, path, VIDEOS) is None:
             raise DataError(
                 f"{path} exists and was not made by ingest; choose another --game, or --overwrite it"
             )
-        records = [VideoRecord(**record) for record in json.loads(file[VIDEOS][()])]
+        records = [VideoRecord(**record) for record in json.loads(dataset(file, path, VIDEOS)[()])]
     if (info.height, info.fps) != (settings.size, settings.fps):
         raise ConfigError(
             f"{path} holds {info.height} px at {info.fps:g} fps, asked for {settings.size} px at "

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import h5py
 
+from tinyworlds.data.h5_open import open_h5, opened, reading
 from tinyworlds.data.reader import FrameFile
-from tinyworlds.data.schema import open_h5, opened, read_info, reading
+from tinyworlds.data.schema import read_info
 from tinyworlds.data.writer import CHUNK_FRAMES, FrameWriter
 
 _PIECE_BYTES = 2**24  # of frames in memory
