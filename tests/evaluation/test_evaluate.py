@@ -1,10 +1,12 @@
 import json
 import math
 import re
+import shutil
 
 import pytest
 import torch
 from fake_networks import FakeActions, FakeDynamics, FakeTokenizer, walk
+from paths import FIXTURES
 
 from tinyworlds.api import World
 from tinyworlds.commands.evaluate import main
@@ -13,7 +15,7 @@ from tinyworlds.errors import ConfigError, DataError, VideoError
 from tinyworlds.evaluation.evaluate import evaluate_world
 from tinyworlds.evaluation.pictures import typical
 from tinyworlds.evaluation.rows import FIGURES, MOTION_BARS, PREDICTIONS, QUICKSTART_BARS, SOURCES, Bar
-from tinyworlds.evaluation.run import write_report
+from tinyworlds.evaluation.run import evaluate, write_report
 from tinyworlds.evaluation.sources import sent_at_play
 from tinyworlds.media.pixels import input_to_frames
 from tinyworlds.metrics.estimate import Estimate
@@ -358,3 +360,19 @@ def test_held_out_clips_come_from_the_test_split(tiny_h5):
 def test_wrong_options_are_one_line(argv, message):
     with pytest.raises(ConfigError, match=message):
         main(argv)
+
+
+@pytest.mark.parametrize("as_list", [False, True])
+def test_keys_of_a_run_are_found_in_the_data_that_are_named(as_list, tmp_path, monkeypatch):
+    """A run whose recording has moved had no keys: whatever was pressed, it idled."""
+    shutil.copytree(FIXTURES / "old_run" / "run", tmp_path / "run")
+    data = str(FIXTURES / "old_run" / "sprite_frames.h5")
+    measured = []
+    monkeypatch.setattr(
+        "tinyworlds.evaluation.evaluate.evaluate_world",
+        lambda world, *args, **settings: measured.append(world) or evaluate_world(world, *args, **settings),
+    )
+    monkeypatch.chdir(tmp_path)  # the run names its data relative to another folder
+    evaluate("run", [data] if as_list else data, num_clips=2, horizon=4)
+    assert len(measured[0].start_clips)
+    assert list(measured[0].info.true_actions) == ["noop", "left", "right", "up"]

@@ -69,7 +69,8 @@ def evaluate(
     from tinyworlds.system.progress import progress_bar
 
     path = Path(path)
-    world = open_world(path, device, precision=precision)
+    named = [data] if isinstance(data, str) else data or ()
+    world = open_world(path, device, data=named, precision=precision)  # whose keys are found in these data
     settings = dict(data_settings or data_settings_of(path, world.info.provenance))
     if data is not None:
         if not settings:

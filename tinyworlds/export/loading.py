@@ -25,10 +25,13 @@ def open_world(
     source: PathLike | Sequence[PathLike] | Mapping[str, PathLike],
     device: str | torch.device = "cpu",
     *,
+    data: Sequence[str] = (),
     world_class: type[WorldCore] = WorldCore,
     **settings: Any,
 ) -> WorldCore:
     """Return the world in `source`; see `tinyworlds.World.load`.
+
+    `data` names the gameplay that checkpoints get start clips and keys from; a `.world` file has its own.
 
     Raises:
         ConfigError: a stage is missing or unknown.
@@ -39,7 +42,9 @@ def open_world(
         path = Path(source)
         if path.suffix == ".world" or holds_world(path):
             return load_world(path, device, world_class=world_class, **settings)
-    return world_from_checkpoints(locate_world(source), device, world_class=world_class, **settings)
+    return world_from_checkpoints(
+        locate_world(source), device, data=data, world_class=world_class, **settings
+    )
 
 
 def world_from_checkpoints(
