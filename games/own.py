@@ -13,6 +13,7 @@ from typing import Any
 
 from games.spec import GameSpec
 from tinyworlds.errors import ConfigError, did_you_mean
+from tinyworlds.system.documents import MOST_YAML_BYTES, read_yaml
 
 _IS_SPEC = re.compile(r"^data_file\s*:", re.MULTILINE)  # other YAML may lie there
 _TYPES: dict[str, tuple[type, ...]] = {
@@ -27,7 +28,8 @@ _TYPES: dict[str, tuple[type, ...]] = {
 def is_spec(path: Path) -> bool:
     """Whether a YAML file describes a title."""
     try:
-        return path.stem.isidentifier() and bool(_IS_SPEC.search(path.read_text(encoding="utf-8")))
+        small = path.stem.isidentifier() and path.stat().st_size <= MOST_YAML_BYTES
+        return small and bool(_IS_SPEC.search(path.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError):
         return False
 
@@ -38,15 +40,7 @@ def read_spec(path: Path) -> GameSpec:
     Raises:
         ConfigError: the file is damaged, or a key or value is wrong.
     """
-    import yaml
-
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(content, dict):
-        raise ConfigError(f"{path} holds no settings; write `key: value` lines, as games/README.md shows")
-    spec = _build(path, {str(key): value for key, value in content.items()})
+    spec = _build(path, read_yaml(path))
     if spec.name != path.stem:
         raise ConfigError(f"{path} names the game '{spec.name}'; call it '{path.stem}', like the file")
     return spec
@@ -60,7 +54,7 @@ def _build(path: Path, content: Mapping[str, Any]) -> GameSpec:
         accepted = next(types for word, types in _TYPES.items() if kinds[key].startswith(word))
         optional = value is None and kinds[key].endswith("None")
         if not optional and (not isinstance(value, accepted) or isinstance(value, bool)):
-            raise ConfigError(f"{path}: {key} is {value!r}; it must be {kinds[key]}")
+            raise ConfigError(f"{path}: {key} is {value!r:.100}; it must be {kinds[key]}")
     missing = [key for key in ("name", "title", "data_file") if key not in content]
     if missing:
         raise ConfigError(f"{path}: {', '.join(missing)} is missing; games/README.md shows a whole file")
@@ -78,5 +72,5 @@ def _build(path: Path, content: Mapping[str, Any]) -> GameSpec:
 def _key_map(path: Path, keys: Mapping[Any, Any]) -> dict[str, int]:
     wrong = {key: action for key, action in keys.items() if type(action) is not int}
     if wrong:
-        raise ConfigError(f"{path}: key_map has {wrong}; write each as `key: number of the action`")
+        raise ConfigError(f"{path}: key_map has {wrong!s:.100}; write each as `key: number of the action`")
     return {str(key).lower(): action for key, action in keys.items()}

@@ -60,13 +60,15 @@ def info_of(checkpoint: dict[str, Any], path: str | Path) -> CheckpointInfo:
             f"{path} was not written by a stage of tinyworlds; use a checkpoint of `tinyworlds fit`"
         )
     version, step = meta.get("schema_version", 0), checkpoint.get("global_step", 0)
-    if not isinstance(version, int) or version > SCHEMA_VERSION:
+    if type(version) is not int or not 0 <= version <= SCHEMA_VERSION:
+        said = (
+            version if type(version) is int and version.bit_length() < 64 else f"of {type(version).__name__}"
+        )
         raise CheckpointError(
-            f"{path} has schema version {version}, this program reads up to {SCHEMA_VERSION}; "
-            "update tinyworlds"
+            f"{path} has schema version {said}, this program reads up to {SCHEMA_VERSION}; update tinyworlds"
         )
     return CheckpointInfo(
-        Path(path), meta["stage"], meta["network"], _checked(meta, path), step if isinstance(step, int) else 0
+        Path(path), meta["stage"], meta["network"], _checked(meta, path), step if _is_step(step) else 0
     )
 
 
@@ -79,16 +81,29 @@ def _checked(meta: dict[str, Any], path: str | Path) -> dict[str, Any]:
     )
     fps = meta.get("fps")
     wrong = {
+        "network": not all(_is_setting(value) for value in meta["network"].values()),
         "partners": not whole,
         "game": not isinstance(meta.get("game"), str | None),
         "fps": fps is not None and not (type(fps) in (int, float) and 0 <= fps <= MOST_FPS),
         "actions": not isinstance(meta.get("actions"), str | None),
+        "settings": not isinstance(meta.get("settings"), dict | None),
     }
     if bad := [name for name in wrong if wrong[name]]:
         raise CheckpointError(
             f"{path} is damaged: what it says of {', '.join(bad)} is malformed; use another checkpoint"
         )
     return {**meta, "partners": partners}
+
+
+def _is_step(value: Any) -> bool:
+    return isinstance(value, int) and 0 <= value < 1 << 53
+
+
+def _is_setting(value: Any) -> bool:
+    """Whether it is plain and small: text of a pickle may hold itself a million times over."""
+    if isinstance(value, int):
+        return abs(value) < 1 << 63
+    return value is None or isinstance(value, float) or (isinstance(value, str) and len(value) < 200)
 
 
 def read_stage(path: str | Path, stage: str | None = None) -> tuple[CheckpointInfo, dict[str, torch.Tensor]]:

@@ -20,6 +20,12 @@ from tinyworlds.system.documents import check_is_no_pointer
 from tinyworlds.system.files import replacing
 
 KEY = "tinyworlds"
+_MOST_HEADER_BYTES = 8 << 20  # names of some hundred tensors and what a world says of itself take kilobytes
+
+
+def _header_bytes(path: Path) -> int:
+    with path.open("rb") as file:
+        return int.from_bytes(file.read(8), "little")
 
 
 def is_safetensors(path: Path) -> bool:
@@ -43,6 +49,10 @@ def read_safetensors(path: Path, header_only: bool = False) -> tuple[dict[str, A
     if not path.is_file():
         raise MissingFileError(f"{path} does not exist; check the path")
     check_is_no_pointer(path)
+    if _header_bytes(path) > _MOST_HEADER_BYTES:
+        raise CheckpointError(
+            f"{path} is no .world file, nor another safetensors file: its header is too large"
+        )
     try:
         with safe_open(path, framework="pt") as file:
             header = json.loads((file.metadata() or {}).get(KEY, "{}"))
@@ -50,7 +60,7 @@ def read_safetensors(path: Path, header_only: bool = False) -> tuple[dict[str, A
             tensors = {name: file.get_tensor(name) for name in names}
     except (SafetensorError, OSError, ValueError, RecursionError, RuntimeError) as error:
         raise CheckpointError(
-            f"{path} is truncated or no .world file, nor another safetensors file ({error}): "
+            f"{path} is truncated or no .world file, nor another safetensors file ({str(error)[:200]}): "
             "copy or export it again"
         ) from None
     if not isinstance(header, dict):

@@ -7,7 +7,6 @@ A single ``.pth`` file, or a folder ``<stage>_step_<n>`` with ``model_state_dict
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 from collections.abc import Mapping
@@ -26,6 +25,7 @@ from tinyworlds.checkpoints.v1_keys import (
     unwrap,
 )
 from tinyworlds.errors import CheckpointError
+from tinyworlds.system.documents import read_json
 
 WEIGHTS_FILE, STATE_FILE = "model_state_dict.pt", "state.pt"
 _WEIGHTS = ("model", "state_dict", "model_state_dict")
@@ -113,10 +113,8 @@ def _completed(stage: str, settings: dict[str, Any], path: Path) -> dict[str, An
 def _beside(path: Path, stage: str) -> dict[str, Any]:
     """Settings in ``config.json`` beside a checkpoint, where they may be grouped, or differ by stage."""
     try:
-        found = json.loads((path.parent / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    if not isinstance(found, dict):
+        found = read_json(path.parent / "config.json", 1 << 20)
+    except (OSError, ValueError):
         return {}
     groups = {name: value for name, value in found.items() if isinstance(value, dict)}
     for name, group in groups.items():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import json
 import logging
 import os
 from collections.abc import Mapping, Sequence
@@ -24,6 +23,7 @@ from tinyworlds.errors import ConfigError, DataError, MissingFileError
 from tinyworlds.media.pixels import frames_to_input
 from tinyworlds.models.fit import check_fit
 from tinyworlds.models.registry import STAGE_OF_PART
+from tinyworlds.system.documents import read_json
 from tinyworlds.world.action_source import infer_actions
 from tinyworlds.world.core import WorldCore
 from tinyworlds.world.file import save_world
@@ -65,7 +65,7 @@ def export_world(
 def evaluated_figures(run: Path) -> dict[str, float]:
     """Return the figures in the report of ``tinyworlds evaluate`` on a run; {} without one."""
     try:
-        report = json.loads((run / "evaluation" / "metrics.json").read_text(encoding="utf-8"))
+        report = read_json(run / "evaluation" / "metrics.json")
         values = {name: figure.get("value", figure.get("mean")) for name, figure in report["figures"].items()}
         return {name: float(value) for name, value in values.items() if value is not None}
     except (OSError, ValueError, TypeError, KeyError, AttributeError):

@@ -11,6 +11,7 @@ import yaml
 from tinyworlds.checkpoints.run_folder import default_run
 from tinyworlds.errors import ConfigError, did_you_mean
 from tinyworlds.models.registry import STAGES
+from tinyworlds.system.documents import read_yaml
 from tinyworlds.system.files import write_text
 
 
@@ -87,14 +88,7 @@ def split_overlay(path: str, stage: str, run: Path) -> list[Path]:
     """
     if not Path(path).is_file():
         raise ConfigError(_missing(path))
-    try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
-    except yaml.YAMLError as failure:
-        raise ConfigError(f"{path} is no YAML: {' '.join(str(failure).split())}") from failure
-    if not isinstance(content, dict):
-        raise ConfigError(
-            f"{path} holds no settings but a {type(content).__name__}; write `key: value` lines"
-        )
+    content = read_yaml(path)
     shared = {key: value for key, value in content.items() if key not in STAGES}
     merged = _merge(shared, content.get(stage) or {})
     if not merged:

@@ -19,6 +19,7 @@ from tinyworlds.checkpoints.run_folder import has_checkpoint, lock_file
 from tinyworlds.errors import ConfigError, TrainingError
 from tinyworlds.fit.train_request import TrainRequest
 from tinyworlds.models.registry import STAGES
+from tinyworlds.system.documents import read_json
 from tinyworlds.system.exits import INTERRUPTED, TERMINATED
 from tinyworlds.system.files import write_text
 from tinyworlds.system.locks import locked
@@ -54,7 +55,7 @@ class RunState:
         if not path.is_file():
             return state
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = read_json(path)
             stages = {stage: StageState(**content["stages"][stage]) for stage in STAGES}
             game_there = content["game"]
         except (ValueError, KeyError, TypeError) as failure:

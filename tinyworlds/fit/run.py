@@ -14,7 +14,8 @@ from callbacks.saving import TrainingInterrupted, quiet_lightning
 from tinyworlds.errors import ConfigError
 from tinyworlds.fit.cli import StageCLI
 from tinyworlds.fit.saved_config import saved_settings
-from tinyworlds.fit.words import saved_config, with_shipped_configs, without_ckpt_path
+from tinyworlds.fit.words import config_files_in, saved_config, with_shipped_configs, without_ckpt_path
+from tinyworlds.system.documents import read_yaml
 from tinyworlds.system.exits import INTERRUPTED, TERMINATED
 from tinyworlds.system.processes import end_with_parent
 from tinyworlds.training.strategies import prepare_windows
@@ -44,6 +45,8 @@ def run(subcommand: str, argv: list[str]) -> int:
     parent = end_with_parent()
     quiet_lightning()
     prepare_windows()
+    for file in config_files_in(with_shipped_configs(argv)):
+        read_yaml(file)  # its size, aliases written out, before another reader writes them out
     saved, words = saved_config(argv), with_shipped_configs(argv)
     argv = words if saved is None else ["--config", str(saved), *words]
     if saved is not None:

@@ -8,7 +8,6 @@ the file gives it with ``--config``, as any other.
 from __future__ import annotations
 
 import logging
-import math
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -170,7 +169,7 @@ def _plain(path: Path, key: str, value: Any, text: str) -> Any:
     if isinstance(value, str) and text and re.fullmatch(text, value):
         return value
     most = _MOST.get(key.rpartition(".")[2], _LARGEST)
-    if isinstance(value, int | float) and math.isfinite(value) and abs(value) <= most:
+    if isinstance(value, int | float) and abs(value) <= most:
         return value
     raise _refusal(path, key, value)
 

@@ -7,7 +7,7 @@ holds. On the same device the frames of a replay are the same bit for bit; anoth
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,13 @@ from typing import Any
 from tinyworlds.errors import ConfigError, MissingFileError
 from tinyworlds.keys import KeyBinding, KeyEvent, complete_key_map
 from tinyworlds.play.view import Event, PlayableWorld, PlayFrame
+from tinyworlds.system.documents import read_json
 from tinyworlds.system.files import write_text
+from tinyworlds.world.header import PLAY, check, is_number, is_whole
 
 _FORMAT = "tinyworlds session 2"
+_MOST_TICKS = 1 << 18  # nearly five hours at 15 frames a second; the frames of a replay stay in memory
+_MOST_ACTIONS = 1 << 16
 _REMEDY = "play with --record to write one"
 
 
@@ -74,25 +78,64 @@ class SessionLog:
             ConfigError: it is no log of a session.
         """
         try:
-            entries = json.loads(Path(path).read_text(encoding="utf-8"))
-            if entries.pop("format") != _FORMAT:
+            entries = read_json(path)
+            if entries.pop("format", None) != _FORMAT:
                 raise ValueError("another format")
-            log = cls(**entries)
-            log._check()
-        except FileNotFoundError:
+            check(entries, _ENTRIES)
+            return cls(**entries)
+        except MissingFileError:
+            if Path(path).is_file():  # and no file of its own, but a pointer
+                raise
             raise MissingFileError(f"there is no session log {path}: {_REMEDY}") from None
-        except (ValueError, TypeError, KeyError, AttributeError, OSError) as error:
+        except (ValueError, TypeError, KeyError, OSError) as error:
             reason = " ".join(str(error).split())[:100]
             raise ConfigError(f"{path} is no log of a session ({reason}): {_REMEDY}") from None
-        return log
 
-    def _check(self) -> None:
-        for tick, key, value in self.events:
-            if not (isinstance(tick, int) and isinstance(key, str) and isinstance(value, int)):
-                raise ValueError(f"event {[tick, key, value]}")
-        if not isinstance(self.num_ticks, int) or not isinstance(self.seed, int):
-            raise ValueError("num_ticks and seed are whole numbers")
-        float(self.fps), [dict(each) for each in self.settings], dict(self.key_map)
+
+def _are_events(value: Any) -> bool:
+    def is_event(event: Any) -> bool:
+        if not isinstance(event, list) or len(event) != 3:
+            return False
+        tick, key, then = event
+        is_action = isinstance(then, bool) or is_whole(then, 0, _MOST_ACTIONS)
+        return is_whole(tick, 0, _MOST_TICKS) and isinstance(key, str) and len(key) < 100 and is_action
+
+    return isinstance(value, list) and all(map(is_event, value))
+
+
+def _are_settings(value: Any) -> bool:
+    """Whether each is what `_settings` writes: arguments of `World`, and none that name files or code."""
+    if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
+        return False
+    return all(name in _DECODING and _DECODING[name](it) for each in value for name, it in each.items())
+
+
+def _is_key_map(value: Any) -> bool:
+    known = isinstance(value, dict) and len(value) < 10_000
+    return known and all(
+        len(key) < 100 and is_whole(action, 0, _MOST_ACTIONS) for key, action in value.items()
+    )
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and len(value) < 1000
+
+
+_DECODING: dict[str, Callable[[Any], bool]] = {
+    **PLAY,
+    "feedback": lambda value: value in ("codes", "memory", "pixels"),
+    "precision": lambda value: value in ("32", "bf16"),
+    "compile": lambda value: isinstance(value, bool),
+}
+_ENTRIES: dict[str, Callable[[Any], bool]] = {
+    **dict.fromkeys(("world", "game", "device"), _is_text),
+    "seed": lambda value: is_whole(value, 0, (1 << 63) - 1),
+    "fps": lambda value: is_number(value, 0.01, 1000),
+    "settings": _are_settings,
+    "key_map": _is_key_map,
+    "events": _are_events,
+    "num_ticks": lambda value: is_whole(value, 0, _MOST_TICKS),
+}
 
 
 def new_log(world: PlayableWorld, seed: int, fps: float) -> SessionLog:

@@ -22,19 +22,11 @@ from tinyworlds.errors import CheckpointError, DataError, MissingFileError, Tiny
 from tinyworlds.models.fit import check_fit
 from tinyworlds.models.registry import STAGE_OF_PART
 from tinyworlds.world.core import WorldCore
-from tinyworlds.world.info import ACTION_KINDS, WorldInfo
+from tinyworlds.world.header import play_settings, world_info
 from tinyworlds.world.networks import Trio
 from tinyworlds.world.start_clips import StartClips
 
 SCHEMA_VERSION = 1
-_PLAY: dict[str, type | tuple[type, ...]] = {
-    "context_frames": int,
-    "num_steps": int,
-    "temperature": (int, float),
-    "top_k": (int, type(None)),
-    "top_p": (int, float, type(None)),
-    "schedule": str,
-}
 
 
 def save_world(path: str | os.PathLike[str], world: WorldCore) -> Path:
@@ -103,7 +95,7 @@ def load_world(
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from None
     try:
-        stored, info = _play_settings(header), _info(header, max(networks.dynamics.num_actions, 1))
+        stored, info = play_settings(header), world_info(header, max(networks.dynamics.num_actions, 1))
         clips = _start_clips(tensors, networks.dynamics.num_actions)
         return world_class(*networks, info=info, start_clips=clips, device=device, **{**stored, **settings})
     except DataError as error:
@@ -112,17 +104,6 @@ def load_world(
         if isinstance(error, TinyWorldsError):
             raise
         raise CheckpointError(f"{path}: its settings are damaged ({error}): export it again") from None
-
-
-def _play_settings(header: dict[str, Any]) -> dict[str, Any]:
-    """How the file says it is played; entries of later versions are ignored."""
-    stored = {name: value for name, value in dict(header.get("play", {})).items() if name in _PLAY}
-    for name, value in stored.items():
-        if not isinstance(value, _PLAY[name]) or isinstance(value, bool):
-            raise TypeError(f"{name} is {value!r}")
-    if stored.get("context_frames", 1) < 1:
-        raise ValueError(f"context_frames is {stored['context_frames']}")
-    return stored
 
 
 def _start_clips(tensors: dict[str, torch.Tensor], num_actions: int) -> StartClips:
@@ -136,25 +117,6 @@ def _start_clips(tensors: dict[str, torch.Tensor], num_actions: int) -> StartCli
     return clips
 
 
-def _info(header: dict[str, Any], num_actions: int) -> WorldInfo:
-    """What the file says of the world; entries of later versions are ignored."""
-    entries = {f.name: header[f.name] for f in dataclasses.fields(WorldInfo) if f.name in header}
-    entries["action_names"] = tuple(str(name) for name in entries.get("action_names", ()))
-    entries["key_map"] = {str(key): int(action) for key, action in entries.get("key_map", {}).items()}
-    entries["true_actions"] = {
-        str(name): None if action is None else int(action)
-        for name, action in entries.get("true_actions", {}).items()
-    }
-    if not {*entries["true_actions"].values()} <= {None, *range(num_actions)}:
-        raise ValueError(f"true_actions {entries['true_actions']}")
-    entries |= {"fps": float(entries.get("fps", WorldInfo.fps)), "game": str(entries.get("game", ""))}
-    if not 0 < entries["fps"] < float("inf") or not isinstance(entries.get("idle_action", 0), int):
-        raise ValueError(f"fps {entries['fps']}, idle_action {entries.get('idle_action')}")
-    if entries.get("actions", "latent") not in ACTION_KINDS:
-        raise ValueError(f"actions {entries['actions']}")
-    return WorldInfo(**entries)
-
-
 def read_header(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Return the metadata of a `.world` file without reading its weights; errors as `load_world`."""
     return _read(Path(path), header_only=True)[0]
@@ -166,13 +128,13 @@ def _read(path: Path, header_only: bool = False) -> tuple[dict[str, Any], dict[s
             f"there is no world file {path}: train a game and 'tinyworlds export' it first"
         )
     header, tensors = read_safetensors(path, header_only)
-    if not isinstance(header.get("configs"), dict) or not isinstance(header.get("schema_version"), int):
+    if not isinstance(header.get("configs"), dict) or type(header.get("schema_version")) is not int:
         raise CheckpointError(
             f"{path} is no TinyWorlds world: make one with 'tinyworlds export RUN OUT.world'"
         )
-    if header["schema_version"] > SCHEMA_VERSION:
+    if not 0 <= header["schema_version"] <= SCHEMA_VERSION:
         raise CheckpointError(
-            f"{path} is of schema {header['schema_version']}, this version reads {SCHEMA_VERSION}: "
+            f"{path} is of schema {header['schema_version']!r:.20}, this version reads {SCHEMA_VERSION}: "
             "upgrade tinyworlds"
         )
     return header, tensors

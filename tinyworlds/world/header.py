@@ -1,0 +1,102 @@
+"""What a `.world` file says of itself, checked: whoever made the file wrote it.
+
+Each entry has its kind and a range beyond which no world goes: a step of a million passes never ends, and a
+rate of 1e-300 frames a second never shows the second frame.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tinyworlds.models.maskgit import SCHEDULES
+from tinyworlds.world.info import ACTION_KINDS, WorldInfo
+
+_MOST_ACTIONS = 1 << 16
+
+
+def is_whole(value: Any, least: int, most: int) -> bool:
+    """Whether a value is a whole number in a range."""
+    return type(value) is int and least <= value <= most
+
+
+def is_number(value: Any, least: float, most: float) -> bool:
+    """Whether a value is a finite number in a range."""
+    return type(value) in (int, float) and least <= value <= most  # false for NaN
+
+
+def _are_names(value: Any) -> bool:
+    return (
+        isinstance(value, list | tuple)
+        and len(value) <= _MOST_ACTIONS
+        and all(isinstance(n, str) for n in value)
+    )
+
+
+def _is_table(value: Any, kinds: tuple[type, ...]) -> bool:
+    small = isinstance(value, dict) and len(value) <= _MOST_ACTIONS
+    return small and all(isinstance(key, str) and type(each) in kinds for key, each in value.items())
+
+
+PLAY: dict[str, Callable[[Any], bool]] = {
+    "context_frames": lambda value: is_whole(value, 1, 10_000),
+    "num_steps": lambda value: is_whole(value, 1, 4096),
+    "temperature": lambda value: is_number(value, 0, 1000),
+    "top_k": lambda value: value is None or is_whole(value, 1, 1 << 30),
+    "top_p": lambda value: value is None or is_number(value, 1e-9, 1),
+    "schedule": lambda value: isinstance(value, str) and value in SCHEDULES,
+}
+"""How a world is played, as files may say it."""
+
+_INFO: dict[str, Callable[[Any], bool]] = {
+    "game": lambda value: isinstance(value, str),
+    "fps": lambda value: is_number(value, 0.01, 1000),
+    "key_map": lambda value: _is_table(value, (int,)),
+    "action_names": _are_names,
+    "idle_action": lambda value: is_whole(value, 0, _MOST_ACTIONS),
+    "actions": lambda value: isinstance(value, str) and value in ACTION_KINDS,
+    "true_actions": lambda value: _is_table(value, (int, type(None))),
+    "metrics": lambda value: isinstance(value, dict),
+    "provenance": lambda value: isinstance(value, dict),
+}
+
+
+def check(entries: Mapping[str, Any], kinds: Mapping[str, Callable[[Any], bool]]) -> None:
+    """Raise a ValueError for the first entry that is not of its kind."""
+    for name, value in entries.items():
+        if name not in kinds or not kinds[name](value):
+            raise ValueError(f"{name} is {value!r:.80}")
+
+
+def play_settings(header: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how the file says it is played; entries of later versions are ignored.
+
+    Raises:
+        ValueError: one is of another kind, or out of range.
+    """
+    play = header.get("play", {})
+    if not isinstance(play, dict):
+        raise ValueError(f"play is a {type(play).__name__}")
+    stored = {name: value for name, value in play.items() if name in PLAY}
+    check(stored, PLAY)
+    return stored
+
+
+def world_info(header: Mapping[str, Any], num_actions: int) -> WorldInfo:
+    """Return what the file says of the world; entries of later versions are ignored.
+
+    Args:
+        header: the metadata.
+        num_actions: of the world.
+
+    Raises:
+        ValueError: an entry is of another kind, or out of range.
+    """
+    entries = {f.name: header[f.name] for f in dataclasses.fields(WorldInfo) if f.name in header}
+    check(entries, _INFO)
+    carried = {action for action in entries.get("true_actions", {}).values() if action is not None}
+    if not carried <= {*range(num_actions)}:
+        raise ValueError(f"true_actions are not all 0 to {num_actions - 1}")
+    entries["action_names"] = tuple(entries.get("action_names", ()))
+    return WorldInfo(**{**entries, "fps": float(entries.get("fps", WorldInfo.fps))})
