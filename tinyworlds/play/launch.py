@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 from tinyworlds.errors import ConfigError, DisplayError, StorageError
 from tinyworlds.keys import do_nothing, keys_without_meaning, parse_script
-from tinyworlds.play.options import WORLD_SETTINGS, check_options
+from tinyworlds.play.options import WORLD_SETTINGS, allowed_hosts, check_options
 from tinyworlds.system.exits import INTERRUPTED
 from tinyworlds.system.files import check_writable, portable_name
 
@@ -207,7 +207,8 @@ def _browser(args: argparse.Namespace, world: Played, session: Session) -> Brows
         session.fps,
         session.notes,
         host=args.host or "127.0.0.1",
-        port=args.port or 8765,
+        port=args.port,
+        allowed_hosts=allowed_hosts(args.allow_host),
     )
     print(f"play at {view.url}   (Ctrl-C ends it)", flush=True)
     if has_display():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+from collections.abc import Sequence
 
 from tinyworlds.errors import ConfigError
 from tinyworlds.system.options import OptionParser, natural, positive
@@ -18,6 +20,7 @@ _ONLY_WITH = {
     "out": ("headless", "replay"),
     "host": ("browser",),
     "port": ("browser",),
+    "allow_host": ("browser",),
 }
 
 
@@ -46,6 +49,18 @@ def check_options(args: argparse.Namespace) -> None:
         raise ConfigError("--headless needs the keys to press, for example --keys 'w*10 d*20'")
 
 
+def allowed_hosts(given: Sequence[str] | None) -> list[str]:
+    """Return the names that pages may come by: those of the option and of the environment."""
+    names = [*(given or ()), os.environ.get("TINYWORLDS_ALLOWED_HOSTS", "")]
+    return [name.strip() for each in names for name in each.split(",") if name.strip()]
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"'{text}' is no port: those are 1 to 65535")
+    return int(text)
+
+
 def _add_views(parser: OptionParser) -> None:
     view = parser.add_mutually_exclusive_group()
     add = view.add_argument
@@ -61,7 +76,15 @@ def _add_views(parser: OptionParser) -> None:
         help="clip to write with --headless or --replay, a GIF if it ends in .gif (default: GAME_play.mp4)",
     )
     add("--host", metavar="ADDRESS", help="let other machines play in the browser, with the token in the URL")
-    add("--port", type=positive(int), help="port of --browser (default: 8765, or a free one)")
+    add("--port", type=_port, help="port of --browser, 1 to 65535 (default: 8765, or a free one)")
+    add(
+        "--allow-host",
+        "--allow_host",
+        metavar="NAME",
+        action="append",
+        help="a proxy's name, by which browsers reach the page; '.example.com' for all names that end so; the"
+        " token in the URL stays a must (again for more; TINYWORLDS_ALLOWED_HOSTS, with commas, adds to it)",
+    )
     add("--smooth", action="store_true", help="cubic instead of nearest-neighbour enlargement in the window")
 
 

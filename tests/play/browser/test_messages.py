@@ -169,6 +169,31 @@ def test_the_token_is_the_first_part_of_the_path():
         assert guard.name_asked_for(path) is None, path
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+def test_names_of_a_proxy_are_taken_where_they_are_allowed(host):
+    guard = Guard(host, allowed_hosts=["abc-8765.proxy.example", ".APP.example"])
+    assert len(guard.token) >= 32  # on this machine alone, too: now others reach it
+    for name in (
+        "abc-8765.proxy.example",
+        "ABC-8765.proxy.example:443",
+        "x.app.example",
+        "a.b.app.example",
+    ):
+        assert guard.knows_host(name), name
+        assert guard.same_origin(f"https://{name}", name), name
+        assert guard.same_origin(f"https://{name}", "localhost:8765"), name  # Host is ours, Origin theirs
+    for name in ("proxy.example", "x.proxy.example", "app.example", "evilapp.example", "app.example.evil"):
+        assert not guard.knows_host(name), name
+        assert not guard.same_origin(f"https://{name}", "localhost:8765"), name
+    assert not guard.same_origin("null", "x.app.example")
+
+
+@pytest.mark.parametrize("name", ["", "*", "https://x.example", "x.example:80", "x.example/", "..x", "a b"])
+def test_what_is_no_name_cannot_be_allowed(name):
+    with pytest.raises(ConfigError, match="is no host name to allow"):
+        Guard("0.0.0.0", allowed_hosts=[name])
+
+
 @pytest.mark.parametrize("token", ["", "short", "with/slash1", "with space", "x" * 200])
 def test_a_token_has_to_fit_into_an_address(token):
     with pytest.raises(ConfigError, match="token"):
@@ -180,7 +205,7 @@ def test_the_rate_is_bounded():
     rate = RateLimit(10, clock=lambda: now[0])
     assert [rate.allows() for _ in range(11)] == [True] * 10 + [False]
     now[0] = 0.55
-    assert sum(rate.allows() for _ in range(10)) == 4
+    assert sum(rate.allows() for _ in range(10)) == 5
     now[0] = 1000.0
     assert sum(rate.allows() for _ in range(30)) == 10
 

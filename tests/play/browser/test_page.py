@@ -87,6 +87,35 @@ def sees(page, action):
     until(page, f"document.getElementById('action').textContent === '{action}'")
 
 
+DIGITS = {
+    "French 1": ("&", "Digit1", "1"), "French 2": ("é", "Digit2", "2"), "French 0": ("à", "Digit0", "0"),
+    "Czech 1": ("+", "Digit1", "1"), "Czech 2": ("ě", "Digit2", "2"), "Slovak 5": ("ť", "Digit5", "5"),
+    "Arabic 1": ("\u0661", "Digit1", "1"), "Persian 2": ("\u06f2", "Digit2", "2"),
+    "a dead key": ("Dead", "Digit2", "2"), "French 1 with Shift": ("1", "Digit1", "1"),
+    "keypad": ("3", "Numpad3", "3"), "another's digit": ("7", "Digit6", "7"),
+    "French, place of W": ("z", "KeyW", "z"), "Russian, place of A": ("\u0444", "KeyA", "a"),
+    "a command on the row": (".", "Digit3", "."), "a bound key on the row": ("ç", "Digit9", "ç"),
+}  # fmt: skip
+
+
+def test_digits_go_by_place_where_the_row_has_other_signs(tab):
+    named = tab.evaluate(
+        """async (cases) => {
+            const { keyName } = await import("./keyboard.js");
+            return cases.map(([key, code]) => keyName({ key, code }, (sign) => [".", "ç"].includes(sign)));
+        }""",
+        [case[:2] for case in DIGITS.values()],
+    )
+    assert dict(zip(DIGITS, named, strict=True)) == {what: case[2] for what, case in DIGITS.items()}
+
+
+def test_a_digit_of_a_french_keyboard_acts(tab):
+    for type_ in ("keydown", "keyup"):
+        tab.evaluate(f"void dispatchEvent(new KeyboardEvent('{type_}', {{ key: 'é', code: 'Digit2' }}))")
+        if type_ == "keydown":
+            sees(tab, "2 right")
+
+
 def test_the_page_shows_the_game(tab):
     assert tab.title() == "Fake"
     assert tab.inner_text("#hints .note") == "nothing found for duck"

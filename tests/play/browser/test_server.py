@@ -13,6 +13,7 @@ import pytest
 from browser_play import Playing, page_of, wait_for
 
 from tinyworlds.errors import ConfigError
+from tinyworlds.play.browser import view as view_module
 from tinyworlds.play.browser.messages import read_message
 from tinyworlds.play.browser.page_socket import MAX_MESSAGE_BYTES, MAX_UNSEEN
 from tinyworlds.play.browser.server import FILES, FOLDER, MAX_PAGES
@@ -126,7 +127,7 @@ def test_an_open_server_asks_for_the_token():
         assert raw(playing.port, f"/{token}/main.js").split()[1] == b"200"
         without_slash = raw(playing.port, f"/{token}")  # as people copy it
         assert without_slash.split()[1] == b"302"
-        assert f"\r\nLocation: /{token}/\r\n".encode() in without_slash
+        assert f"\r\nLocation: ./{token}/\r\n".encode() in without_slash
 
         async def see():
             playing.view.url = f"http://127.0.0.1:{playing.port}/{token}/"  # whatever this machine is called
@@ -140,11 +141,42 @@ def test_an_open_server_asks_for_the_token():
         playing.stop()
 
 
-def test_the_next_port_is_taken_where_one_is_in_use(playing):
-    other = Playing(port=playing.port)
+def test_a_free_port_is_taken_where_the_usual_one_is_in_use(playing, monkeypatch):
+    monkeypatch.setattr(view_module, "PORT", playing.port)
+    other = Playing(port=None)
     assert other.port != playing.port
     other.stop()
     other.view.close()  # twice does no harm
+
+
+def test_a_port_that_was_asked_for_is_not_replaced(playing):
+    taken = rf"port {playing.port} of 127\.0\.0\.1 is taken by another program: give another --port"
+    with pytest.raises(ConfigError, match=taken):
+        BrowserView("x", [], ["a"], 1, 15, port=playing.port)
+    with pytest.raises(ConfigError, match="there is no port 99999: give --port a number from 1 to 65535"):
+        BrowserView("x", [], ["a"], 1, 15, port=99999)
+
+
+def test_behind_a_proxy():
+    name = "abc-8765.proxy.example"
+    playing = Playing(allowed_hosts=[name])
+    try:
+        token = playing.view.url.rstrip("/").rpartition("/")[2]
+        assert raw(playing.port, f"/{token}/", name).split()[1] == b"200"
+        assert raw(playing.port, "/", name).split()[1] == b"403"  # the name alone is not enough
+        answer = raw(playing.port, f"/{token}/", "other.proxy.example")
+        assert answer.split()[1] == b"403"
+        assert b"--allow-host" in answer
+
+        async def see(**headers):
+            async with page_of(playing.view, **headers) as page:
+                return await page.frame()
+
+        assert asyncio.run(see(origin=f"https://{name}"))["serial"] > 0
+        assert asyncio.run(see(origin=f"https://{name}", Host=name))["serial"] > 0
+        assert refused(playing.view, origin="https://other.proxy.example") == 403
+    finally:
+        playing.stop()
 
 
 def test_an_address_of_another_machine_is_refused():

@@ -3,12 +3,14 @@
 import asyncio
 import threading
 import time
+from itertools import combinations, islice
 
 import numpy as np
 import pytest
 from browser_play import Playing, page_of, wait_for
 
 from tinyworlds.keys import KeyBinding, KeyEvent
+from tinyworlds.play.browser.guard import RateLimit
 from tinyworlds.play.browser.view import MAX_WAITING, BrowserView
 
 
@@ -194,6 +196,42 @@ def test_events_are_the_sessions_own_kinds(idle_view):
     asyncio.run(play())
     wait_for(lambda: idle_view.num_pages == 0, "the page to leave")
     assert idle_view.poll() == [KeyEvent("up"), KeyBinding("q", 1), KeyEvent("up", down=False)]
+
+
+def keys_tried():
+    """Chords that a page may bind, thousands of them."""
+    return ("+".join(chord) for size in (2, 3) for chord in combinations("qwetyuiozxcnm", size))
+
+
+def test_what_pages_bind_is_bounded_in_rate_and_number(idle_view, monkeypatch):
+    async def bind(keys):
+        async with page_of(idle_view) as page:
+            for key in keys:
+                await page.say(type="bind", key=key, action=1)
+            await page.say(type="key", key="z", down=True, repeat=False, id=1)
+        wait_for(lambda: idle_view.num_pages == 0, "the page to leave")
+        return sum(isinstance(event, KeyBinding) for event in idle_view.poll())
+
+    keys = keys_tried()
+    assert 20 <= asyncio.run(bind(islice(keys, 150))) <= 25
+    monkeypatch.setattr(idle_view, "_binding_rate", RateLimit(1000))  # a page with a lot of time
+    assert asyncio.run(bind(islice(keys, 150))) <= 80
+    assert len(idle_view._keys) == 100
+    assert asyncio.run(bind(["q+w"])) == 1  # a key that is bound already may still change
+
+
+def test_commands_of_pages_are_bounded(idle_view):
+    async def press(key, times):
+        async with page_of(idle_view) as page:
+            for i in range(times):
+                await page.say(type="key", key=key, down=True, repeat=False, id=2 * i)
+                await page.say(type="key", key=key, down=False, repeat=False, id=2 * i + 1)
+        wait_for(lambda: idle_view.num_pages == 0, "the page to leave")
+        return sum(event.down for event in idle_view.poll())
+
+    assert 6 <= asyncio.run(press("v", 80)) <= 8  # each starts or ends a recording
+    assert asyncio.run(press("p", 80)) <= 40
+    assert asyncio.run(press("left", 80)) == 80
 
 
 def test_nothing_is_left_running_behind():

@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 MAX_PAGES = 8
 _SOCKET = "play"  # the websocket's name beside the files
+_BY_PROXY = "Behind a proxy, start the game with --allow-host and the name in your address bar."
+_NOT_OURS = f"This address is not ours: open the one that the program printed. {_BY_PROXY}"
 FOLDER = Path(__file__).parent / "page"
 _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 FILES = (
@@ -84,10 +86,11 @@ class PageServer:
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         if not self._guard.knows_host(request.headers.get("Host")):
-            raise web.HTTPForbidden(text="This address is not ours: open the one that the program printed.")
+            raise web.HTTPForbidden(text=_NOT_OURS)
         name = self._guard.name_asked_for(request.path)
         if name is None and self._guard.name_asked_for(f"{request.path}/") == "":
-            raise web.HTTPFound(f"{request.path}/")  # the page's own files lie behind the last slash
+            # the page's own files lie behind the last slash; a proxy may have taken off what stood before
+            raise web.HTTPFound(f"./{request.path.rpartition('/')[2]}/")
         if name is None:
             raise web.HTTPForbidden(text="This address is not whole: open the one that the program printed.")
         if name == _SOCKET:
@@ -99,7 +102,7 @@ class PageServer:
 
     async def _play(self, request: web.Request) -> web.StreamResponse:
         if not self._guard.same_origin(request.headers.get("Origin"), request.headers.get("Host")):
-            raise web.HTTPForbidden(text="Only our own page may play.")
+            raise web.HTTPForbidden(text=f"Only our own page may play. {_BY_PROXY}")
         websocket = new_socket()
         if not websocket.can_prepare(request):
             raise web.HTTPBadRequest(text="This address is for the page's websocket.")

@@ -6,6 +6,7 @@ The server runs in a thread of its own; the session's thread only hands frames o
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 import threading
 import time
@@ -14,8 +15,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tinyworlds.errors import ConfigError
-from tinyworlds.keys import KeyBinding, KeyEvent, KeyHint
-from tinyworlds.play.browser.guard import Guard
+from tinyworlds.keys import COMMANDS, KeyBinding, KeyEvent, KeyHint
+from tinyworlds.play.browser.guard import Guard, RateLimit
 from tinyworlds.play.browser.messages import KeyMessage, Message, pack_frame, world_text
 from tinyworlds.play.browser.server import PageServer
 from tinyworlds.play.browser.shared_keys import SharedKeys
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 
 PORT = 8765
 MAX_WAITING = 1000  # key presses that the session has not asked for yet; further ones are lost
+MAX_NEW_KEYS = 100  # that all pages together may bind; every frame looks through all keys
+BINDINGS_PER_S, BINDINGS_AT_ONCE = 2.0, 20
+COMMANDS_PER_S, COMMANDS_AT_ONCE = 10.0, 20  # people are slower; a repeated key counts once
+RECORDINGS_PER_S, RECORDINGS_AT_ONCE = 0.2, 6  # started or stopped; each is four files
 
 
 class BrowserView:
@@ -43,15 +48,18 @@ class BrowserView:
         fps: frames per second that the session plays at.
         notes: what else a player should know.
         host: name or address to listen on; anything but this machine's own needs a token in the address.
-        port: where to listen; with 0, and where another program has this one, a free port.
+        port: where to listen, 0 for any free port; default: 8765, or a free one where that is taken.
         token: the secret part of the address, letters, digits, "_" and "-"; default: a random one where other
             machines can reach the page, none otherwise.
+        allowed_hosts: names by which a proxy lets browsers reach the page, see `Guard`; with any there is
+            always a token.
 
     Attributes:
         url: the whole address of the page.
 
     Raises:
-        ConfigError: it is not possible to listen on `host`, or the token does not fit into an address.
+        ConfigError: it is not possible to listen there, the token does not fit into an address, or an allowed
+            host is no name.
     """
 
     def __init__(
@@ -63,8 +71,9 @@ class BrowserView:
         fps: float,
         notes: Sequence[str] = (),
         host: str = "127.0.0.1",
-        port: int = PORT,
+        port: int | None = None,
         token: str | None = None,
+        allowed_hosts: Sequence[str] = (),
     ) -> None:
         self._title, self._fps, self._notes = title, fps, notes
         self._actions = [str(name) for name in action_names[:num_actions]]
@@ -73,7 +82,11 @@ class BrowserView:
         self._events: deque[Event] = deque()
         self._num_received = self._num_polled = self._num_acted = self._num_shown = 0
         self._acts_next = False  # the next poll is the first one after a frame
-        guard = Guard(host, token)
+        self._binding_rate = RateLimit(BINDINGS_PER_S, BINDINGS_AT_ONCE)
+        self._command_rate = RateLimit(COMMANDS_PER_S, COMMANDS_AT_ONCE)
+        self._recording_rate = RateLimit(RECORDINGS_PER_S, RECORDINGS_AT_ONCE)
+        self._most_keys = len(self._keys) + MAX_NEW_KEYS
+        guard = Guard(host, token, allowed_hosts)
         listener = _listen(host, port)
         self.url = _url(host, listener.getsockname()[1], guard.token)
         self._server = PageServer(guard, self._world_text, self._receive, self._leave)
@@ -127,7 +140,7 @@ class BrowserView:
     def _receive(self, page: Page, message: Message) -> None:
         if isinstance(message, KeyBinding):
             self._bind(message)
-        elif isinstance(message, KeyMessage) and not (message.event.down and self._is_full()):
+        elif isinstance(message, KeyMessage) and self._has_room_for(message.event):
             event = self._shared.take(page, message.event)
             if event is not None:
                 self._add(event)
@@ -138,12 +151,26 @@ class BrowserView:
             self._add(event)
 
     def _bind(self, binding: KeyBinding) -> None:
-        if binding.action >= len(self._actions) or self._is_full():
+        is_new = binding.key not in self._keys
+        if binding.action >= len(self._actions) or self._is_full() or not self._binding_rate.allows():
+            return
+        if is_new and len(self._keys) >= self._most_keys:
             return
         self._keys[binding.key] = binding.action
         self._add(binding)
         for page in self._server.pages:
             page.tell(self._world_text())
+
+    def _has_room_for(self, event: KeyEvent) -> bool:
+        """Whether an event may go to the session: releases always, presses while they do not pile up."""
+        if not event.down:
+            return True
+        if self._is_full():
+            return False
+        command = COMMANDS.get(event.key)
+        if command is None or event.repeat:
+            return True
+        return self._command_rate.allows() and (command != "record" or self._recording_rate.allows())
 
     def _add(self, event: KeyEvent | KeyBinding) -> None:
         self._num_received += 1
@@ -156,14 +183,24 @@ class BrowserView:
         return world_text(self._title, self._fps, self._actions, self._keys, self._notes)
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    """Return a socket that is bound to the port or, where that is not to be had, to a free one."""
-    for wanted in dict.fromkeys((port, 0)):
+def _listen(host: str, port: int | None) -> socket.socket:
+    """Return a socket that is bound to the port; where none is asked for, to the usual or a free one.
+
+    A port that was asked for may be forwarded, so another one would not do.
+    """
+    if port is not None and not 0 <= port <= 65535:
+        raise ConfigError(f"there is no port {port}: give --port a number from 1 to 65535")
+    for wanted in (PORT, 0) if port is None else (port,):
         try:
             family = socket.getaddrinfo(host, wanted, type=socket.SOCK_STREAM)[0][0]
             return socket.create_server((host, wanted), family=family)
-        except (OSError, OverflowError) as error:  # OverflowError: no such port
+        except OSError as error:
             reason = error
+    why = {errno.EADDRINUSE: "taken by another program", errno.EACCES: "not for this user to take"}
+    if port and reason.errno in why:
+        raise ConfigError(
+            f"port {port} of {host} is {why[reason.errno]}: give another --port, or none for a free one"
+        )
     raise ConfigError(
         f"the page cannot be served on {host}: {reason}; give --host an address of this machine"
     ) from None

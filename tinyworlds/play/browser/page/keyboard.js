@@ -6,19 +6,23 @@ const NAMED = {
 };
 const LATIN = 0x250;
 
-// Our name for the key of an event, null for keys that have none. Letters of other scripts go by their place.
-export function keyName({ key, code }) {
+// Our name for the key of an event, null for keys that have none. Letters of other scripts go by their place, as does
+// the row of digits: in half of Europe it gives other signs. hasMeaning(sign): whether the game knows such a key.
+export function keyName({ key, code }, hasMeaning = () => false) {
   if (Object.hasOwn(NAMED, key)) return NAMED[key];
+  if (/^Digit[0-9]$/.test(code) && !/^[0-9]$/.test(key) && !hasMeaning(key.toLowerCase())) return code[5];
   if ([...key].length !== 1 || key === "+") return null;
   if (key.codePointAt(0) < LATIN) return key.toLowerCase();
   return /^Key[A-Z]$/.test(code) ? code[3].toLowerCase() : null;
 }
 
 export class Keyboard {
-  // wants(key): whether a key that moves between buttons is the game's. intercept(key): true if somebody else took it.
-  constructor(held, { wants, intercept }) {
+  // wants(key): whether a key that moves between buttons is the game's. hasMeaning(key): whether it does anything there.
+  // intercept(key): true if somebody else took it.
+  constructor(held, { wants, hasMeaning, intercept }) {
     this.held = held;
     this.wants = wants;
+    this.hasMeaning = hasMeaning;
     this.intercept = intercept;
     this.down = new Map(); // by code: with Shift or another layout in between, the same key ends with another name
     window.addEventListener("keydown", (event) => this.pressed(event));
@@ -26,7 +30,7 @@ export class Keyboard {
   }
 
   pressed(event) {
-    const key = keyName(event);
+    const key = keyName(event, this.hasMeaning);
     if (key === null || event.isComposing || event.ctrlKey || event.metaKey || event.altKey) return;
     if (this.belongsToPage(key, event.target)) return;
     event.preventDefault(); // no scrolling, no quick search

@@ -27,6 +27,7 @@ const held = new Held((key, down, repeat, when) => {
 });
 const keyboard = new Keyboard(held, {
   wants: (key) => world.takesAction(key) || panel.asking !== null,
+  hasMeaning: (key) => world.takesAction(key) || world.commands.some((command) => command.key === key),
   intercept: (key) => panel.intercept(key) || closesPanel(key),
 });
 const gamepads = new Gamepads(held, () => world.others.map(({ key }) => key));
