@@ -30,6 +30,7 @@ def ingest_command(
     game: str,
     size: Positive | None = None,
     fps: PositiveFloat | None = None,
+    source_fps: PositiveFloat | None = None,
     crop: str = "auto",
     start: str = "0",
     skip_static: bool = False,
@@ -40,10 +41,11 @@ def ingest_command(
     """Turn gameplay videos into a gameplay file to train on.
 
     Args:
-        paths: a video, or a folder of videos.
+        paths: videos, numbered pictures, or folders of either.
         game: the game's name, one lower-case word.
         size: height and width of the frames in pixels (default: 64).
         fps: frames per second to keep (default: 15).
+        source_fps: numbered pictures a second (default: as --fps, so that each becomes a frame).
         crop: auto cuts black bars, none keeps all, left,top,width,height keeps that part.
         start: time to leave out at the beginning of each video, M:SS.
         skip_static: leave out menus, pauses and other stretches that show nothing new for over a second.
@@ -55,7 +57,9 @@ def ingest_command(
     from tinyworlds.sources.ingest.run import ingest
 
     spec = spec_for(game, size, fps)
-    settings = Settings(spec.frame_size, spec.fps, parse_crop(crop), parse_time(start), keep_truncated)
+    settings = Settings(
+        spec.frame_size, spec.fps, parse_crop(crop), parse_time(start), keep_truncated, source_fps
+    )
     try:
         done = ingest(
             paths, spec.data_file, settings, skip_static, processes, overwrite, say_error=_say_error
@@ -80,12 +84,18 @@ def _say(done: Ingested, settings: Settings) -> None:
         print(f"{name}: is the same as {same}")
     for record, state in done.added:
         print(f"{record.name}: {', '.join(_facts(record, state, settings))}")
+    for note in done.notes:
+        print(f"note: {note}")
     if not done.added:
         print(f"nothing was added{'' if done.out.exists() else f', so there is no {done.out}'}")
 
 
 def _facts(record: VideoRecord, state: State, settings: Settings) -> list[str]:
     facts = [f"{format_time(state.seconds)} of {state.width}x{state.height}"]
+    parts = "packets"
+    if state.num_pictures is not None:
+        parts, rate = "pictures", settings.source_fps or settings.fps
+        facts[0] = f"{state.num_pictures:,} pictures of {state.width}x{state.height}, {rate:g} a second"
     if state.crop is not None:
         left, top, width, height = state.crop
         bars = "black bars cut: " if settings.crop == "auto" else "cropped: "
@@ -95,7 +105,7 @@ def _facts(record: VideoRecord, state: State, settings: Settings) -> list[str]:
     facts += [f"{len(state.breaks):,} gaps in its times"] if state.breaks else []
     facts += [f"{state.num_changes:,} changes of its pictures' size or format"] if state.num_changes else []
     facts += [f"{record.num_dropped:,} still ones left out"] if record.num_dropped else []
-    facts += [f"{state.num_damaged:,} damaged packets passed over"] if state.num_damaged else []
+    facts += [f"{state.num_damaged:,} damaged {parts} passed over"] if state.num_damaged else []
     repeats = record.num_repeats / max(record.num_frames + record.num_dropped, 1)
     if repeats > _MANY_REPEATS and not record.num_dropped:
         facts.append(

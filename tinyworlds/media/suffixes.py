@@ -1,4 +1,4 @@
-"""Which files are videos."""
+"""Which files are videos, and which are pictures."""
 
 from __future__ import annotations
 
@@ -7,3 +7,6 @@ VIDEO_SUFFIXES = frozenset({
     ".asf", ".3gp", ".ogv", ".gif", ".h264",
 })  # fmt: skip
 """Endings that videos have, in small letters."""
+
+PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm"})
+"""Endings that pictures have, in small letters."""

@@ -56,13 +56,13 @@ def bad_files(folder: Path) -> dict[str, Path]:
         "sound but no pictures": write_sound(folder / "sound.m4a"),
         "is cut short: 0:0": folder / "half.mp4",
         "its end is missing": folder / "no_index.mp4",
-        "without videos": folder / "folder",
+        "without videos or numbered pictures": folder / "folder",
     }
     files["is empty"].touch()
     files["no video"].write_text("hello " * 500)
     files["is cut short: 0:0"].write_bytes(data[: len(data) // 2])
     files["its end is missing"].write_bytes(numbered_video(folder / "x.mp4", 60).read_bytes()[:-3000])
-    files["without videos"].mkdir()
+    files["without videos or numbered pictures"].mkdir()
     return files
 
 
@@ -296,9 +296,9 @@ def test_a_decoder_that_stands_still_ends(tmp_path: Path) -> None:
     """In a process of its own, since that ends."""
     code = (
         "import time; from tinyworlds.sources.ingest import pool; pool.SILENT_S = 1.0\n"
-        "pool.extract = lambda job, report: ([(report(0), time.sleep(0.2)) for _ in range(10)],"
+        "stuck = lambda job, report: ([(report(0), time.sleep(0.2)) for _ in range(10)],"
         " print('alive', flush=True), time.sleep(60))\n"
-        "pool._extract(None, lambda position: None, None)"
+        "pool._work((stuck, None), lambda position: None, None)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=50, check=False

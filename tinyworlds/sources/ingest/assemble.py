@@ -17,6 +17,7 @@ from tinyworlds.data.stored import dataset, find
 from tinyworlds.data.writer import FrameWriter
 from tinyworlds.errors import ConfigError, DataError
 from tinyworlds.sources.ingest.clean import Cleaner
+from tinyworlds.sources.ingest.files import Source
 from tinyworlds.sources.ingest.pieces import Pieces, State
 from tinyworlds.sources.ingest.settings import Settings, name_list
 from tinyworlds.system.files import move_into_place, storing
@@ -40,6 +41,7 @@ class VideoRecord:
         num_cuts: scene cuts found.
         num_dropped: still frames left out.
         num_repeats: frames that look like the one before.
+        crops: the part that was kept of its pictures, see `Crops.boxes`; None if that was not noted.
     """
 
     name: str
@@ -50,13 +52,14 @@ class VideoRecord:
     num_cuts: int = 0
     num_dropped: int = 0
     num_repeats: int = 0
+    crops: list[Any] | None = None
 
 
 @dataclass(frozen=True)
 class Extracted:
     """A video whose pieces are complete."""
 
-    path: Path
+    path: Source
     content: str
     pieces: Pieces
     state: State
@@ -169,4 +172,5 @@ def _append(
         cleaner.num_cuts,
         cleaner.num_dropped,
         cleaner.num_repeats,
+        video.state.kept(settings).as_json(),
     )

@@ -10,8 +10,10 @@ from pathlib import Path
 from tinyworlds.data.writer import FrameWriter
 from tinyworlds.errors import ConfigError, DataError
 from tinyworlds.sources.ingest.clock import LONGEST_PICTURE_S, Clock
+from tinyworlds.sources.ingest.files import Source
 from tinyworlds.sources.ingest.letterbox import Crops, Lit, common_crops, look
 from tinyworlds.sources.ingest.picture import Shrinker, kind_of, upright_size
+from tinyworlds.sources.ingest.picture_folder import PictureFolder, PictureReader
 from tinyworlds.sources.ingest.pieces import Pieces, State
 from tinyworlds.sources.ingest.reader import Mark, Picture, Reader, VideoReader
 from tinyworlds.sources.ingest.settings import Settings, format_time
@@ -29,7 +31,7 @@ class Job:
     """One video to extract.
 
     Attributes:
-        path: the video.
+        path: the video, or numbered pictures.
         folder: where its pieces go.
         settings: how.
         threads: of the decoder.
@@ -37,7 +39,7 @@ class Job:
         crops: the part to keep of pictures of each size; None looks for black bars in this video alone.
     """
 
-    path: Path
+    path: Source
     folder: Path
     settings: Settings
     threads: int = 1
@@ -56,7 +58,9 @@ def look_at(job: Job, report: Callable[[int], None]) -> list[Lit]:
 
 
 def open_video(job: Job, report: Callable[[int], None]) -> Reader:
-    """Open what a job is about; see `VideoReader`."""
+    """Open what a job is about; see `VideoReader` and `PictureReader`."""
+    if isinstance(job.path, PictureFolder):
+        return PictureReader(job.path, job.settings.source_fps or job.settings.fps, report)
     return VideoReader(job.path, job.threads, report)
 
 
@@ -202,6 +206,7 @@ class _Extraction:
         self._state.done = True
         self._state.seconds = until_s
         self._state.num_damaged = self._video.num_damaged
+        self._state.num_pictures = self._video.num_pictures
         self._complete(shown)
 
     def _checked(self, last: Picture | None) -> tuple[Picture, float]:

@@ -25,7 +25,9 @@ _LEAST_BAR = 0.01  # narrower bars, as share of the picture, are left alone
 _LEAST_PX = 16
 _UNEVEN, _UNEVEN_PX = 0.01, 2  # that two bars of one thickness may differ by
 _SAME_SHAPE = 0.015  # that two ratios of width and height may differ by
-_EDGE = 0.5  # share of a game's outermost lines that is lit now and then; sprites on black light less
+# share of a game's outermost lines that is lit now and then; sprites on black light less
+_EDGE, _EDGE_OF_EVEN = 0.5, 0.3
+_BLUR_PX = 3  # compression makes the edge of a bar so soft
 _RATIOS = (4 / 3, 16 / 9, 16 / 10, 3 / 2, 5 / 4, 1.0, 10 / 9, 8 / 7, 21 / 9)  # of width and height of screens
 
 Box = tuple[float, float, float, float]
@@ -74,10 +76,12 @@ class Lit:
         top, bottom = _extent(self.rows > _SPECKS)
         left, right = _extent(self.columns * self.height / (bottom - top) > _SPECKS)
         if not self._is_screen(left, top, right, bottom):
-            left, right = (left, right) if _is_even(left, self.width - right, self.width) else (0, self.width)
-            top, bottom = (
-                (top, bottom) if _is_even(top, self.height - bottom, self.height) else (0, self.height)
+            rows, columns = (
+                self.rows * self.width / (right - left),
+                self.columns * self.height / (bottom - top),
             )
+            left, right = (left, right) if _is_even(left, right, columns) else (0, self.width)
+            top, bottom = (top, bottom) if _is_even(top, bottom, rows) else (0, self.height)
         bars = (left / self.width, 1 - right / self.width, top / self.height, 1 - bottom / self.height)
         if max(bars) < _LEAST_BAR or min(right - left, bottom - top) < _LEAST_PX:
             return None
@@ -89,14 +93,7 @@ class Lit:
         if not any(_same_shape(ratio, known) or _same_shape(ratio, 1 / known) for known in _RATIOS):
             return False
         rows, columns = self.rows * self.width / width, self.columns * self.height / height
-        # a line may be lit for the most part only a pixel further in: bars are blurred by compression
-        edges = (
-            columns[left : left + 3],
-            columns[right - 3 : right],
-            rows[top : top + 3],
-            rows[bottom - 3 : bottom],
-        )
-        return all(edge.max() >= _EDGE for edge in edges)
+        return min(_edge(columns, left, right), _edge(rows, top, bottom)) >= _EDGE
 
 
 @dataclass(frozen=True)
@@ -132,6 +129,12 @@ class Crops:
         same_size = [known for known in self.boxes if known[:2] == (width, height)]
         same_shape = [known for known in self.boxes if _same_shape(known[2], ratio)]
         return next(iter(same_size or same_shape), None)
+
+    def as_json(self) -> list[list[Any]]:
+        """Return `boxes` as JSON gives them back."""
+        return [
+            [width, height, ratio, list(box) if box else None] for width, height, ratio, box in self.boxes
+        ]
 
     @classmethod
     def from_json(cls, values: Iterable[Sequence[Any]]) -> Crops:
@@ -192,9 +195,40 @@ def _extent(lit: np.ndarray) -> tuple[int, int]:
     return (int(places[0]), int(places[-1]) + 1) if len(places) else (0, len(lit))
 
 
-def _is_even(one: int, other: int, side: int) -> bool:
-    return abs(one - other) <= max(_UNEVEN_PX, _UNEVEN * side)
+def _is_even(first: int, end: int, lit: np.ndarray) -> bool:
+    """Whether bars as thick as each other lie before and after a part, which is lit up to its edges."""
+    apart = abs(first - (len(lit) - end))
+    return apart <= max(_UNEVEN_PX, _UNEVEN * len(lit)) and _edge(lit, first, end) >= _EDGE_OF_EVEN
+
+
+def _edge(lit: np.ndarray, first: int, end: int) -> float:
+    """How much of the outermost lines of a part is lit, of the edge that is lit less."""
+    return float(min(lit[first : first + _BLUR_PX].max(), lit[max(0, end - _BLUR_PX) : end].max()))
 
 
 def _same_shape(ratio: float, other: float) -> bool:
     return abs(ratio / other - 1) < _SAME_SHAPE
+
+
+def differences(name: str, looks: Iterable[Lit], crops: Crops) -> list[str]:
+    """Return a line for each size of a video's pictures that alone would have been cut in another way."""
+    notes = []
+    for lit in looks:
+        alone, common = lit.within_bars(), crops.box(lit.width, lit.height, lit.ratio)
+        whole = (0.0, 0.0, 1.0, 1.0)
+        apart = max(abs(a - b) for a, b in zip(alone or whole, common or whole, strict=True))
+        if apart > _UNEVEN + 1 / lit.width + 1 / lit.height:
+            notes.append(
+                f"{name} is {_told(common, lit)}, like the other videos of its shape; alone it would be "
+                f"{_told(alone, lit)}: --crop none keeps all, --crop left,top,width,height what you say"
+            )
+    return notes
+
+
+def _told(box: Box | None, lit: Lit) -> str:
+    if box is None:
+        return "kept whole"
+    left, top, right, bottom = (
+        round(edge * side) for edge, side in zip(box, (lit.width, lit.height) * 2, strict=True)
+    )
+    return f"cut to {right - left}x{bottom - top} at {left},{top}"

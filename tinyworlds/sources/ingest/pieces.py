@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from tinyworlds.data.writer import FrameWriter
 from tinyworlds.errors import DataError, MissingFileError
 from tinyworlds.sources.ingest.letterbox import Crops
 from tinyworlds.sources.ingest.reader import Mark
-from tinyworlds.sources.ingest.settings import Crop
+from tinyworlds.sources.ingest.settings import Crop, Settings
 from tinyworlds.system.files import write_text
 
 _BATCH_FRAMES = 64  # read back at once
@@ -41,7 +42,8 @@ class State:
         mark: the picture that the next frame may still show; None before the first piece.
         done: everything is stored.
         seconds: of video seen.
-        num_damaged: packets that could not be decoded.
+        num_damaged: packets, or pictures, that could not be decoded.
+        num_pictures: in a folder of them; None of a video.
     """
 
     crops: Crops
@@ -57,11 +59,24 @@ class State:
     done: bool = False
     seconds: float = 0.0
     num_damaged: int = 0
+    num_pictures: int | None = None
 
     @property
     def crop(self) -> Crop | None:
         """What is cut out of its first picture; None is all."""
         return self.crops.of(self.width, self.height)
+
+    def kept(self, settings: Settings) -> Crops:
+        """Return the part that was kept of its pictures, also where the settings named it."""
+        if self.crops.boxes:
+            return self.crops
+        box: Any = None
+        if isinstance(settings.crop, tuple):
+            left, top, width, height = settings.crop
+            sides = (self.width, self.height) * 2
+            edges = (left, top, left + width, top + height)
+            box = tuple(edge / side for edge, side in zip(edges, sides, strict=True))
+        return Crops(((self.width, self.height, self.width / self.height, box),))
 
 
 class Pieces:

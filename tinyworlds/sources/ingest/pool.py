@@ -7,23 +7,26 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from typing import Any
+from typing import Any, TypeAlias
 
 from tinyworlds.errors import DataError, StorageError, TinyWorldsError
-from tinyworlds.sources.ingest.extract import Job, extract
-from tinyworlds.sources.ingest.pieces import State
+from tinyworlds.sources.ingest.extract import Job
 from tinyworlds.system.pool import run_jobs
+
+Work: TypeAlias = Callable[[Job, Callable[[int], None]], Any]
+"""What is done with a video in a process of its own."""
 
 SILENT_S = 120.0
 """Of a decoder that reads nothing: longer than any picture takes."""
 
 
-def extract_all(
-    jobs: Sequence[Job], num_processes: int, progress: Callable[[int, int], None]
-) -> Iterator[tuple[int, State | TinyWorldsError]]:
-    """Extract videos in `num_processes` processes; yield each one's number and result as it ends.
+def in_processes(
+    work: Work, jobs: Sequence[Job], num_processes: int, progress: Callable[[int, int], None]
+) -> Iterator[tuple[int, Any | TinyWorldsError]]:
+    """Do `work` with each job in `num_processes` processes; yield each one's number and result as it ends.
 
     Args:
+        work: `extract`, `look_at`, or what else takes a job and a function that says how far it is.
         jobs: the videos.
         num_processes: how many at a time.
         progress: called with a video's number and the bytes of it read so far.
@@ -31,7 +34,7 @@ def extract_all(
     Raises:
         StorageError: the disk is full; nothing more is begun.
     """
-    with closing(run_jobs(_extract, jobs, num_processes)) as events:
+    with closing(run_jobs(_work, [(work, job) for job in jobs], num_processes)) as events:
         for event in filter(None, events):
             if event.kind == "reached":
                 progress(event.job, event.value)
@@ -45,14 +48,15 @@ def extract_all(
                 yield event.job, event.value
 
 
-def _extract(job: Job, report: Callable[[int], None], stop: Any) -> State:
+def _work(job: tuple[Work, Job], report: Callable[[int], None], stop: Any) -> Any:
+    work, video = job
     with _patience() as heard:
 
         def reached(position: int) -> None:
             heard()
             report(position)
 
-        return extract(job, reached)
+        return work(video, reached)
 
 
 @contextmanager

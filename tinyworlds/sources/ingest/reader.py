@@ -107,6 +107,7 @@ class Reader:
         length_s: seconds of pictures that are likely, or None where nobody knows.
         num_bytes: size of all that is read.
         num_damaged: packets or files so far that could not be decoded and were passed over.
+        num_pictures: files of a picture each; None of a video.
         pixel_aspect: width of a pixel as it is shown, in its heights.
     """
 
@@ -115,6 +116,7 @@ class Reader:
     length_s: float | None = None
     num_bytes: int = 0
     num_damaged: int = 0
+    num_pictures: int | None = None
     pixel_aspect: float = 1.0
 
     def __enter__(self) -> Self:

@@ -25,6 +25,7 @@ class Settings:
         crop: "auto" cuts black bars, "none" keeps all, or the part of the displayed picture to keep.
         start_s: seconds at the beginning of each video that are left out.
         keep_truncated: use the readable part of videos that are cut short.
+        source_fps: numbered pictures a second; None takes `fps`, so that each becomes a frame.
 
     Raises:
         ConfigError: a value is out of range.
@@ -35,12 +36,17 @@ class Settings:
     crop: str | Crop = "auto"
     start_s: float = 0.0
     keep_truncated: bool = False
+    source_fps: float | None = None
 
     def __post_init__(self) -> None:
         if not 4 <= self.size <= _MAX_SIZE or self.size % 4:
             raise ConfigError(f"--size {self.size}: it must be a multiple of 4 from 4 to {_MAX_SIZE} pixels")
         if not 0.1 <= self.fps <= 240:
             raise ConfigError(f"--fps {self.fps:g}: it must be from 0.1 to 240 frames per second")
+        if self.source_fps is not None and not 0.1 <= self.source_fps <= 1000:
+            raise ConfigError(
+                f"--source-fps {self.source_fps:g}: it must be from 0.1 to 1000 pictures per second"
+            )
         if not 0 <= self.start_s < math.inf:
             raise ConfigError(f"--start {self.start_s}: it must be 0 or more seconds")
 
