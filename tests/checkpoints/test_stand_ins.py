@@ -182,6 +182,15 @@ def test_a_pointer_of_git_lfs_is_called_one(name, tmp_path, capsys):
         assert "git lfs pull" in capsys.readouterr().err, words
 
 
+def test_pointers_in_place_of_gameplay_and_videos(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for name in ("x.h5", "x.mp4"):
+        (tmp_path / name).write_text(POINTER)
+    for words in (["inspect", "x.h5"], ["optimize", "x.h5"], ["ingest", "x.mp4", "--game", "mine"]):
+        assert main(words) != 0
+        assert "git lfs pull" in capsys.readouterr().err, words
+
+
 def test_a_folder_of_pointers(tmp_path):
     (tmp_path / "dynamics_step_3").mkdir()
     for name in ("model_state_dict.pt", "state.pt"):

@@ -49,7 +49,35 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         self, path: str | Path, map_location: Any = "cpu", weights_only: bool | None = True
     ) -> dict[str, Any]:
         """Read a checkpoint as plain data, whatever `weights_only` says."""
-        return read_checkpoint(path, map_location, self.stage)
+        return _without_foreign_paths(read_checkpoint(path, map_location, self.stage))
+
+
+def _without_foreign_paths(checkpoint: dict[str, Any]) -> dict[str, Any]:
+    """Drop what Lightning would delete later on a checkpoint's word: files that it says it kept elsewhere.
+
+    `ModelCheckpoint` takes over the list of the files it has kept, and removes the worst of them, with all
+    that is in it if it is a folder, once there is a better one.
+    """
+    states = checkpoint.get("callbacks")
+    if not isinstance(states, dict):
+        return checkpoint
+    return {
+        **checkpoint,
+        "callbacks": {key: state for key, state in states.items() if _keeps_to_itself(state)},
+    }
+
+
+def _keeps_to_itself(state: Any) -> bool:
+    if not isinstance(state, dict) or not {"best_k_models", "kth_best_model_path", "dirpath"} & {*state}:
+        return True
+    folder, kept = state.get("dirpath"), state.get("best_k_models") or {}
+    singles = ("best_model_path", "kth_best_model_path", "last_model_path")
+    paths = [*(state.get(name) or "" for name in singles), *(kept if isinstance(kept, dict) else [None])]
+    return isinstance(folder, str) and all(
+        isinstance(path, str)
+        and (not path or (os.path.dirname(path) == folder and os.path.normpath(path) == path))
+        for path in paths
+    )
 
 
 def atomic_save(content: Any, path: str | Path) -> None:

@@ -10,6 +10,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tinyworlds.system.documents import check_is_no_pointer
+
 if TYPE_CHECKING:
     from av.container import InputContainer
 
@@ -33,11 +35,12 @@ def open_container(path: str | Path) -> InputContainer:
 
     Raises:
         FFmpegError: it is no video.
-        OSError: it cannot be read.
+        OSError: it cannot be read, or Git LFS left a few lines in its place.
         ValueError: it is malformed in a way that PyAV notices.
     """
     import av
 
+    check_is_no_pointer(Path(path))
     options = {"protocol_whitelist": "file", "format_whitelist": _formats()}
     container = av.open(file_url(path), options=options, metadata_errors="replace")
     for stream in container.streams.video:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import av
 
-from tinyworlds.errors import DataError, MissingFileError
+from tinyworlds.errors import DataError, MissingFileError, TinyWorldsError
 from tinyworlds.media.containers import open_container
 from tinyworlds.sources.ingest.endings import ends_in_zeros, is_whole
 
@@ -349,6 +349,8 @@ class VideoReader(Reader):
 
 
 def _no_video(path: Path, error: Exception) -> str:
+    if isinstance(error, TinyWorldsError):
+        return str(error)
     with open(path, "rb") as file:
         begins_as_mp4 = file.read(12)[4:8] == b"ftyp"
     if begins_as_mp4 and not is_whole(path):

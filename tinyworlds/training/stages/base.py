@@ -186,6 +186,11 @@ class Stage(LightningModule):
 
     # ---- checkpoints
 
+    @classmethod
+    def load_from_checkpoint(cls, checkpoint_path: Any, *args: Any, **settings: Any) -> Any:
+        """Build a stage as Lightning does, but from plain data unless told otherwise."""
+        return super().load_from_checkpoint(checkpoint_path, *args, **{"weights_only": True, **settings})
+
     def checkpoint_meta(self) -> dict[str, Any]:
         """Return what a checkpoint says about itself: plain values only."""
         data = getattr(self.trainer, "datamodule", None)
