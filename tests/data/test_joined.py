@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from tinyworlds.commands import cli
+from tinyworlds.data.h5_open import open_h5
 from tinyworlds.data.joined import JoinedReader
 from tinyworlds.data.optimize import optimize
 from tinyworlds.data.reader import FrameFile
 from tinyworlds.data.schema import read_info
-from tinyworlds.data.stored import Elsewhere
+from tinyworlds.data.stored import Elsewhere, dataset
 from tinyworlds.errors import DataError
 
 FRAMES = np.random.default_rng(0).integers(1, 255, (40, 8, 8, 3), np.uint8)
@@ -70,7 +71,7 @@ def test_content_elsewhere_is_one_line_with_a_way_out(tmp_path, make):
     path = make(sources(tmp_path) / "a b.h5")
     for read in (read_info, FrameFile):
         with pytest.raises(
-            Elsewhere, match=r"src_0\.h5.*tinyworlds optimize '.*a b\.h5' NEW\.h5 makes one file"
+            Elsewhere, match=r"(virtual|src_0\.h5).*tinyworlds optimize '.*a b\.h5' NEW\.h5 makes one file"
         ):
             read(path)
 
@@ -234,3 +235,49 @@ def test_none_of_them_ends_the_interpreter(tmp_path):
     assert result.returncode == 0, result
     assert "Traceback" not in result.stderr
     assert result.stderr.count("error: ") == 2 * len(REFUSED) + 2
+
+
+def test_a_crafted_virtual_data_set_ends_no_process(tmp_path):
+    """HDF5 2.0 writes over its stack when the selection of a source has more axes than there can be."""
+    path = virtual(sources(tmp_path) / "a.h5")
+    content = bytearray(path.read_bytes())
+    place = content.index(b"src_0.h5\0")
+    rank = content.index(bytes([4, 0, 0, 0]), place + 20)  # frames have four
+    content[rank : rank + 4] = b"\xff\xff\xff\x7f"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="virtual data set"):
+        read_info(path)
+    with pytest.raises(DataError, match="damaged in 'frames'"):
+        optimize(path, tmp_path / "b.h5", progress=False)
+
+
+def test_virtual_data_sets_are_told_by_their_bytes(tmp_path):
+    """In both formats of object headers, behind many attributes, and after a userblock."""
+    layout = h5py.VirtualLayout((40, 8, 8, 3), np.uint8)
+    layout[:] = h5py.VirtualSource("x.h5", "frames", shape=(40, 8, 8, 3))
+    for number, settings in enumerate(
+        [{}, {"libver": "latest"}, {"userblock_size": 512}, {"track_order": True}]
+    ):
+        path = tmp_path / f"{number}.h5"
+        with h5py.File(path, "w", **settings) as file:
+            file.create_virtual_dataset("frames", layout)
+            file["plain"] = FRAMES
+            for i in range(30):
+                file["frames"].attrs[f"note {i}"] = "x" * 200
+                file["plain"].attrs[f"note {i}"] = "x" * 200
+        with open_h5(path) as file:
+            with pytest.raises(Elsewhere, match="virtual"):
+                dataset(file, path, "frames")
+            np.testing.assert_array_equal(dataset(file, path, "plain")[:], FRAMES)
+
+
+def test_virtual_data_sets_in_groups_are_not_copied(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w", libver="latest") as file:
+        file["frames"] = FRAMES
+        layout = h5py.VirtualLayout((40, 8, 8, 3), np.uint8)
+        layout[:] = h5py.VirtualSource("x.h5", "frames", shape=(40, 8, 8, 3))
+        file.create_group("more/deep").create_virtual_dataset("depth", layout)
+        file["more/again"] = file["more"]  # a circle
+    with pytest.raises(DataError, match="more"):
+        optimize(tmp_path / "a.h5", tmp_path / "b.h5", progress=False)
+    assert not (tmp_path / "b.h5").exists()

@@ -14,6 +14,7 @@ from pathlib import Path
 _HEADER_BYTES = 8192
 _PATIENCE_S = 20.0  # without a word from the child
 _BATCH = 500
+_MORE_BYTES = 2**31  # twice the largest chunk or column
 
 
 def damaged(content: bytes, case: int) -> bytes:
@@ -47,6 +48,20 @@ def read_all(path: Path) -> None:
     assert len(file.episode_ends)
     file.column("rewards", float)
     file.close()
+
+
+def bound_memory() -> None:
+    """Let this process have so much more memory than it starts with, where the system can tell."""
+    import contextlib
+
+    import tinyworlds.data.reader  # noqa: F401 (counts as what it starts with)
+
+    with contextlib.suppress(ImportError, OSError):
+        import resource
+
+        pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[0])
+        limit = pages * resource.getpagesize() + _MORE_BYTES
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 
 def outcome(path: Path) -> str:
@@ -88,6 +103,7 @@ def main() -> None:
     import warnings
 
     warnings.simplefilter("ignore")
+    bound_memory()
     source, folder, first, last, kind = sys.argv[1:]
     content = Path(source).read_bytes()
     for case in range(int(first), int(last)):

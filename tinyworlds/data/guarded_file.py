@@ -9,6 +9,7 @@ damaging thousands of files makes HDF5 hang or crash.
 from __future__ import annotations
 
 import io
+import os
 import struct
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 _SIGNATURE = b"GCOL\x01\0\0\0"  # a global heap, version 1; eight bytes, so pixels hardly ever look like one
+_MOST_OBJECTS = 2**16  # their numbers have 16 bits
 _HEADER_BYTES = 16  # of a heap: signature and size; of an object in it: index, counts and size
 
 
@@ -42,8 +44,13 @@ class GuardedFile(io.FileIO):
 
     def _check_heap(self, start: int) -> None:
         before = self.tell()
-        size, place = self._number(start + 8, "<Q"), _HEADER_BYTES
+        size, place, count = self._number(start + 8, "<Q"), _HEADER_BYTES, 0
+        if start + size > os.fstat(self.fileno()).st_size:  # HDF5 would ask for as much memory first
+            raise OSError(f"global heap at byte {start}: {size} bytes are more than the file has")
         while place + _HEADER_BYTES <= size:
+            count += 1
+            if count > _MOST_OBJECTS:
+                raise OSError(f"global heap at byte {start}: more objects than there are numbers")
             index, length = self._number(start + place, "<H"), self._number(start + place + 8, "<Q")
             # object 0 is the room that is left, its length counts its own header
             step = length if index == 0 else _HEADER_BYTES + -(-length // 8) * 8

@@ -144,7 +144,7 @@ def _check_content(path: Path, handle: BinaryIO, unclosed: bool) -> None:
     check_is_no_pointer(path)
     if _is_being_written(handle):
         raise DataError(f"{path} is being written by another process; wait until that has finished.")
-    start = _superblock(handle, path.stat().st_size)
+    start = superblock(handle, path.stat().st_size)
     if start is None:
         raise DataError(f"{path} is not an HDF5 file{_instead(head)}; name another, or copy it again.")
     handle.seek(start + len(_SIGNATURE))
@@ -157,8 +157,8 @@ def _check_content(path: Path, handle: BinaryIO, unclosed: bool) -> None:
         )
 
 
-def _superblock(handle: BinaryIO, size: int) -> int | None:
-    """Where HDF5's own part of a file begins: at 0, 512, 1024, 2048, ... bytes."""
+def superblock(handle: BinaryIO, size: int) -> int | None:
+    """Return where HDF5's own part of a file begins: at 0, 512, 1024, 2048, ... bytes; None if nowhere."""
     start = 0
     while start < size:
         handle.seek(start)

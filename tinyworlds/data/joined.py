@@ -6,9 +6,15 @@ Only files within the folder of the one that was named are followed.
 
 from __future__ import annotations
 
+import contextlib
+import json
 import math
-from dataclasses import dataclass
+import os
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from h5py import h5d, h5s
@@ -16,7 +22,9 @@ from h5py import h5d, h5s
 from tinyworlds.data.h5_open import opened
 from tinyworlds.data.reader import SpanReader
 from tinyworlds.data.stored import Elsewhere, dataset, follow
-from tinyworlds.errors import DataError
+from tinyworlds.errors import DataError, TinyWorldsError
+
+_PATIENCE_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -102,10 +110,38 @@ def _rows(path: Path, name: str) -> list[_Rows]:
             if elsewhere.link is not None:
                 other, inside = elsewhere.link
                 return [_Rows(_beside(path, other), inside, 0, None, None)]
-            data = follow(file, path, name)
-            assert isinstance(data, h5d.DatasetID)
-            return _virtual_rows(data, path, name)
+            return _told_by_child(path, name)
         return [_Rows(path, name, 0, None, None)]
+
+
+def _told_by_child(path: Path, name: str) -> list[_Rows]:
+    """Let another process ask HDF5 what a virtual data set is made of: a crafted one may crash it."""
+    code = "import sys; from tinyworlds.data.joined import tell; tell(*sys.argv[1:])"
+    words = [sys.executable, "-c", code, str(path), name]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    told: dict[str, Any] = {"error": f"{path} is damaged in '{name}'; copy, download or record it again."}
+    with contextlib.suppress(ValueError, subprocess.TimeoutExpired):
+        child = subprocess.run(words, capture_output=True, check=False, env=environment, timeout=_PATIENCE_S)
+        told = json.loads(child.stdout)
+    if "error" in told:
+        raise DataError(told["error"])
+    return [
+        _Rows(Path(rows["path"]), rows["name"], rows["first"], rows["count"], tuple(rows["shape"]))
+        for rows in told["rows"]
+    ]
+
+
+def tell(path: str, name: str) -> None:
+    """Print, as JSON, the rows that a virtual data set is made of, or what is wrong with it."""
+    try:
+        with opened(path, unclosed=True) as file:
+            data = follow(file, Path(path), name, virtual_too=True)
+            assert isinstance(data, h5d.DatasetID)
+            rows = _virtual_rows(data, Path(path), name)
+        told: dict[str, object] = {"rows": [{**asdict(part), "path": str(part.path)} for part in rows]}
+    except TinyWorldsError as error:
+        told = {"error": str(error)}
+    print(json.dumps(told))
 
 
 def _virtual_rows(data: h5d.DatasetID, path: Path, name: str) -> list[_Rows]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import shutil
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -24,8 +25,8 @@ from tinyworlds.data.h5_open import opened
 from tinyworlds.data.joined import JoinedReader
 from tinyworlds.data.new_file import NewFile
 from tinyworlds.data.reader import FrameFile, SpanReader
-from tinyworlds.data.schema import COLUMNS, check_frames
-from tinyworlds.data.stored import Elsewhere, dataset, find, link_of
+from tinyworlds.data.schema import COLUMNS, check_frames, is_simple
+from tinyworlds.data.stored import Elsewhere, check_group, dataset, find, link_of
 from tinyworlds.data.writer import CHUNK_FRAMES
 from tinyworlds.errors import DataError, StorageError
 from tinyworlds.system.progress import progress_bar
@@ -134,7 +135,7 @@ def _check_room(target: Path, needed: int) -> None:
 
 
 def _copy_all_but_frames(source: h5py.File, made: h5py.File, path: Path) -> None:
-    made.attrs.update(source.attrs)
+    _copy_attributes(source, made, path)
     for name in source:
         if name == "frames":
             continue
@@ -145,10 +146,22 @@ def _copy_all_but_frames(source: h5py.File, made: h5py.File, path: Path) -> None
         try:
             found = find(source, path, name)
             if found is not None:  # a data type of its own has nothing to do with frames
+                if isinstance(found, h5py.Group):
+                    check_group(path, name, found)
                 source.copy(found, made, name)
         except Elsewhere:
             with closing(JoinedReader(path, name)) as column:
                 made[name] = column.read(0, len(column))
+
+
+def _copy_attributes(old: h5py.HLObject, new: h5py.HLObject, path: Path) -> None:
+    for name in old.attrs:
+        if is_simple(old.attrs.get_id(name)):
+            new.attrs[name] = old.attrs[name]
+        else:
+            warnings.warn(
+                f"{path}: attribute {name!a} is no number and no text, and is not kept", stacklevel=2
+            )
 
 
 def _create(made: h5py.File, path: Path, shape: tuple[int, ...], raw: bool) -> None:
@@ -161,7 +174,7 @@ def _create(made: h5py.File, path: Path, shape: tuple[int, ...], raw: bool) -> N
     frames = made.create_dataset("frames", shape, np.uint8, **({} if raw else packed))
     with opened(path, unclosed=True) as source:
         try:
-            frames.attrs.update(dataset(source, path, "frames").attrs)
+            _copy_attributes(dataset(source, path, "frames"), frames, path)
         except Elsewhere:
             return  # attributes of parts speak of parts
 

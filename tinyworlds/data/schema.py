@@ -23,6 +23,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+from h5py import h5a, h5t
 
 from tinyworlds.data.h5_open import opened
 from tinyworlds.data.stored import find
@@ -252,9 +253,17 @@ def _attribute(file: h5py.File, path: Path, name: str) -> np.ndarray | None:
     if name not in file.attrs:
         return None
     stored = file.attrs.get_id(name)
-    if math.prod(stored.shape) * stored.dtype.itemsize > MAX_ATTRIBUTE_BYTES:
-        raise DataError(f"{path}: attribute '{name}' is {stored.dtype} {list(stored.shape)}; write it again.")
+    if not is_simple(stored):
+        raise DataError(f"{path}: attribute '{name}' is no number and no text; write it again.")
     return np.asarray(file.attrs[name])
+
+
+def is_simple(attribute: h5a.AttrID) -> bool:
+    """Whether an attribute is numbers or texts of a size to expect; HDF5 may crash over others."""
+    kind = attribute.get_type()
+    if not isinstance(kind, h5t.TypeIntegerID | h5t.TypeFloatID | h5t.TypeStringID | h5t.TypeEnumID):
+        return False
+    return math.prod(attribute.shape or ()) * kind.get_size() <= MAX_ATTRIBUTE_BYTES
 
 
 def _text(value: object) -> str:

@@ -17,7 +17,9 @@ from pathlib import Path
 import h5py
 from h5py import h5d, h5g, h5l, h5o, h5z
 
-from tinyworlds.errors import DataError, listed
+from tinyworlds.data.h5_open import superblock
+from tinyworlds.data.object_header import is_virtual
+from tinyworlds.errors import DataError
 
 MAX_CHUNK_BYTES = 2**30  # is unpacked as a whole; more is a damaged header, or a trap
 _MAX_LINKS = 16
@@ -45,7 +47,7 @@ def find(file: h5py.File, path: Path, name: str) -> h5py.Dataset | h5py.Group | 
 
     Args:
         file: the open file.
-        path: of the file, for messages.
+        path: of the file.
         name: of a data set or a group, from the root.
 
     Raises:
@@ -59,6 +61,28 @@ def find(file: h5py.File, path: Path, name: str) -> h5py.Dataset | h5py.Group | 
         _check_written(found, path, name)
         return h5py.Dataset(found)
     return h5py.Group(found) if isinstance(found, h5g.GroupID) else None
+
+
+def check_group(path: Path, name: str, group: h5py.Group) -> None:
+    """Check that nothing in a group, or in the groups in it, is a virtual data set.
+
+    Raises:
+        Elsewhere: something is.
+    """
+    with open(path, "rb") as handle:
+        base, waiting, seen = superblock(handle, path.stat().st_size) or 0, [group.id], set()
+        while waiting:
+            place = waiting.pop()
+            for key in list(place):
+                info = place.links.get_info(key)
+                if info.type != h5l.TYPE_HARD or info.u in seen:
+                    continue
+                seen.add(info.u)
+                if is_virtual(handle, base, info.u):
+                    raise Elsewhere(_virtual(path, f"{name}/.../{key!a}"))
+                thing = h5o.open(place, key)
+                if isinstance(thing, h5g.GroupID):
+                    waiting.append(thing)
 
 
 def dataset(file: h5py.File, path: Path, name: str) -> h5py.Dataset:
@@ -84,12 +108,14 @@ def link_of(file: h5py.File, name: str) -> h5py.SoftLink | h5py.ExternalLink | N
 
 
 def follow(
-    file: h5py.File, path: Path, name: str, more: int = _MAX_LINKS
+    file: h5py.File, path: Path, name: str, more: int = _MAX_LINKS, virtual_too: bool = False
 ) -> h5d.DatasetID | h5g.GroupID | h5o.ObjectID | None:
     """Return what a name leads to, over links within the file, at most `more` of them; None for nothing.
 
+    `virtual_too` lets HDF5 open a virtual data set, which may crash the process.
+
     Raises:
-        Elsewhere: it leads into another file.
+        Elsewhere: it leads into another file, or to a virtual data set.
         DataError: it leads nowhere.
     """
     place, parts = file.id, [part for part in posixpath.normpath(f"/{name}").split("/") if part]
@@ -100,12 +126,16 @@ def follow(
             return None
         kind = node.links.get_info(key).type
         if kind == h5l.TYPE_HARD:
+            if not virtual_too and _leads_to_virtual(path, node.links.get_info(key).u):
+                raise Elsewhere(_virtual(path, name))
             node = h5o.open(node, key)
             continue
         rest = parts[number + 1 :]
         if kind == h5l.TYPE_SOFT and more:
             target = node.links.get_val(key).decode(errors="surrogateescape")
-            return follow(file, path, posixpath.join("/", *parts[:number], target, *rest), more - 1)
+            return follow(
+                file, path, posixpath.join("/", *parts[:number], target, *rest), more - 1, virtual_too
+            )
         if kind == h5l.TYPE_EXTERNAL:
             other, inside = (text.decode(errors="replace") for text in node.links.get_val(key))
             message = f"{path}: '{name}' is a link into another file, {other!a}; {_copied(path)}"
@@ -116,15 +146,20 @@ def follow(
 
 def _check_here(data: h5d.DatasetID, path: Path, name: str) -> None:
     made = data.get_create_plist()
-    if made.get_layout() == h5d.VIRTUAL:
-        names = [made.get_virtual_filename(i) for i in range(min(made.get_virtual_count(), 4))]
-        files = listed(sorted({f"{file!a}" for file in names}), 3)
-        raise Elsewhere(f"{path}: '{name}' is a virtual data set, made of {files}; {_copied(path)}")
     if made.get_external_count():
         raise DataError(
             f"{path}: the bytes of '{name}' lie in another file, {made.get_external(0)[0]!a}, which is not "
             "followed; write the data themselves."
         )
+
+
+def _leads_to_virtual(path: Path, address: int) -> bool:
+    with open(path, "rb") as handle:
+        return is_virtual(handle, superblock(handle, path.stat().st_size) or 0, address)
+
+
+def _virtual(path: Path, name: str) -> str:
+    return f"{path}: '{name}' is a virtual data set, made of other files; {_copied(path)}"
 
 
 def _copied(path: Path) -> str:
