@@ -72,7 +72,7 @@ def test_stride_comes_from_the_rates(make_h5, frames_only_h5):
 
 def test_labels_of_strided_windows_belong_to_the_windows_frames(make_h5):
     file = make_h5(fps=60.0)
-    dataset = opened(str(file), fps=20).train_dataloader().dataset
+    dataset = opened(str(file), fps=20, split="episode").train_dataloader().dataset
     _, start = dataset.index.locate(8)
     steps = stored(file, "actions")[start : start + 12].reshape(4, 3)
     held = [max(step.tolist(), key=step.tolist().count) for step in steps]  # the first of equals
@@ -211,7 +211,7 @@ def test_a_title_supplies_file_rate_and_skipped_frames(tmp_path, monkeypatch):
         ({"frame_size": 64}, DataError, ["16x16", "frame_size is 64", "--data.frame_size 16"]),
         ({"num_frames": 0}, ConfigError, ["num_frames is 0"]),
         ({"batch_size": -1}, ConfigError, ["batch_size is -1"]),
-        ({"split": "frame"}, ConfigError, ["'time' or 'episode'"]),
+        ({"split": "frame"}, ConfigError, ["'time', 'episode', 'old_time' or 'old_episode'"]),
     ],
 )
 def test_settings_that_do_not_fit_the_file(tiny_h5, settings, error, words):
@@ -267,7 +267,7 @@ def test_codes_replace_frames_in_training_only(tiny_h5, codes):
 
 
 def test_codes_of_strided_windows(make_h5, codes):
-    module = opened(str(make_h5(fps=60.0)), fps=15)
+    module = opened(str(make_h5(fps=60.0)), fps=15, split="episode")
     module.use_codes(codes)
     dataset = module.train_dataloader().dataset
     _, start = dataset.index.locate(2)

@@ -1,15 +1,10 @@
-"""Windows, splits and the order of training batches, by arithmetic alone."""
+"""Windows and the order of training batches, by arithmetic alone."""
 
 import numpy as np
 import pytest
 
 from tinyworlds.data.sampler import TrainBatches
-from tinyworlds.data.windows import Run, WindowIndex, find_runs, split_runs
-from tinyworlds.errors import ConfigError, DataError
-
-
-def frames_of(runs):
-    return [(run.file, i) for run in runs for i in range(run.start, run.stop)]
+from tinyworlds.data.windows import Run, WindowIndex, find_runs
 
 
 def test_runs_end_at_episodes_and_start_after_the_menu():
@@ -17,46 +12,6 @@ def test_runs_end_at_episodes_and_start_after_the_menu():
     assert find_runs(0, ends) == [Run(0, 0, 10), Run(0, 10, 20), Run(0, 20, 30)]
     assert find_runs(0, ends, skip_frames=13) == [Run(0, 13, 20), Run(0, 20, 30)]
     assert find_runs(0, ends, skip_frames=30) == []
-
-
-@pytest.mark.parametrize("by", ["time", "episode"])
-@pytest.mark.parametrize(("val", "test"), [(0.1, 0.1), (0.3, 0.2), (0.0, 0.25), (0.0, 0.0)])
-def test_no_frame_is_in_two_splits_and_none_is_lost(by, val, test):
-    runs = find_runs(0, np.arange(24, 500, 25), 7) + find_runs(1, np.array([99, 299]))
-    splits = split_runs(runs, by, val, test)
-    everything = [frame for split in splits.values() for frame in frames_of(split)]
-    assert sorted(everything) == sorted(frames_of(runs))
-    assert len(set(everything)) == len(everything)
-    for name, share in {"val": val, "test": test}.items():
-        assert bool(splits[name]) == bool(share)
-
-
-def test_by_time_every_file_is_split_in_order():
-    splits = split_runs([Run(0, 0, 100), Run(1, 50, 150)], "time", 0.1, 0.2)
-    assert splits["train"] == [Run(0, 0, 70), Run(1, 50, 120)]
-    assert splits["val"] == [Run(0, 70, 80), Run(1, 120, 130)]
-    assert splits["test"] == [Run(0, 80, 100), Run(1, 130, 150)]
-
-
-def test_by_episode_runs_stay_whole_and_the_draw_is_fixed():
-    runs = [Run(0, i * 10, i * 10 + 10) for i in range(20)]
-    splits = split_runs(runs, "episode", 0.1, 0.2)
-    assert [len(splits[name]) for name in ("train", "val", "test")] == [14, 2, 4]
-    assert all(run in runs for split in splits.values() for run in split)
-    assert splits == split_runs(runs, "episode", 0.1, 0.2)
-
-
-def test_too_few_episodes():
-    with pytest.raises(DataError, match=r"--data\.split time"):
-        split_runs([Run(0, 0, 100), Run(0, 100, 200)], "episode", 0.1, 0.1)
-
-
-@pytest.mark.parametrize(
-    ("by", "val", "test"), [("frame", 0.1, 0.1), ("time", 0.6, 0.4), ("time", -0.1, 0.1)]
-)
-def test_bad_split_settings(by, val, test):
-    with pytest.raises(ConfigError):
-        split_runs([Run(0, 0, 100)], by, val, test)
 
 
 @pytest.mark.parametrize(("num_frames", "stride"), [(1, 1), (4, 1), (4, 3), (10, 1)])

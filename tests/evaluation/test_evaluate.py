@@ -342,7 +342,7 @@ def test_held_out_clips_come_from_the_test_split(tiny_h5):
     clips = held_out_clips(module, num_frames=6, num_clips=4)
     assert clips.frames.shape == (4, 6, 16, 16, 3)
     assert clips.actions.shape == (4, 6)
-    assert "test split (episode)" in clips.source
+    assert "test split (whole episodes)" in clips.source
     assert clips.episodes.shape == (4,)
     frames, actions = clips.batch(2, 8)
     assert frames.shape == (2, 6, 3, 16, 16)

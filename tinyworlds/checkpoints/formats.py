@@ -18,6 +18,7 @@ import torch
 from tinyworlds.checkpoints.plain_pickle import read_plain
 from tinyworlds.checkpoints.safetensors_file import is_safetensors, read_safetensors, write_safetensors
 from tinyworlds.checkpoints.v1_files import STATE_FILE, WEIGHTS_FILE, read_v1_folder, translate_v1
+from tinyworlds.data.trained_on import TRAINED_ON_KEY
 from tinyworlds.errors import CheckpointError, MissingFileError
 from tinyworlds.models.registry import STAGES
 
@@ -99,7 +100,10 @@ def _from_world(
     provenance = header.get("provenance")
     stages = provenance.get("stages") if isinstance(provenance, dict) else None
     known = stages.get(stage) if isinstance(stages, dict) else None
-    return _checkpoint(meta, weights, known.get("step") if isinstance(known, dict) else 0)
+    known = known if isinstance(known, dict) else {}
+    if TRAINED_ON_KEY in known:
+        meta[TRAINED_ON_KEY] = known[TRAINED_ON_KEY]
+    return _checkpoint(meta, weights, known.get("step", 0))
 
 
 def _in_our_form(found: dict[str, Any]) -> dict[str, Any]:

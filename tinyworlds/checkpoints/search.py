@@ -21,6 +21,9 @@ from tinyworlds.checkpoints.candidates import Candidate, holds_several, list_can
 from tinyworlds.checkpoints.load import CheckpointInfo, build_network, fingerprint, read_stage
 from tinyworlds.checkpoints.run_folder import version_dir_of_checkpoint
 from tinyworlds.data.gameplay import data_settings, noted_settings
+from tinyworlds.data.held_out import networks_trained_on
+from tinyworlds.data.splits import as_dealt_before
+from tinyworlds.data.trained_on import TRAINED_ON_KEY
 from tinyworlds.errors import CheckpointError, TinyWorldsError
 from tinyworlds.models.base import Network
 from tinyworlds.models.registry import STAGES
@@ -185,6 +188,21 @@ class Search:
         self._say(f"skipped: {line}")
 
 
+def trained_settings(found: Located) -> dict[str, Any]:
+    """Return the data settings that a checkpoint was trained with: it notes them itself.
+
+    Those of earlier versions lie in the `config.yaml` of the version folder; what is held out has another
+    name now.
+
+    Raises:
+        ConfigError: they are damaged.
+    """
+    noted = found.info.meta.get(TRAINED_ON_KEY)
+    if isinstance(noted, dict):
+        return noted_settings(noted.get("settings"), found.path)
+    return _as_before(data_settings(found.version)) if found.version else {}
+
+
 def data_settings_of(path: Path, provenance: Mapping[str, Any]) -> dict[str, Any]:
     """Return the data settings a world was trained with: from its run folder, or from what its file tells.
 
@@ -192,6 +210,12 @@ def data_settings_of(path: Path, provenance: Mapping[str, Any]) -> dict[str, Any
         ConfigError: they are damaged.
     """
     if path.is_dir():
-        version = locate(path, "dynamics", say=lambda skipped: None).version  # told when the world was loaded
-        return data_settings(version) if version else {}
-    return noted_settings(provenance.get("data_settings") or {}, path)
+        return trained_settings(locate(path, "dynamics", say=lambda skipped: None))  # told when it was loaded
+    settings = noted_settings(provenance.get("data_settings") or {}, path)
+    known = networks_trained_on(provenance).get("dynamics") is not None
+    return settings if known else _as_before(settings)
+
+
+def _as_before(settings: dict[str, Any]) -> dict[str, Any]:
+    """Name the deal that a version meant that noted none."""
+    return {**settings, "split": as_dealt_before(settings.get("split", "time"))} if settings else {}

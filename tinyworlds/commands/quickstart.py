@@ -91,7 +91,7 @@ def quickstart(
     code = _train(game, words, folder, fresh, _heading(2, "train the three stages", sum(minutes[1:])))
     if code != 0:
         return code
-    _measure(folder, world, game, actions, _heading(3, "measure it on held-out episodes", minutes[-1]))
+    _measure(folder, world, game, actions, _heading(3, "measure it on what was held out", minutes[-1]))
     print(f"\nfrom nothing to a world in {(time.monotonic() - started) / 60:.1f} minutes")
     return _play(world, play)
 

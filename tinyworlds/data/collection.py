@@ -10,7 +10,9 @@ from tinyworlds.data.action_ids import Labels, common_names, share_changing
 from tinyworlds.data.cache import cached_frames
 from tinyworlds.data.reader import FrameFile
 from tinyworlds.data.sources import check_frame_size, frame_stride
-from tinyworlds.data.windows import Run, WindowIndex, find_runs, split_runs
+from tinyworlds.data.splits import deal
+from tinyworlds.data.trained_on import Recording, TrainedOn, identity_of, merged, without
+from tinyworlds.data.windows import Run, WindowIndex
 from tinyworlds.errors import DataError
 
 
@@ -22,7 +24,7 @@ class Collection:
         frame_size: height and width the frames must have; None takes what the files hold.
         fps: wanted frames per second, None for all frames.
         skip_frames: stored frames at the start of each file that are left out.
-        split: "time" or "episode".
+        split: how files are dealt to the splits, see `tinyworlds.data.splits`.
         val_fraction: share held out for validation.
         test_fraction: share held out for test; with 0, "test" means the validation part.
         cache: read frames from unpacked copies where there are some.
@@ -31,11 +33,12 @@ class Collection:
     Attributes:
         files: the opened files.
         strides: for each file, stored frames from one frame of a window to the next.
+        identities: for each file what it is known by, see `identity_of`.
         action_names: of the true actions by number, the same numbers in all files; empty without any.
 
     Raises:
         MissingFileError: a file is not there.
-        DataError: a file is malformed, of another frame size, or has too few episodes to split.
+        DataError: a file is malformed, of another frame size, or has too few episodes for "old_episode".
     """
 
     def __init__(
@@ -62,11 +65,10 @@ class Collection:
         self.skip_frames = skip_frames
         self._fractions = {"train": 1.0, "val": val_fraction, "test": test_fraction or val_fraction}
         self._test_split = "test" if test_fraction else "val"
-        self._splits: dict[str, list[Run]] = {}
-        ends = [file.episode_ends for file in self.files]
-        runs = [run for number in range(len(ends)) for run in find_runs(number, ends[number], skip_frames)]
-        if runs:
-            self._splits = split_runs(runs, split, val_fraction, test_fraction)
+        self.identities = [identity_of(file) for file in self.files]
+        keys, ends = [first for first, *_ in self.identities], [file.episode_ends for file in self.files]
+        dealt = deal(keys, ends, split, val_fraction, test_fraction, skip_frames)
+        self._kind, self._splits, self._by_time = split, dealt.runs, dealt.by_time
 
     def number_actions(self, names: Sequence[str]) -> None:
         """Let `actions` of all files be places in `names`, if these hold all that occur."""
@@ -126,6 +128,54 @@ class Collection:
                 f"The {split} split of {names} is empty: {told}, "
                 f"its longest run {longest}; raise the {split} share, lower num_frames, or record more."
             )
+
+    # ---- held out
+
+    def trained(self) -> tuple[Recording, ...]:
+        """What training on this collection trains on."""
+        return tuple(
+            Recording(file.info.path.name, identity, merged((run.start, run.stop) for run in own))
+            for file, identity, own in zip(
+                self.files, self.identities, self._by_file(self._splits["train"]), strict=True
+            )
+        )
+
+    def count_trained(self, before: TrainedOn, splits: Sequence[str]) -> tuple[int, int]:
+        """How many frames of `splits` something was trained on, and how many there are."""
+        names = dict.fromkeys(self._test_split if name == "test" else name for name in splits)
+        held_out = [run for name in names for run in self._splits[name]]
+        total = sum(map(len, held_out))
+        return total - sum(map(len, self._without(held_out, before))), total
+
+    def leave_out(self, before: TrainedOn) -> None:
+        """Take the frames that something was trained on out of validation and test."""
+        for name in ("val", "test"):
+            self._splits[name] = self._without(self._splits[name], before)
+
+    def what_is_held_out(self, split: str) -> str:
+        """Say what a split consists of: "whole episodes", or "stretches of time"."""
+        if self._kind == "old_time":
+            return "the end of each file"
+        in_time = {run.file in self._by_time for run in self._runs(split)}
+        kinds = {False: "whole episodes", True: "stretches of time"}
+        return " and ".join(kinds[each] for each in sorted(in_time)) or "nothing"
+
+    @property
+    def files_without_episodes(self) -> list[FrameFile]:
+        """The files that are dealt by time although whole episodes were asked for: they have too few."""
+        return [self.files[number] for number in sorted(self._by_time)] if self._kind == "episode" else []
+
+    def _by_file(self, runs: Sequence[Run]) -> list[list[Run]]:
+        own: list[list[Run]] = [[] for _ in self.files]
+        for run in runs:
+            own[run.file].append(run)
+        return own
+
+    def _without(self, runs: Sequence[Run], before: TrainedOn) -> list[Run]:
+        taken = [before.ranges_of(identity) for identity in self.identities]
+        return [
+            Run(run.file, *part) for run in runs for part in without(run.start, run.stop, taken[run.file])
+        ]
 
     def _runs(self, split: str) -> list[Run]:
         return self._splits.get(self._test_split if split == "test" else split, [])

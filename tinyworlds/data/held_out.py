@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from tinyworlds.data.trained_on import TRAINED_ON_KEY, TrainedOn, read_trained_on
+from tinyworlds.errors import DataError
 from tinyworlds.media.pixels import frames_to_input
 
 
@@ -69,7 +72,53 @@ def held_out_clips(module: Any, num_frames: int, num_clips: int, split: str = "t
         frames=batch["frames"],
         actions=batch.get("actions"),
         fps=float(module.fps),
-        source=f"{split} split ({module.split}) of {files}",
+        source=f"{split} split ({module.what_is_held_out}) of {files}",
         episodes=torch.from_numpy(dataset.episodes(numbers)),
         action_names=tuple(module.action_names),
     )
+
+
+def networks_trained_on(provenance: Mapping[str, Any]) -> dict[str, TrainedOn | None]:
+    """Return by stage what a world's networks were trained on, None where that was not noted."""
+    stages = provenance.get("stages")
+    if not isinstance(stages, dict) or not stages:
+        return {"the world": None}
+    return {
+        str(name): read_trained_on(noted.get(TRAINED_ON_KEY)) if isinstance(noted, dict) else None
+        for name, noted in stages.items()
+    }
+
+
+def keep_untrained(module: Any, networks: Mapping[str, TrainedOn | None]) -> list[str]:
+    """Take frames that networks were trained on out of the held-out part; return what is to be said of that.
+
+    Args:
+        module: an :class:`tinyworlds.data.H5DataModule`.
+        networks: what each was trained on, see `networks_trained_on`.
+
+    Raises:
+        DataError: no held-out frame is left.
+    """
+    notes = []
+    for name, before in networks.items():
+        trained, held_out = module.count_trained(before, ["test"]) if before is not None else (0, 0)
+        if trained:
+            notes.append(
+                f"left out are {trained:,} of {held_out:,} held-out frames, which {name} was trained on"
+            )
+    for before in networks.values():
+        if before is not None:
+            module.leave_out(before)
+    if notes and not module.num_held_out:
+        files = ", ".join(str(path) for path in module.files)
+        raise DataError(
+            f"nothing is left to measure on of {files} ({'; '.join(notes)}): name other gameplay with "
+            "--data FILE, or train the stages with one --data.split"
+        )
+    unknown = [name for name, before in networks.items() if before is None or not before.whole]
+    if unknown:
+        notes.append(
+            f"cannot vouch for {', '.join(unknown)}, trained before splits were recorded or elsewhere: "
+            "these frames may be among those trained on"
+        )
+    return notes

@@ -20,7 +20,8 @@ from tinyworlds.data.dataset import Batch, WindowDataset, already_a_batch
 from tinyworlds.data.reader import FrameFile
 from tinyworlds.data.sampler import Order, TrainBatches
 from tinyworlds.data.sources import find_files, game_defaults
-from tinyworlds.data.windows import check_split
+from tinyworlds.data.splits import check_split
+from tinyworlds.data.trained_on import TrainedOn
 from tinyworlds.errors import ConfigError, DataError, listed
 from tinyworlds.media.pixels import frames_to_input
 
@@ -55,7 +56,9 @@ class H5DataModule(LightningDataModule):
             all frames. Files that do not say their rate count as 60.
         skip_frames: stored frames at the start of each file that are left out (menus); None: the game's, or
             0.
-        split: "time" (training first, then validation, then test) or "episode" (whole episodes held out).
+        split: what is held out: "time" (stretches of each file) or "episode" (whole episodes; of a file with
+            fewer than three, stretches). Adding files, episodes or frames moves nothing that was held out
+            into training. "old_time" and "old_episode" deal as earlier versions did.
         val_fraction: share of the frames or episodes held out for validation.
         test_fraction: share held out for test and predict; with 0 these use the validation part.
         num_workers: reader processes.
@@ -79,7 +82,7 @@ class H5DataModule(LightningDataModule):
         batch_size: int = 32,
         fps: float | None = None,
         skip_frames: int | None = None,
-        split: Literal["time", "episode"] = "time",
+        split: Literal["time", "episode", "old_time", "old_episode"] = "time",
         val_fraction: float = 0.1,
         test_fraction: float = 0.1,
         num_workers: int = 0,
@@ -111,6 +114,7 @@ class H5DataModule(LightningDataModule):
         self.predict_frames = predict_frames or num_frames
         self.cache = cache
         self._wanted_fps = defaults.fps if fps is None else fps
+        self._named_files = files
         self._collection: Collection | None = None
         self._codes: list[CodesFile] | None = None
         self._resumed: dict[str, Any] | None = None
@@ -213,6 +217,36 @@ class H5DataModule(LightningDataModule):
         indices = [self._open().windows(split, self.num_frames) for split in ("train", "val")]
         return np.union1d(*(index.starts(file) for index in indices))
 
+    # ---- what is held out
+
+    @property
+    def what_is_held_out(self) -> str:
+        """What the test split consists of, in words."""
+        return self._open().what_is_held_out("test")
+
+    def trained_on(self) -> TrainedOn:
+        """Return what a network is trained on with these settings, for its checkpoints."""
+        settings = {
+            "files": self._named_files, "game": self.game, "frame_size": self.frame_size,
+            "fps": self._wanted_fps, "skip_frames": self.skip_frames, "split": self.split,
+            "val_fraction": self.val_fraction, "test_fraction": self.test_fraction,
+        }  # fmt: skip
+        given = {name: value for name, value in settings.items() if value is not None}
+        return TrainedOn(given, self._open().trained())
+
+    def count_trained(self, before: TrainedOn, splits: Sequence[str] = ("val", "test")) -> tuple[int, int]:
+        """Return how many of the frames held out here something was trained on, and how many there are."""
+        return self._open().count_trained(before, splits)
+
+    @property
+    def num_held_out(self) -> int:
+        """Frames of the test split."""
+        return self._open().count_trained(TrainedOn({}, ()), ["test"])[1]
+
+    def leave_out(self, before: TrainedOn) -> None:
+        """From now on, keep frames that something was trained on out of validation and test."""
+        self._open().leave_out(before)
+
     # ---- Lightning's hooks
 
     def prepare_data(self) -> None:
@@ -229,6 +263,10 @@ class H5DataModule(LightningDataModule):
             DataError: a file is malformed, of another frame size, or too short.
         """
         collection = self._open()
+        if few := collection.files_without_episodes:
+            names = ", ".join(str(file.info.path) for file in few)
+            warnings.warn(f"{names}: too few episodes to hold out whole ones; stretches of time are held out "
+                          "there (as with --data.split time)", stacklevel=2)  # fmt: skip
         used = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",), "predict": ("test",)}
         for split in used.get(stage or "", ()):
             collection.check_windows(split, self.predict_frames if stage == "predict" else self.num_frames)

@@ -1,4 +1,4 @@
-"""Which windows a file offers: runs of frames, cut at episode ends and into splits, and an index over them.
+"""Which windows a file offers: runs of frames, cut at episode ends, and an index over them.
 
 A run is a half-open range of frames that a window may lie in. Everything here is arithmetic on a few numbers
 per episode; no frame is touched and no list of all windows is made.
@@ -10,10 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-
-from tinyworlds.errors import ConfigError, DataError
-
-SPLITS = ("train", "val", "test")
 
 
 @dataclass(frozen=True)
@@ -43,77 +39,6 @@ def find_runs(file: int, episode_ends: np.ndarray, skip_frames: int = 0) -> list
         for start, stop in zip(starts, stops, strict=True)
         if stop > skip_frames
     ]
-
-
-def split_by_time(runs: Sequence[Run], val_fraction: float, test_fraction: float) -> dict[str, list[Run]]:
-    """Split every file in order of time: training first, then validation, then test; runs are cut in two."""
-    splits: dict[str, list[Run]] = {name: [] for name in SPLITS}
-    for file in sorted({run.file for run in runs}):
-        own = [run for run in runs if run.file == file]
-        first, last = own[0].start, own[-1].stop
-        test_at = last - round((last - first) * test_fraction)
-        val_at = test_at - round((last - first) * val_fraction)
-        ranges = {"train": (first, val_at), "val": (val_at, test_at), "test": (test_at, last)}
-        for name, (low, high) in ranges.items():
-            cut = (Run(file, max(run.start, low), min(run.stop, high)) for run in own)
-            splits[name] += [run for run in cut if run.stop > run.start]
-    return splits
-
-
-def split_by_episode(runs: Sequence[Run], val_fraction: float, test_fraction: float) -> dict[str, list[Run]]:
-    """Split by whole episodes, drawn always the same way, so that stages share their held-out ones.
-
-    Raises:
-        DataError: there are fewer episodes than splits.
-    """
-    counts = {"val": val_fraction, "test": test_fraction}
-    counts = {name: max(1, round(len(runs) * share)) if share else 0 for name, share in counts.items()}
-    if sum(counts.values()) >= len(runs):
-        raise DataError(
-            f"Cannot split {len(runs)} episode(s) into whole ones for train, val and test; "
-            "use --data.split time or record more episodes."
-        )
-    order = np.random.default_rng(0).permutation(len(runs))
-    chosen = {"val": order[: counts["val"]], "test": order[counts["val"] : sum(counts.values())]}
-    held_out = {name: {int(i) for i in indices} for name, indices in chosen.items()}
-    splits = {name: [runs[i] for i in sorted(indices)] for name, indices in held_out.items()}
-    left = set(range(len(runs))) - held_out["val"] - held_out["test"]
-    return {"train": [runs[i] for i in sorted(left)], **splits}
-
-
-def split_runs(
-    runs: Sequence[Run], by: str, val_fraction: float, test_fraction: float
-) -> dict[str, list[Run]]:
-    """Return the runs of each split; no frame is in two of them.
-
-    Args:
-        runs: all runs of all files.
-        by: "time" or "episode".
-        val_fraction: share for validation, 0 for none.
-        test_fraction: share for test, 0 for none.
-
-    Raises:
-        ConfigError: a setting is out of range.
-        DataError: there are too few episodes.
-    """
-    check_split(by, val_fraction, test_fraction)
-    splitter = split_by_time if by == "time" else split_by_episode
-    return splitter(runs, val_fraction, test_fraction)
-
-
-def check_split(by: str, val_fraction: float, test_fraction: float) -> None:
-    """Check the settings of `split_runs`.
-
-    Raises:
-        ConfigError: one is out of range.
-    """
-    if by not in ("time", "episode"):
-        raise ConfigError(f"split is '{by}'; it must be 'time' or 'episode'.")
-    if min(val_fraction, test_fraction) < 0 or val_fraction + test_fraction >= 1:
-        raise ConfigError(
-            f"val_fraction {val_fraction} and test_fraction {test_fraction} must be at least 0 "
-            "and leave something to train on."
-        )
 
 
 class WindowIndex:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from tinyworlds.checkpoints.search import data_settings_of
 from tinyworlds.errors import MissingFileError
 
 if TYPE_CHECKING:
+    from tinyworlds.data.held_out import Clips
     from tinyworlds.evaluation.evaluate import Evaluation
     from tinyworlds.evaluation.report import Report
     from tinyworlds.evaluation.rows import Bar
@@ -61,9 +63,6 @@ def evaluate(
         MissingFileError: neither `path` nor `data` leads to gameplay files.
         DataError: the data have too few held-out clips.
     """
-    from tinyworlds.data import H5DataModule
-    from tinyworlds.data.gameplay import check_followed
-    from tinyworlds.data.held_out import held_out_clips
     from tinyworlds.evaluation.evaluate import evaluate_world
     from tinyworlds.export.loading import open_world
     from tinyworlds.system.progress import progress_bar
@@ -71,25 +70,7 @@ def evaluate(
     path = Path(path)
     named = [data] if isinstance(data, str) else data or ()
     world = open_world(path, device, data=named, precision=precision)  # whose keys are found in these data
-    settings = dict(data_settings or data_settings_of(path, world.info.provenance))
-    if data is not None:
-        if not settings:
-            log.warning("%s does not say how its data were split: clips may be among those trained on.", path)
-        settings["files"] = data
-    elif data_settings is None:
-        check_followed(settings, path)
-    if not settings.get("files") and not settings.get("game"):
-        raise MissingFileError(
-            f"{path} does not say which data it was trained on; name them with --data FILE."
-        )
-    settings["frame_size"] = world.frame_size
-    module = H5DataModule(**{"fps": world.fps, **settings, "num_workers": 0})
-    if world.info.actions == "labels":
-        module.number_actions(world.action_names)
-        module.check_labels(world.num_actions)
-    clips = held_out_clips(module, world.context_frames + horizon, num_clips)
-    if clips.actions is not None and world.info.actions != "none":
-        module.warn_of_changing_actions()
+    clips = clips_to_measure(world, path, data, world.context_frames + horizon, num_clips, data_settings)
     with progress_bar("evaluate", 100, enabled=sys.stderr.isatty()) as advance:
         done = 0.0
 
@@ -104,6 +85,55 @@ def evaluate(
     folder = Path(out) if out is not None else default_folder(path)
     write_report(folder, evaluation, world, bars)
     return evaluation.report
+
+
+def clips_to_measure(
+    world: WorldCore,
+    path: Path,
+    data: str | list[str] | None,
+    num_frames: int,
+    num_clips: int,
+    data_settings: dict[str, Any] | None = None,
+) -> Clips:
+    """Return clips that no network of a world was trained on; where nobody knows, their `source` says so.
+
+    Args:
+        world: whose context they are for.
+        path: where it lies.
+        data: as for `evaluate`, like `data_settings`.
+        num_frames: frames of each clip.
+        num_clips: how many, at most.
+        data_settings: what is known better than from `path`.
+
+    Raises:
+        MissingFileError: nothing leads to gameplay files.
+        DataError: no clip of that length was held out, or all were trained on by a stage.
+    """
+    from tinyworlds.data import H5DataModule
+    from tinyworlds.data.gameplay import check_followed
+    from tinyworlds.data.held_out import held_out_clips, keep_untrained, networks_trained_on
+
+    settings = dict(data_settings or data_settings_of(path, world.info.provenance))
+    if data is not None:
+        settings["files"] = data
+    elif data_settings is None:
+        check_followed(settings, path)
+    if not settings.get("files") and not settings.get("game"):
+        raise MissingFileError(
+            f"{path} does not say which data it was trained on; name them with --data FILE."
+        )
+    settings["frame_size"] = world.frame_size
+    module = H5DataModule(**{"fps": world.fps, **settings, "num_workers": 0})
+    if world.info.actions == "labels":
+        module.number_actions(world.action_names)
+        module.check_labels(world.num_actions)
+    notes = keep_untrained(module, networks_trained_on(world.info.provenance))
+    for note in notes:
+        log.warning("%s: %s", path, note)
+    clips = held_out_clips(module, num_frames, num_clips)
+    if clips.actions is not None and world.info.actions != "none":
+        module.warn_of_changing_actions()
+    return replace(clips, source="; ".join([clips.source, *(notes or ["no stage was trained on them"])]))
 
 
 def write_report(

@@ -16,9 +16,10 @@ from tinyworlds import __version__
 from tinyworlds.actions.naming import name_actions
 from tinyworlds.actions.proposal import measured_naming
 from tinyworlds.checkpoints.load import fingerprint
-from tinyworlds.checkpoints.search import Located
+from tinyworlds.checkpoints.search import Located, trained_settings
 from tinyworlds.checkpoints.world_search import check_complete, locate_run, networks_of
-from tinyworlds.data.gameplay import Gameplay, check_followed, data_settings, read_gameplay
+from tinyworlds.data.gameplay import Gameplay, check_followed, read_gameplay
+from tinyworlds.data.trained_on import TRAINED_ON_KEY, read_trained_on
 from tinyworlds.errors import ConfigError, DataError, MissingFileError
 from tinyworlds.media.pixels import frames_to_input
 from tinyworlds.models.fit import check_fit
@@ -152,9 +153,9 @@ def _tell_strangers(stages: Mapping[str, Located]) -> None:
 
 
 def _data_settings(dynamics: Located, data: Sequence[str]) -> dict[str, Any]:
-    """Settings of the gameplay: `data`, else of the `config.yaml` beside the checkpoint, else the game's."""
+    """Settings of the gameplay: `data`, else of the checkpoint, else the game's."""
     meta, version = dynamics.info.meta, dynamics.version
-    settings = data_settings(version) if version else {}
+    settings = trained_settings(dynamics)
     if data:
         settings["files"] = list(data)
     if not settings and _has_spec(meta.get("game")):
@@ -204,6 +205,7 @@ def _provenance(stages: Mapping[str, Located], gameplay: Gameplay | None) -> dic
             "checkpoint": found.path.name,
             "step": found.info.step,
             "fingerprint": fingerprint(found.network),
+            **_trained_on(found),
         }
         for stage, found in stages.items()
     }
@@ -214,6 +216,15 @@ def _provenance(stages: Mapping[str, Located], gameplay: Gameplay | None) -> dic
         "stages": origins,
         "data": list(gameplay.files) if gameplay else [],
     }
+
+
+def _trained_on(found: Located) -> dict[str, Any]:
+    """What a network was trained on, as its checkpoint notes it."""
+    noted = read_trained_on(found.info.meta.get(TRAINED_ON_KEY))
+    if noted is None:
+        return {}
+    settings = {name: value for name, value in noted.settings.items() if name != "files"}
+    return {TRAINED_ON_KEY: dataclasses.replace(noted, settings=settings).to_plain()}
 
 
 def _add_start_clips(world: WorldCore, gameplay: Gameplay) -> None:

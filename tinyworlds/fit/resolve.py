@@ -16,9 +16,11 @@ from jsonargparse import Namespace
 
 from tinyworlds.checkpoints.load import CheckpointInfo
 from tinyworlds.checkpoints.run_folder import default_run, game_of
-from tinyworlds.checkpoints.search import Located, Say, find_newest, locate
+from tinyworlds.checkpoints.search import Located, Say, find_newest, locate, trained_settings
 from tinyworlds.data.schema import read_info
 from tinyworlds.data.sources import find_files, game_defaults
+from tinyworlds.data.splits import as_dealt_before
+from tinyworlds.data.trained_on import SPLIT_SETTINGS
 from tinyworlds.errors import ConfigError
 from tinyworlds.fit.start import Start, find_start
 from tinyworlds.models.base import Network
@@ -76,6 +78,8 @@ def resolve(config: Namespace, subcommand: str, say: Say = print) -> Resolved:
     filled = config.clone()
     filled.ckpt_path = str(checkpoint.path) if checkpoint is not None else None
     filled.data.frame_size = frame_size
+    if checkpoint is not None:
+        filled.data.update(_held_out_as_in(checkpoint, config.data, subcommand, say))
     filled.model.init_args = Namespace(**model)
     filled.trainer.update(_trainer_settings(config.trainer, subcommand, stage))
     if checkpoint is None:
@@ -115,6 +119,23 @@ def _as_in_checkpoint(model: dict[str, Any], info: CheckpointInfo, say: Say) -> 
     if unlike:
         say(f"{info.stage}: as in the checkpoint, {', '.join(f'{k} {v}' for k, v in unlike.items())}")
     return unlike
+
+
+def _held_out_as_in(found: Located, data: Namespace, subcommand: str, say: Say) -> Namespace:
+    """Return settings by which those frames are held out that a checkpoint was not trained on.
+
+    What is measured is measured on these. Training may go on with others (a warning says what that means),
+    but not by chance with another deal than that of a version which recorded none.
+    """
+    then = trained_settings(found)
+    names = ["split"] if subcommand == "fit" else SPLIT_SETTINGS
+    if subcommand == "fit" and as_dealt_before(data.split) != then.get("split"):
+        names = []
+    unlike = {name: then[name] for name in names if name in then and then[name] != data.get(name)}
+    if unlike:
+        told = ", ".join(f"data.{name} {value}" for name, value in unlike.items())
+        say(f"{found.stage}: held out as when {found.path} was trained, {told}")
+    return Namespace(**unlike)
 
 
 def network_frame_size(model: dict[str, Any], size: int) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule
 from lightning.pytorch.callbacks import Timer
 from lightning.pytorch.trainer.states import TrainerFn
+from lightning.pytorch.utilities import rank_zero_warn
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 
 from tinyworlds.checkpoints.load import (
@@ -21,6 +22,8 @@ from tinyworlds.checkpoints.load import (
 )
 from tinyworlds.checkpoints.run_folder import game_of
 from tinyworlds.data.dataset import Batch
+from tinyworlds.data.module import H5DataModule
+from tinyworlds.data.trained_on import SPLIT_SETTINGS, TRAINED_ON_KEY, TrainedOn, read_trained_on
 from tinyworlds.errors import CheckpointError, ConfigError, TrainingError
 from tinyworlds.models.base import Network
 from tinyworlds.models.fit import differences
@@ -32,6 +35,22 @@ from tinyworlds.training.strategies import FullySharded, shard
 from tinyworlds.training.trainer_parts import parts_of
 
 Losses = dict[str, torch.Tensor]
+
+
+def warn_of_trained(data: Any, who: str, before: TrainedOn | None) -> None:
+    """Warn when something was trained on frames that are held out here; `who` is it, with "was" or "were"."""
+    if not isinstance(data, H5DataModule) or before is None:
+        return
+    trained, held_out = data.count_trained(before)
+    if trained:
+        then, now = (
+            ", ".join(f"{name} {each.settings.get(name)}" for name in SPLIT_SETTINGS)
+            for each in (before, data.trained_on())
+        )
+        rank_zero_warn(
+            f"{who} trained on {trained:,} of the {held_out:,} frames that are held out here (then {then}; "
+            f"now {now}): losses on them mean little, and `tinyworlds evaluate` leaves them out"
+        )
 
 
 class Stage(LightningModule):
@@ -54,6 +73,8 @@ class Stage(LightningModule):
         self.network = network
         self.settings = training
         self._sharded = False
+        self._resumed = False
+        self._trained_before: TrainedOn | None = None  # where training goes on
 
     def losses(self, batch: Batch) -> Losses:
         """Return scalars by name; "loss" is what is minimised, the others are logged."""
@@ -201,14 +222,22 @@ class Stage(LightningModule):
             "game": game_of(getattr(data, "game", None), getattr(data, "files", None)),
             "fps": getattr(data, "fps", None),
             "finished": self.trainer.fit_loop.done,
+            **self._data_meta(data),
         }
+
+    def _data_meta(self, data: Any) -> dict[str, Any]:
+        """What is trained on and what is held out; nothing for data modules other than ours."""
+        if not isinstance(data, H5DataModule):
+            return {}
+        now = data.trained_on()
+        return {TRAINED_ON_KEY: (now.after(self._trained_before) if self._resumed else now).to_plain()}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add our entry to Lightning's."""
         checkpoint[META_KEY] = self.checkpoint_meta()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse a checkpoint of another stage or another network, in plain words."""
+        """Refuse a checkpoint of another stage or network, in plain words; keep what it was trained on."""
         info = info_of(checkpoint, "the checkpoint")
         check_stage("the checkpoint", info.stage, self.name)
         if "state_dict" in checkpoint:  # FSDP has taken it out already
@@ -222,3 +251,6 @@ class Stage(LightningModule):
                 f"the checkpoint does not fit the configuration: {values}; "
                 "set --model.* as there, or start a new run"
             )
+        self._resumed, self._trained_before = True, read_trained_on(info.meta.get(TRAINED_ON_KEY))
+        if self._trainer is not None and self._trained_before is not None:
+            warn_of_trained(parts_of(self.trainer).datamodule, "these weights were", self._trained_before)

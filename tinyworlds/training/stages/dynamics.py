@@ -15,7 +15,7 @@ from tinyworlds.models import DynamicsModel, LatentActionModel, VideoTokenizer
 from tinyworlds.models.fit import check_settings
 from tinyworlds.nn.norms import ConditionedNorm
 from tinyworlds.training.settings import TrainingSettings, flat_training
-from tinyworlds.training.stages.base import Losses, Stage
+from tinyworlds.training.stages.base import Losses, Stage, warn_of_trained
 from tinyworlds.training.stages.codes.cache import cache_codes
 from tinyworlds.training.stages.partners import (
     Partners,
@@ -130,8 +130,23 @@ class DynamicsStage(Stage):
             check_settings(f"the action model {action_model.path}", action_model.network.config, num_actions)
         if self.actions == "labels":
             parts_of(self.trainer).datamodule.check_labels(self.network.config["num_actions"])
+        if stage == "fit":
+            self._check_held_out()
         if stage == "fit" and self.cache_codes and not parts_of(self.trainer).fast_dev_run:
             cache_codes(self.trainer, tokenizer, action_model)
+
+    def _check_held_out(self) -> None:
+        """Say what the partners were trained on of what is held out here, or that nobody knows."""
+        for partner in self._loaded():
+            if partner is None:
+                continue
+            warn_of_trained(parts_of(self.trainer).datamodule, f"{partner.path} was", partner.trained_on)
+            known = partner.trained_on is not None and partner.trained_on.whole
+            if not known and self.trainer.is_global_zero:
+                print(
+                    f"{partner.path} does not say which frames it was trained on; it may know some of those "
+                    "that are held out here"
+                )
 
     def losses(self, batch: Batch) -> Losses:
         """Return the dynamics' losses on the codes of the batch."""

@@ -12,6 +12,7 @@ import torch
 from tinyworlds.checkpoints.load import CheckpointInfo, fingerprint
 from tinyworlds.checkpoints.run_folder import default_run
 from tinyworlds.checkpoints.search import Located, find_newest, locate
+from tinyworlds.data.trained_on import TRAINED_ON_KEY, TrainedOn, read_trained_on
 from tinyworlds.errors import CheckpointError, ConfigError
 from tinyworlds.models import LatentActionModel, VideoTokenizer
 from tinyworlds.models.base import Network
@@ -29,11 +30,12 @@ N = TypeVar("N", bound=Network)
 
 @dataclass(frozen=True)
 class Partner(Generic[N]):
-    """A trained network and where it came from."""
+    """A trained network, where it came from, and what it was trained on, if that was noted."""
 
     network: N
     path: str
     fingerprint: str
+    trained_on: TrainedOn | None = None
 
     @property
     def meta(self) -> dict[str, str]:
@@ -108,7 +110,8 @@ def load_partner(checkpoint: Located, kind: type[N], device: torch.device | str 
     network = checkpoint.network.to(device)
     assert isinstance(network, kind)
     remember([str(checkpoint.path)])  # the dynamics' checkpoint will name it
-    return Partner(network, str(checkpoint.path), fingerprint(network))
+    noted = read_trained_on(checkpoint.info.meta.get(TRAINED_ON_KEY))
+    return Partner(network, str(checkpoint.path), fingerprint(network), noted)
 
 
 def load_partners(
