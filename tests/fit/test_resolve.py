@@ -35,6 +35,42 @@ def test_two_frame_sizes_contradict_each_other(tiny_h5: Path, tmp_path: Path) ->
         resolve(asked, "fit")
 
 
+LINKED = [
+    ([], 4),
+    (["--data.num_frames=6"], 6),
+    (["--model.context_frames=6"], 6),
+    (["--data.num_frames=6", "--model.context_frames=6"], 6),
+    (["--data.num_frames=6", "--model.context_frames=4"], 6),  # as older versions saved the default
+]
+
+
+@pytest.mark.parametrize(("more", "frames"), LINKED)
+def test_dynamics_look_at_the_frames_of_a_window(
+    tiny_h5: Path, partners: Path, more: list[str], frames: int
+) -> None:
+    asked = read_settings(words("dynamics", tiny_h5, partners, *more))
+    settings = resolve(asked, "fit", lambda _: None).config
+    for each in (asked, settings):
+        assert each.data.num_frames == each.model.init_args.context_frames == frames
+
+
+@pytest.mark.parametrize(("data", "model"), [(6, 5), (4, 5), (2, 8)])
+def test_two_numbers_for_them_contradict_each_other(
+    tiny_h5: Path, tmp_path: Path, data: int, model: int
+) -> None:
+    more = [f"--data.num_frames={data}", f"--model.context_frames={model}"]
+    with pytest.raises(
+        ConfigError, match=rf"model\.context_frames {model} contradicts data\.num_frames {data}"
+    ):
+        read_settings(words("dynamics", tiny_h5, tmp_path, *more))
+
+
+def test_other_stages_take_their_windows_as_they_are_told(tiny_h5: Path, tmp_path: Path) -> None:
+    for more, frames in ([], 4), (["--data.num_frames=7"], 7):
+        asked = read_settings(words("video_tokenizer", tiny_h5, tmp_path, *more))
+        assert resolve(asked, "fit").config.data.num_frames == frames
+
+
 def test_predicting_codes_stops_after_a_batch(
     tiny_h5: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -25,6 +25,9 @@ from tinyworlds.data.trained_on import TrainedOn
 from tinyworlds.errors import ConfigError, DataError, listed
 from tinyworlds.media.pixels import frames_to_input
 
+WINDOW_FRAMES = 4
+"""Frames of a window unless said otherwise."""
+
 
 class TrainLoader(DataLoader):
     """A loader that Lightning may resume: its sampler starts at the batch to be trained next."""
@@ -50,7 +53,8 @@ class H5DataModule(LightningDataModule):
         game: a registered title, which supplies the file, the frame rate and the frames to skip where not
             given.
         frame_size: height and width the frames must have; None takes what the files hold.
-        num_frames: T, frames per window.
+        num_frames: T, frames per window; for dynamics one setting with `model.context_frames`. None takes
+            that, 4 elsewhere.
         batch_size: windows per batch and process.
         fps: wanted frames per second of game time; the stride is the nearest whole one. None: the game's, or
             all frames. Files that do not say their rate count as 60.
@@ -78,7 +82,7 @@ class H5DataModule(LightningDataModule):
         files: str | list[str] | None = None,
         game: str | None = None,
         frame_size: int | None = None,
-        num_frames: int = 4,
+        num_frames: int | None = None,
         batch_size: int = 32,
         fps: float | None = None,
         skip_frames: int | None = None,
@@ -102,7 +106,7 @@ class H5DataModule(LightningDataModule):
         self.files = find_files(files, defaults.data_file)
         self.game = game
         self.frame_size = frame_size
-        self.num_frames = num_frames
+        self.num_frames = num_frames or WINDOW_FRAMES
         self.batch_size = batch_size
         self.skip_frames = defaults.skip_frames if skip_frames is None else skip_frames
         self.split = split
@@ -111,7 +115,7 @@ class H5DataModule(LightningDataModule):
         self.num_workers = num_workers
         self.seed = seed
         self.steps_per_epoch = steps_per_epoch
-        self.predict_frames = predict_frames or num_frames
+        self.predict_frames = predict_frames or self.num_frames
         self.cache = cache
         self._wanted_fps = defaults.fps if fps is None else fps
         self._named_files = files

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from jsonargparse import Namespace
 
+from tinyworlds.data.module import WINDOW_FRAMES
 from tinyworlds.fit.cli import StageCLI
-from tinyworlds.fit.resolve import network_frame_size, stage_class
+from tinyworlds.fit.resolve import network_frame_size, stage_class, window_frames
 from tinyworlds.fit.words import with_shipped_configs
 from tinyworlds.training.stages import Stage
 
@@ -32,7 +33,12 @@ def read_settings(words: Sequence[str]) -> Namespace:
     Raises:
         ConfigError: a setting is unknown or of another type.
     """
-    return _ParsingOnly("fit", with_shipped_configs(list(words))).config["fit"]
+    settings = _ParsingOnly("fit", with_shipped_configs(list(words))).config["fit"]
+    model = settings.model.init_args
+    if "context_frames" in model:
+        model.context_frames = settings.data.num_frames = window_frames(model, settings.data.num_frames)
+    settings.data.num_frames = settings.data.num_frames or WINDOW_FRAMES
+    return settings
 
 
 def build_stage(settings: Namespace) -> Stage:

@@ -7,6 +7,7 @@ data, ``last`` as a path, the partners of the dynamics. Everything it decides by
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from jsonargparse import Namespace
 from tinyworlds.checkpoints.load import CheckpointInfo
 from tinyworlds.checkpoints.run_folder import default_run, game_of
 from tinyworlds.checkpoints.search import Located, Say, find_newest, locate, trained_settings
+from tinyworlds.data.module import WINDOW_FRAMES
 from tinyworlds.data.schema import read_info
 from tinyworlds.data.sources import find_files, game_defaults
 from tinyworlds.data.splits import as_dealt_before
@@ -72,12 +74,17 @@ def resolve(config: Namespace, subcommand: str, say: Say = print) -> Resolved:
     if frame_size is None:
         frame_size = read_info(_files(config.data)[0]).height
     model |= network_frame_size(model, frame_size)
+    num_frames = config.data.num_frames
+    if "context_frames" in model:
+        measured = start.named and subcommand != "fit"  # the network is that of the checkpoint
+        num_frames = model["context_frames"] = window_frames(model, None if measured else num_frames)
     if STAGES[stage.name].partners:
         model |= _partners(stage.name, model, start, run, config.data, say)
 
     filled = config.clone()
     filled.ckpt_path = str(checkpoint.path) if checkpoint is not None else None
     filled.data.frame_size = frame_size
+    filled.data.num_frames = num_frames or WINDOW_FRAMES
     if checkpoint is not None:
         filled.data.update(_held_out_as_in(checkpoint, config.data, subcommand, say))
     filled.model.init_args = Namespace(**model)
@@ -151,6 +158,25 @@ def network_frame_size(model: dict[str, Any], size: int) -> dict[str, Any]:
             f"model.frame_size {own} contradicts data.frame_size {size}; set data.frame_size only"
         )
     return {"frame_size": size}
+
+
+def window_frames(model: Mapping[str, Any], num_frames: int | None) -> int:
+    """Return the frames of a window, which are those that dynamics look at: one number, set once.
+
+    Args:
+        model: settings of dynamics.
+        num_frames: what the data were told, if anything.
+
+    Raises:
+        ConfigError: the two were told different numbers.
+    """
+    own = model["context_frames"]
+    if num_frames is not None and own not in (num_frames, WINDOW_FRAMES):  # the default nobody asked for
+        raise ConfigError(
+            f"model.context_frames {own} contradicts data.num_frames {num_frames}, but they are one setting; "
+            "set data.num_frames only"
+        )
+    return num_frames or own
 
 
 def _files(data: Namespace) -> list[str]:
