@@ -19,6 +19,7 @@ from gameplay_files import write_gameplay
 
 from tinyworlds.data.reader import FrameFile
 from tinyworlds.sources.record.pieces import Joiner
+from tinyworlds.system.files import write_text
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows ends processes another way")
 
@@ -212,6 +213,22 @@ def test_what_a_killed_writer_leaves_goes_with_the_next(tmp_path, number):
     assert path.read_bytes() == before
     write_gameplay(folder / "b.h5", 1, 20, 32)
     assert sorted(entry.name for entry in folder.iterdir()) == ["a.h5", "b.h5"]
+
+
+def test_a_killed_optimize_leaves_nothing_for_long(tmp_path, old):
+    """It left hidden files of full size, and nobody removed them."""
+    code = """
+        import os, signal, sys
+        from tinyworlds.data import optimize as optimizing
+        optimizing._compare = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+        optimizing.optimize(sys.argv[1], progress=False)
+    """
+    before = old.read_bytes()
+    assert child(tmp_path, code, str(old)).returncode == -signal.SIGKILL
+    assert old.read_bytes() == before
+    assert len(list(tmp_path.glob(".old*-tmp-*"))) == 1
+    write_text(tmp_path / "anything", "x")
+    assert list(tmp_path.glob(".old*")) == []
 
 
 @pytest.mark.slow

@@ -156,6 +156,7 @@ def test_a_dropped_version_is_the_same_game():
         pytest.param({"env_id": "VizdoomBasik-v1"}, ConfigError, "Did you mean '" + DOOM, marks=needs_doom),
         ({"env_id": "no_such_module:Game-v0"}, MissingExtraError, "no_such_module"),
         ({"env_id": "FrozenLake-v1", "size": 0}, ConfigError, "size is 0"),
+        ({"env_id": "FrozenLake-v1", "size": 63}, ConfigError, "multiple of 4"),
         ({"num_frames": 0}, ConfigError, "num_frames is 0"),
         ({"frame_skip": 0}, ConfigError, "frame_skip is 0"),
         ({"policy": "stiky"}, ConfigError, "Did you mean 'sticky'"),

@@ -170,6 +170,8 @@ def _check(
     for name, value in {"num_frames": num_frames, "size": size, "processes": processes}.items():
         if value < 1:
             raise ConfigError(f"{name} is {value}; it must be at least 1.")
+    if size % 4:
+        raise ConfigError(f"size is {size}; no network takes such frames, it must be a multiple of 4 pixels.")
     if overwrite and append:
         raise DataError("--overwrite and --append exclude each other; pass one of them.")
     if processes > 1 and not (isinstance(policy, PolicyChoice) and policy.name != "human"):
