@@ -18,6 +18,7 @@ import gymnasium
 import numpy as np
 
 import tinyworlds.envs  # noqa: F401 (registers "TinyWorlds/World")
+from tinyworlds.media.suffixes import check_clip_path
 from tinyworlds.media.video import save_video
 
 Agent = Callable[[np.ndarray], int]  # from the frame in sight to an action
@@ -84,6 +85,8 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
     args = parser.parse_args(argv)
     env = gymnasium.make("TinyWorlds/World", world=args.world, device=args.device)
     memory = env.unwrapped.world.context_frames
+    if args.out:
+        check_clip_path(args.out)
     agents = {
         "random": RandomAgent(env, args.seed),
         "greedy": GreedyAgent(args.world, int(env.action_space.n), memory, args.device),

@@ -201,7 +201,7 @@ def test_no_codec_and_no_logger_end_a_training(make_trainer, held_out, monkeypat
         def log_image(self, **kwargs):
             raise RuntimeError("no network")
 
-    monkeypatch.setattr("tinyworlds.media.video.write_h264", no_codec)
+    monkeypatch.setattr("tinyworlds.media.video.write_encoded", no_codec)
     trainer = make_trainer(callbacks.OpenLoopClip(), logger=Broken(tmp_path, name="walk"), max_epochs=1)
     trainer.fit(FakeDynamicsStage(), WalkData())
     assert pictures(trainer) == {"open_loop_step_3.png"}

@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+import sys
 import time
 import types
 
@@ -287,3 +288,21 @@ def test_help(capsys):
         cli.main(["--help"])
     assert stop.value.code == 0
     assert "--keys" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["c.webm", "c.MP4", "c.gif", "12:30.mp4"])
+def test_the_clip_has_the_name_and_the_format_that_were_asked_for(here, world, name):
+    if sys.platform == "win32" and ":" in name:
+        pytest.skip("Windows has no such names")
+    (here / "c.mp4").write_text("mine")
+    before = set(here.iterdir())
+    assert cli.main(["fake.world", "--headless", "--keys", "left*3", "--out", name]) == 0
+    assert [path.name for path in set(here.iterdir()) - before] == [name]
+    assert (here / "c.mp4").read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["c", "c.png", "c.avi", "new/c.txt", "."])
+def test_an_ending_that_is_of_no_clip_is_refused_before_any_work(here, name):
+    with pytest.raises(ConfigError, match="a clip"):  # and not that there is no world
+        cli.main(["fake.world", "--headless", "--keys", "left*3", "--out", name])
+    assert not list(here.iterdir())

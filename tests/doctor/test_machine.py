@@ -6,7 +6,7 @@ import pytest
 
 from tinyworlds.doctor import machine, pictures, software
 from tinyworlds.errors import DisplayError, VideoError
-from tinyworlds.media.video import write_h264
+from tinyworlds.media.video import write_encoded
 from tinyworlds.play import window
 
 
@@ -99,10 +99,10 @@ def test_a_codec_that_fails_or_writes_something_else():
         raise VideoError("no libx264 in this build")
 
     def writes_noise(path, frames, fps):
-        write_h264(path, 255 - frames, fps)
+        write_encoded(path, 255 - frames, fps)
 
     def writes_half(path, frames, fps):
-        write_h264(path, frames[:4], fps)
+        write_encoded(path, frames[:4], fps)
 
     for encoder, words in [(fails, "no libx264"), (writes_noise, "off by"), (writes_half, "(4, 64, 64, 3)")]:
         (finding,) = pictures.judge_codec("H.264", encoder, "pip install av")

@@ -313,7 +313,7 @@ def test_a_failing_codec_costs_only_the_clip(tmp_path, monkeypatch, caplog):
     def no_codec(*_):
         raise VideoError("no codec here")
 
-    monkeypatch.setattr("tinyworlds.media.video.write_h264", no_codec)
+    monkeypatch.setattr("tinyworlds.media.video.write_encoded", no_codec)
     world = fake_world()
     write_report(tmp_path, evaluate_world(world, fake_clips(4)), world)
     assert (tmp_path / "open_loop.png").exists()

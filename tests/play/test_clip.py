@@ -59,7 +59,7 @@ def test_without_a_codec_it_shows_a_gif(clip, monkeypatch):
     def no_codec(*_):
         raise VideoError("no codec here")
 
-    monkeypatch.setattr(video, "write_h264", no_codec)
+    monkeypatch.setattr(video, "write_encoded", no_codec)
     kind, data = embedded(html := clip._repr_html_())
     assert kind == "image/gif"
     assert html.startswith("<img")

@@ -103,8 +103,12 @@ def _find_out(path: Path, args: argparse.Namespace) -> int:
     from tinyworlds.actions.occurrence import gameplay_of
     from tinyworlds.actions.sheet import draw
     from tinyworlds.api import World
+    from tinyworlds.media.suffixes import check_picture_path
     from tinyworlds.system.progress import progress_bar
     from tinyworlds.world.keys import Keys, changed_keys, write_keys
+
+    if args.sheet not in (None, "none"):
+        check_picture_path(args.sheet)
 
     world = World.load(path, args.device)
     gameplay = gameplay_of(world, path, args.data)

@@ -25,9 +25,9 @@ _MAX_ERROR = 12.0  # mean distance of a pixel after H.264; a broken codec is off
 
 def check_codecs() -> Iterator[Finding]:
     """Encode a small clip with the encoder that clips are written with, and decode it again."""
-    from tinyworlds.media.video import write_h264
+    from tinyworlds.media.video import write_encoded
 
-    yield from judge_codec("H.264 through PyAV", write_h264, install_command("av"))
+    yield from judge_codec("H.264 through PyAV", write_encoded, install_command("av"))
 
 
 def judge_codec(

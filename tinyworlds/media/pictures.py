@@ -12,6 +12,7 @@ from einops import repeat
 from PIL import Image, ImageDraw, ImageFont
 
 from tinyworlds.media.pixels import as_pictures
+from tinyworlds.media.suffixes import check_picture_path
 from tinyworlds.system.files import replacing
 
 INK, PAPER = (20, 20, 20), (255, 255, 255)
@@ -100,9 +101,15 @@ def _cut(text: str, width_px: int) -> str:
 
 
 def save_picture(path: str | Path, picture: np.ndarray) -> Path:
-    """Write a uint8 [H, W, 3] picture as PNG; the whole file or none."""
+    """Write a uint8 [H, W, 3] picture in the format that its name ends in; the whole file or none.
+
+    Raises:
+        ConfigError: it ends in nothing that pictures end in.
+        StorageError: the disk is full or the path cannot be written.
+    """
+    check_picture_path(path)
     with replacing(path) as temporary:
-        Image.fromarray(picture).save(temporary, format="PNG")
+        Image.fromarray(picture).save(temporary)
     return Path(path)
 
 
@@ -114,5 +121,5 @@ def save_strip(
     title: str = "",
     scale: int | None = None,
 ) -> Path:
-    """Write :func:`strip` of the same arguments as a PNG."""
+    """Write :func:`strip` of the same arguments, see :func:`save_picture`."""
     return save_picture(path, strip(rows, labels, columns, title, scale))

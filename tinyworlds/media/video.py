@@ -14,15 +14,27 @@ import numpy as np
 from PIL import Image
 
 from tinyworlds.errors import VideoError
+from tinyworlds.media.containers import file_url
 from tinyworlds.media.pictures import enlarge
+from tinyworlds.media.suffixes import check_clip_path
 from tinyworlds.system.files import replacing
+
+_H264, _INDEX_IN_FRONT = {"crf": "18", "preset": "veryfast"}, {"movflags": "+faststart"}
+_VP9 = {"crf": "24", "b": "0", "deadline": "realtime", "cpu-used": "6"}
+_FORMATS: dict[str, tuple[str, str, dict[str, str], dict[str, str]]] = {
+    ".mp4": ("mp4", "libx264", _H264, _INDEX_IN_FRONT),
+    ".mov": ("mov", "libx264", _H264, _INDEX_IN_FRONT),
+    ".mkv": ("matroska", "libx264", _H264, {}),
+    ".webm": ("webm", "libvpx-vp9", _VP9, {}),
+}
+"""Ending: container, codec, options of the codec and of the container."""
 
 
 def save_video(path: str | Path, frames: np.ndarray, fps: float, scale: int = 1) -> Path:
-    """Write a clip that plays in a browser: H.264, through PyAV.
+    """Write a clip through PyAV, in the format that its name ends in: H.264, in ``.webm`` VP9.
 
     Args:
-        path: where to; the ending becomes ``.mp4``.
+        path: where to; it ends in ``.mp4``, ``.webm``, ``.mkv`` or ``.mov``, in whatever letters.
         frames: uint8 [T, H, W, 3] RGB.
         fps: frames per second, above 0.
         scale: pixels per pixel.
@@ -31,19 +43,21 @@ def save_video(path: str | Path, frames: np.ndarray, fps: float, scale: int = 1)
         The path written.
 
     Raises:
+        ConfigError: it ends in something else.
         VideoError: PyAV is broken or could not encode it; its reason is in the message.
         StorageError: the disk is full or the path cannot be written.
     """
+    check_clip_path(path)
     frames = np.asarray(frames)
     if frames.ndim != 4 or frames.shape[-1] != 3 or not len(frames) or frames.dtype != np.uint8 or fps <= 0:
         raise VideoError(
             f"Cannot write {path}: a clip is uint8 [T, H, W, 3] at fps > 0, "
             f"got {frames.dtype} {list(frames.shape)} at {fps} fps."
         )
-    target = Path(path).with_suffix(".mp4")
+    target = Path(path)
     try:
         with replacing(target) as temporary:
-            write_h264(temporary, _Enlarged(frames, scale), fps)
+            write_encoded(temporary, _Enlarged(frames, scale), fps)
     except (ImportError, VideoError) as error:
         raise VideoError(f"No video encoder could write {path} ({error}); run: pip install av") from error
     return target
@@ -51,6 +65,7 @@ def save_video(path: str | Path, frames: np.ndarray, fps: float, scale: int = 1)
 
 def save_clip(path: str | Path, frames: np.ndarray, fps: float, scale: int = 1) -> Path:
     """Write a GIF where the path ends in ``.gif``, else a video; see `save_gif` and `save_video`."""
+    check_clip_path(path)
     write = save_gif if Path(path).suffix.lower() == ".gif" else save_video
     return write(path, frames, fps, scale)
 
@@ -100,16 +115,17 @@ class _Enlarged:
             yield np.pad(large, missing, mode="edge")
 
 
-def write_h264(path: Path, frames: np.ndarray | _Enlarged, fps: float) -> None:
-    """H.264 yuv420p with the index in front, so that a browser starts at once."""
+def write_encoded(path: Path, frames: np.ndarray | _Enlarged, fps: float) -> None:
+    """The codec of the file's ending; MP4 has its index in front, so that a browser starts at once."""
     import av
 
+    name, codec, options, muxer = _FORMATS[path.suffix.lower()]
     try:
-        with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as container:
-            stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1000))
+        with av.open(file_url(path), "w", format=name, options=muxer) as container:
+            stream = container.add_stream(codec, rate=Fraction(fps).limit_denominator(1000))
             stream.height, stream.width = frames.shape[1:3]
             stream.pix_fmt = "yuv420p"
-            stream.options = {"crf": "18", "preset": "veryfast"}
+            stream.options = options
             for frame in frames:
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
             container.mux(stream.encode())

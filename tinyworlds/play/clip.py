@@ -50,16 +50,17 @@ class Clip:
         return f"Clip of {len(self)} frames, {width} x {height}, {self.fps:g} a second"
 
     def save(self, path: str | Path, scale: int | None = None) -> Path:
-        """Write the clip: a GIF where the path ends in ``.gif``, else a video.
+        """Write the clip in the format that its name ends in.
 
         Args:
-            path: where to; the ending of a video becomes ``.mp4``.
+            path: where to; it ends in ``.mp4``, ``.webm``, ``.gif``, ``.mkv`` or ``.mov``.
             scale: pixels per pixel; by default the longer side becomes about 320.
 
         Returns:
             The path written.
 
         Raises:
+            ConfigError: the path ends in something else.
             VideoError: the video could not be encoded.
             StorageError: the disk is full or the path cannot be written.
         """
@@ -105,9 +106,10 @@ class Strip:
         return f"Strip: {self.summary}"
 
     def save(self, path: str | Path) -> Path:
-        """Write the picture as PNG and return the path.
+        """Write the picture in the format that its name ends in, such as ``.png``, and return the path.
 
         Raises:
+            ConfigError: it ends in nothing that pictures end in.
             StorageError: the disk is full or the path cannot be written.
         """
         from tinyworlds.media.pictures import save_picture

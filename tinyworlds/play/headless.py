@@ -52,9 +52,8 @@ def play_script(session: Session, script: Sequence[str | None]) -> list[PlayFram
 def write_clip(path: str | Path, frames: Sequence[PlayFrame], fps: float, scale: int) -> Path:
     """Write played frames as a clip and return the path written.
 
-    A path that ends in ``.gif`` becomes a GIF; the ending of any other follows the codec found.
-
     Raises:
+        ConfigError: the path ends in nothing that clips end in.
         VideoError: no codec could write it.
         StorageError: the disk is full or the path cannot be written.
     """

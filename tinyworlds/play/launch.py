@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 from tinyworlds.errors import ConfigError, DisplayError, StorageError
 from tinyworlds.keys import do_nothing, keys_without_meaning, parse_script
+from tinyworlds.media.suffixes import check_clip_path
 from tinyworlds.play.options import WORLD_SETTINGS, allowed_hosts, check_options
 from tinyworlds.system.exits import INTERRUPTED
 from tinyworlds.system.files import check_writable, portable_name
@@ -39,6 +40,7 @@ def launch(args: argparse.Namespace, *paths: str | Path) -> int:
 
     check_options(args)
     if args.out:
+        check_clip_path(args.out)
         check_writable(args.out)
     if args.record:
         check_writable(Path(args.recordings) / "clip.mp4")

@@ -73,7 +73,7 @@ def _add_views(parser: OptionParser) -> None:
     add(
         "--out",
         metavar="CLIP",
-        help="clip to write with --headless or --replay, a GIF if it ends in .gif (default: GAME_play.mp4)",
+        help="clip to write with --headless or --replay, as its ending says (default: GAME_play.mp4)",
     )
     add("--host", metavar="ADDRESS", help="let other machines play in the browser, with the token in the URL")
     add("--port", type=_port, help="port of --browser, 1 to 65535 (default: 8765, or a free one)")
