@@ -48,7 +48,7 @@ def in_processes(
                 yield event.job, event.value
 
 
-def _work(job: tuple[Work, Job], report: Callable[[int], None], stop: Any) -> Any:
+def _work(job: tuple[Work, Job], report: Callable[[int], None], stopped: Callable[[], bool]) -> Any:
     work, video = job
     with _patience() as heard:
 

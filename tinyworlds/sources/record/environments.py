@@ -12,20 +12,22 @@ import importlib
 import math
 import os
 import re
+import signal
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 
-from tinyworlds.errors import ConfigError, MissingExtraError, TinyWorldsError, did_you_mean
+from tinyworlds.errors import ConfigError, MissingExtraError, did_you_mean
 from tinyworlds.sources.record.action_table import Action, action_table, select_actions
 from tinyworlds.sources.record.camera import RENDER, Camera, has_byte_picture, metadata, render_modes
 from tinyworlds.sources.record.habits import adapt, as_end, as_reward
 from tinyworlds.sources.record.making import make, one_line
 from tinyworlds.sources.record.retro_procgen import ProcgenGame, RetroGame, is_procgen, is_retro
+from tinyworlds.system.leftovers import Scratch
+from tinyworlds.system.stopping import terminal_signals
 from tinyworlds.system.user_code import import_named
 
 _ATARI_FPS = 60.0  # the console's rate; the environment's own figure is only a playback hint
@@ -75,26 +77,31 @@ class LiveGame:
         native = _is_atari(self.env_id) or _is_doom(self.env_id)
         skip = frame_skip or (_NATIVE_SKIP if native or is_retro(self.env_id) else 1)
         self._repeat = 1 if native else skip
-        self._closed = False
+        self._closed = self._has_engine = False
         self.observation: Any = None
         self.picture = np.zeros((size, size, 3), np.uint8)
-        made = _make(self.env_id, skip, size, env_kwargs or {}, picture)
-        self._scratch = tempfile.TemporaryDirectory(prefix="tinyworlds-", ignore_cleanup_errors=True)
-        self._env = made
+        self._scratch = Scratch()
         try:
-            self._env = adapt(made, self.env_id)
+            with self._scratch.marked():
+                self._env = _make(self.env_id, skip, size, env_kwargs or {}, picture)
+        except BaseException:
+            self._scratch.close()
+            raise
+        try:
+            self._env = adapt(self._env, self.env_id)
             self.actions: list[Action] = select_actions(action_table(self._env), actions)
             self._camera = Camera(self._env, self.env_id, picture)
-        except TinyWorldsError:
+        except BaseException:
             self.close()
             raise
         self.fps = _frame_rate(self._env, self.env_id) / skip
 
     def reset(self, seed: int | None = None) -> np.ndarray:
         """Start an episode and return its first picture."""
-        # ViZDoom's engine starts now and leaves its settings in the folder it is started from
-        folder = _working_in(self._scratch.name) if _is_doom(self.env_id) else contextlib.nullcontext()
-        with folder, one_line(self.env_id, "reset()"):
+        starts = not self._has_engine and _is_doom(self.env_id)
+        self._has_engine = True
+        apart = _apart(self._scratch.folder) if starts else contextlib.nullcontext()
+        with apart, self._scratch.marked(), one_line(self.env_id, "reset()"):
             self.observation, _ = self._env.reset(seed=seed)
         self.picture = self._picture(self.observation)
         return self.picture
@@ -118,10 +125,10 @@ class LiveGame:
         if not self._closed:
             self._closed = True
             try:
-                with one_line(self.env_id, "close()"):
+                with contextlib.suppress(Exception, SystemExit):  # nothing of it is recorded any more
                     self._env.close()
             finally:
-                self._scratch.cleanup()
+                self._scratch.close()
 
     def _picture(self, observation: Any) -> np.ndarray:
         with one_line(self.env_id, "render()"):
@@ -188,12 +195,19 @@ def _draw_without_display() -> None:
 
 
 @contextlib.contextmanager
-def _working_in(folder: str) -> Iterator[None]:
+def _apart(folder: str) -> Iterator[None]:
+    """Start an engine in a folder, where it leaves its settings, and deaf to what a terminal sends to all.
+
+    It ends when we close it. An engine that dies first can take this process with it.
+    """
     before = os.getcwd()
     os.chdir(folder)
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, terminal_signals()) if os.name == "posix" else ()
     try:
         yield
     finally:
+        if os.name == "posix":
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         os.chdir(before)
 
 

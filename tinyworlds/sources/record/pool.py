@@ -1,4 +1,4 @@
-"""The shares of a recording: one in this process, several in processes started afresh (spawn).
+"""The shares of a recording in processes started afresh (spawn).
 
 Each share is played with numbers of its own and does not know of the others, so the result does not depend on
 which is faster.
@@ -7,37 +7,22 @@ which is faster.
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
-import signal
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from tinyworlds.errors import DataError, TinyWorldsError
-from tinyworlds.sources.record.environments import LiveGame
 from tinyworlds.sources.record.share import RecordingSettings, Share, play_share
 from tinyworlds.system.files import storing
 from tinyworlds.system.locks import locked
 from tinyworlds.system.pool import Event, run_jobs
 
 
-def play_here(
-    share: Share, settings: RecordingSettings, game: LiveGame, reached: Callable[[int, int], None]
-) -> None:
-    """Play one share in this process.
-
-    Raises:
-        KeyboardInterrupt: Ctrl-C; what was recorded until then is kept.
-    """
-    with _interrupts() as stopped:
-        play_share(share, settings, game, lambda done: reached(share.number, done), stopped)
-        if stopped():
-            raise KeyboardInterrupt
-
-
 def play_in_processes(
-    shares: Sequence[Share], settings: RecordingSettings, reached: Callable[[int, int], None]
+    shares: Sequence[Share],
+    settings: RecordingSettings,
+    reached: Callable[[int, int], None],
+    stopped: Callable[[], bool],
 ) -> None:
     """Play every share in a process of its own; wait until all are done.
 
@@ -45,26 +30,24 @@ def play_in_processes(
         shares: at least one.
         settings: of the recording.
         reached: called with the number of a share and how many frames it has.
+        stopped: asked now and then; the processes end, and keep what they have, when it says so.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C; what was recorded until then is kept.
         TinyWorldsError: one failed or died; the others are stopped and keep what they have.
     """
-    stop = multiprocessing.get_context("spawn").Event()
+    stop = threading.Event()
     jobs = [(share, settings) for share in shares]
-    failure: BaseException | None = None
-    with _interrupts() as stopped, contextlib.closing(run_jobs(_record, jobs, len(jobs), stop)) as events:
+    failure: TinyWorldsError | None = None
+    with contextlib.closing(run_jobs(_record, jobs, len(jobs), stop)) as events:
         for event in events:
             if event is not None:
                 share = shares[event.job]
-                failure = _failure(share, event) or failure
+                failure = failure or _failure(share, event)
                 if event.kind != "died" and isinstance(event.value, int):
                     reached(share.number, event.value)
-            if stopped():
-                failure = failure or KeyboardInterrupt()
-            if failure is not None:
+            if stopped() or failure is not None:
                 stop.set()
-    if failure is not None:
+    if failure is not None and not stopped():
         raise failure
 
 
@@ -77,7 +60,9 @@ def _failure(share: Share, event: Event) -> TinyWorldsError | None:
     return event.value if isinstance(event.value, TinyWorldsError) else None
 
 
-def _record(job: tuple[Share, RecordingSettings], report: Callable[[int], None], stop: Any) -> int:
+def _record(
+    job: tuple[Share, RecordingSettings], report: Callable[[int], None], stopped: Callable[[], bool]
+) -> int:
     """What a process does: play its share; return how many frames that has."""
     share, settings = job
     done = 0
@@ -94,7 +79,7 @@ def _record(job: tuple[Share, RecordingSettings], report: Callable[[int], None],
             locked(share.folder.with_suffix(".lock"), "recording the same share"),
             contextlib.closing(settings.game()) as game,
         ):
-            play_share(share, settings, game, reached, stop.is_set)
+            play_share(share, settings, game, reached, stopped)
     except TinyWorldsError:
         raise
     except Exception as error:
@@ -102,23 +87,3 @@ def _record(job: tuple[Share, RecordingSettings], report: Callable[[int], None],
         told = f"process {share.number + 1} of the recording failed: {type(error).__name__}: {error}"
         raise DataError(told) from error
     return done
-
-
-@contextlib.contextmanager
-def _interrupts() -> Iterator[Callable[[], bool]]:
-    """Yield a function that tells whether Ctrl-C was pressed; a second one interrupts at once."""
-    pressed = False
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: False
-        return
-
-    def note(number: int, frame: Any) -> None:
-        nonlocal pressed
-        pressed = True
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    before = signal.signal(signal.SIGINT, note)
-    try:
-        yield lambda: pressed
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -22,12 +22,13 @@ from tinyworlds.data.cache import cache_folder
 from tinyworlds.errors import ConfigError, DataError
 from tinyworlds.sources.record.environments import LiveGame
 from tinyworlds.sources.record.policies import Policy, PolicyChoice, make_policy
-from tinyworlds.sources.record.pool import play_here, play_in_processes
-from tinyworlds.sources.record.share import RecordingSettings, fit_picture
+from tinyworlds.sources.record.pool import play_in_processes
+from tinyworlds.sources.record.share import RecordingSettings, fit_picture, play_share
 from tinyworlds.sources.record.work import Facts, Work
 from tinyworlds.system.files import storing
 from tinyworlds.system.locks import locked
 from tinyworlds.system.progress import progress_bar
+from tinyworlds.system.stopping import interrupts
 
 __all__ = ["Recording", "fit_picture", "record"]
 
@@ -104,6 +105,8 @@ def record(
         MissingExtraError: the game's package is not installed.
         StorageError: the disk is full or the folder cannot be written.
         DisplayError: a person is to play and there is no display.
+        KeyboardInterrupt: Ctrl-C; what was recorded until then is kept. A second one ends the process.
+        SystemExit: SIGTERM or a closed terminal; likewise.
     """
     out, start = Path(out), time.monotonic()
     choice = PolicyChoice(policy, hold) if isinstance(policy, str) else policy
@@ -148,15 +151,18 @@ def _play(work: Work, game: LiveGame, progress: bool) -> None:
             advance(count - done[number])
             done[number] = count
 
-        try:
-            if len(work.shares) == 1:
-                play_here(work.shares[0], work.settings, game, reached)
-            else:
-                game.close()  # some engines run once on a machine's screen or sound
-                play_in_processes(work.shares, work.settings, reached)
-        except BaseException:
-            work.leave()
-            raise
+        with interrupts() as stopped:
+            try:
+                if len(work.shares) == 1:
+                    play_share(work.shares[0], work.settings, game, lambda done: reached(0, done), stopped)
+                else:
+                    game.close()  # some engines run once on a machine's screen or sound
+                    play_in_processes(work.shares, work.settings, reached, stopped)
+                stopped.end()
+            except BaseException:
+                work.leave()
+                game.close()  # while a second Ctrl-C still ends it all
+                raise
 
 
 def _check(
