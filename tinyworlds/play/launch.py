@@ -100,6 +100,7 @@ def _load(paths: Sequence[str | Path], args: argparse.Namespace, replayed: Sessi
     ]
     if settings.get("compile") and not any(world.compiled for world in worlds):
         print("note: nothing to compile; float32 on a CPU runs in a kernel of its own", file=sys.stderr)
+    _give_starts(worlds, args)
     played: Played = worlds[0]
     if len(worlds) > 1:
         from tinyworlds.play.side_by_side import SideBySide
@@ -109,6 +110,19 @@ def _load(paths: Sequence[str | Path], args: argparse.Namespace, replayed: Sessi
     for note in played.notes:
         print(f"note: {note}", file=sys.stderr)
     return played
+
+
+def _give_starts(worlds: Sequence[WorldCore], args: argparse.Namespace) -> None:
+    """Start from --start; who plays live and has nothing to start from is shown what to do."""
+    from tinyworlds.play.start import NO_START, grey_clip, start_clips
+
+    has_clips = any(world.start_clips for world in worlds)
+    for world in worlds:
+        if args.start:
+            world.start_clips = start_clips(args.start, world.frame_shape, world.fps, world.context_frames)
+        elif not has_clips and not (args.headless or args.replay):
+            world.start_clips = grey_clip(world.frame_shape, world.context_frames)
+            world.remarks.append(NO_START)
 
 
 def _play_headless(args: argparse.Namespace, world: Played, script: list[str | None]) -> int:

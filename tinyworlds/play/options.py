@@ -97,6 +97,12 @@ def _add_session(parser: OptionParser) -> None:
         default="recordings",
         help="where recordings go (default: %(default)s)",
     )
+    add(
+        "--start",
+        metavar="FILE",
+        help="a picture, video or gameplay file to start from, cut to the world's shape (default: the clips"
+        " stored in the world)",
+    )
     add("--fps", type=positive(float), help="frames per second to play at (default: the world's own)")
     add("--seed", type=natural, help="repeat a session: same keys, same frames")
 

@@ -6,6 +6,7 @@ holds. On the same device the frames of a replay are the same bit for bit; anoth
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -40,6 +41,7 @@ class SessionLog:
         events: ``[tick, key, True if it went down]``, or ``[tick, key, action]`` where the player gave a key
             another action; in order.
         num_ticks: frames that were shown.
+        start: hash of the clips that it started from; empty in older logs.
     """
 
     world: str
@@ -51,6 +53,7 @@ class SessionLog:
     device: str
     events: list[list[Any]] = field(default_factory=list)
     num_ticks: int = 0
+    start: str = ""
 
     def note(self, tick: int, events: Iterable[Event]) -> None:
         """Add the events that a tick takes in; auto-repeats change nothing and are left out."""
@@ -62,7 +65,7 @@ class SessionLog:
 
     def complete(self, world: PlayableWorld, num_ticks: int) -> None:
         """Add what only a log that is kept needs: hashing the weights of a large world takes seconds."""
-        self.world, self.num_ticks = _fingerprint(world), num_ticks
+        self.world, self.num_ticks, self.start = _fingerprint(world), num_ticks, _start(world)
 
     def write(self, path: str | Path) -> Path:
         """Write the log as JSON."""
@@ -128,7 +131,7 @@ _DECODING: dict[str, Callable[[Any], bool]] = {
     "compile": lambda value: isinstance(value, bool),
 }
 _ENTRIES: dict[str, Callable[[Any], bool]] = {
-    **dict.fromkeys(("world", "game", "device"), _is_text),
+    **dict.fromkeys(("world", "game", "device", "start"), _is_text),
     "seed": lambda value: is_whole(value, 0, (1 << 63) - 1),
     "fps": lambda value: is_number(value, 0.01, 1000),
     "settings": _are_settings,
@@ -156,6 +159,8 @@ def check_replayable(log: SessionLog, world: PlayableWorld) -> str:
             f"the log is of the world {log.world} ({log.game}), this one is {playing} ({world.game}):"
             " replay it with the file that was played"
         )
+    if log.start not in ("", _start(world)):
+        return "it started from other pictures, so the frames differ: add --start FILE, as it was played"
     if (device := _device(world)) != log.device:
         return f"played on {log.device}, replayed on {device}: the frames may differ a little"
     return ""
@@ -175,6 +180,11 @@ def _fingerprint(world: PlayableWorld) -> str:
     names = ("tokenizer", "dynamics", "latent_actions")
     networks = [getattr(each, name, None) for each in _worlds(world) for name in names]
     return "-".join(fingerprint(network)[:8] for network in networks if network is not None)
+
+
+def _start(world: PlayableWorld) -> str:
+    clips = [each.start_clips.frames for each in _worlds(world) if getattr(each, "start_clips", None)]
+    return hashlib.sha256(b"".join(frames.tobytes() for frames in clips)).hexdigest()[:16]
 
 
 def _settings(world: Any) -> dict[str, Any]:

@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 
 
 class LearnedGame:
-    """A game as it was learned; `world.core.WorldCore` plays it. Arguments as there."""
+    """A game as it was learned; `world.core.WorldCore` plays it. Arguments as there.
+
+    Attributes:
+        remarks: what a player should know of how it is played here, one line each; part of `notes`.
+    """
 
     def __init__(
         self,
@@ -39,6 +43,7 @@ class LearnedGame:
         self.dynamics = frozen(dynamics, self.device)
         self.latent_actions = None if latent_actions is None else frozen(latent_actions, self.device)
         self.start_clips = start_clips or StartClips()
+        self.remarks: list[str] = []
 
     @property
     def num_actions(self) -> int:
@@ -75,7 +80,7 @@ class LearnedGame:
     def notes(self) -> list[str]:
         """What a player should know, one line each."""
         missing = nothing_found(self.info.not_found)
-        return [missing] if missing else []
+        return ([missing] if missing else []) + self.remarks
 
     @property
     def frame_size(self) -> int:

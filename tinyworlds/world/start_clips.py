@@ -63,8 +63,9 @@ class StartClips:
         """
         if not self:
             raise DataError(
-                "this world stores no start clips: put some in with `tinyworlds convert IN OUT.world --data"
-                " GAMEPLAY.h5`, or give frames to reset(), uint8 [T, H, W, 3]"
+                "this world stores no start clips: play it with `--start PICTURE_OR_CLIP`, put some in with"
+                " `tinyworlds convert IN OUT.world --data GAMEPLAY.h5`, or give frames to reset(), uint8"
+                " [T, H, W, 3]"
             )
         return self
 
