@@ -2,6 +2,7 @@
 
 import sys
 
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -54,6 +55,16 @@ def test_labels_name_the_actions(tmp_path, tiny_h5):
     assert (world.idle_action, world.latent_actions) == (0, None)
     count, length = world.start_clips.frames.shape[:2]
     assert world.start_clips.actions.shape == (count, length - 1)
+
+
+def test_a_label_that_was_never_taken_has_no_key(tmp_path, tiny_h5):
+    with h5py.File(tiny_h5, "r+") as file:
+        file["actions"][:] = file["actions"][:].clip(max=2)
+    make_run(tmp_path / "run", tiny_h5, actions="labels")
+    world = World.load(tmp_path / "run")
+    assert world.key_map == {"left": 1, "right": 2}
+    assert world.info.true_actions == {"noop": 0, "left": 1, "right": 2, "up": None}
+    assert world.notes == ["nothing found for up"]
 
 
 def test_files_with_frames_only_still_start_worlds(tmp_path, frames_only_h5):

@@ -1,9 +1,13 @@
 """What a command decides by itself, without running it."""
 
+import json
 from dataclasses import FrozenInstanceError
 from pathlib import Path
 
+import h5py
+import numpy as np
 import pytest
+from made_runs import make_run
 from tiny_runs import words
 
 import callbacks
@@ -85,3 +89,42 @@ def test_callbacks_in_tables_exist() -> None:
     for stage in STAGE_CLASSES.values():
         names += [*stage.picture_callbacks, *stage.predict_callbacks]
     assert set(names) == set(callbacks.__all__)
+
+
+@pytest.mark.parametrize(
+    ("taken", "names", "count"),
+    [
+        ([0, 1, 2], ["noop", "left", "right"], 3),
+        ([0, 1], ["noop", "left", "right", "up", "down"], 5),  # all that have a name
+        ([0, 8, 8, 64], None, 3),  # all that occur
+        ([0, 5, 7], ["noop", "left"], 4),
+        ([0, 1], None, 2),
+        ([4, 4], None, None),
+    ],
+)
+def test_a_world_of_labels_has_as_many_actions_as_the_data(
+    tiny_h5: Path, tmp_path: Path, taken: list[int], names: list[str] | None, count: int | None
+) -> None:
+    with h5py.File(tiny_h5, "r+") as file:
+        file["actions"][:] = np.resize(taken, len(file["actions"]))
+        del file.attrs["action_names"]
+        if names:
+            file.attrs["action_names"] = json.dumps(names)
+    make_run(tmp_path / "other", tiny_h5)
+    tokenizer = tmp_path / "other" / "video_tokenizer" / "version_0" / "checkpoints" / "last.ckpt"
+    options = ("--data.game=null", "--model.actions=labels", f"--model.tokenizer={tokenizer}")
+    asked = read_settings(words("dynamics", tiny_h5, tmp_path / "run", *options))
+    if count is None:
+        with pytest.raises(ConfigError, match="only action in the data is 'action 4'"):
+            resolve(asked, "fit")
+    else:
+        assert resolve(asked, "fit").config.model.init_args.num_actions == count
+
+
+def test_a_run_of_labels_that_goes_on_keeps_its_size(tiny_h5: Path, tmp_path: Path) -> None:
+    make_run(tmp_path, tiny_h5, actions="labels")  # four actions
+    with h5py.File(tiny_h5, "r+") as file:
+        file["actions"][:] = file["actions"][:].clip(max=2)
+        file.attrs["action_names"] = json.dumps(["noop", "left", "right"])
+    asked = read_settings(words("dynamics", tiny_h5, tmp_path, "--model.actions=labels", "--ckpt_path=last"))
+    assert resolve(asked, "fit").config.model.init_args.num_actions == 4

@@ -67,7 +67,7 @@ def name_actions(
     names = spec_names if told is None else _true_names(told, game)
     keys = keys_of_true_actions(game, names)
     if actions == "labels":
-        return Naming(keys, names, idle_from_names(names) or 0)
+        return _trained(names, keys, gameplay.action_counts if gameplay is not None else None)
     assert latent_actions is not None
     if told is not None and told.samples is not None:
         return _matched(latent_actions, told, names, keys)
@@ -126,6 +126,19 @@ def _matched(
         found[idle] if idle in found else _still_action(model, gameplay.clips),
         guessed=not found.keys() - {idle},
         true_actions={name: found.get(true) for true, name in enumerate(names)},
+    )
+
+
+def _trained(names: Sequence[str], keys: Mapping[str, int], counts: np.ndarray | None) -> Naming:
+    """What a world knows that plays by the true actions: those that were named and never taken get no key."""
+    known = counts.tolist() if counts is not None else [1] * len(names)
+    taken = {i for i in range(len(names)) if i < len(known) and known[i]}
+    idle = idle_from_names(names)
+    return Naming(
+        {key: action for key, action in keys.items() if action in taken},
+        tuple(names),
+        idle if idle in taken else min(taken, default=0),
+        true_actions={name: i if i in taken else None for i, name in enumerate(names)},
     )
 
 

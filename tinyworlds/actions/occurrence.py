@@ -83,7 +83,8 @@ def sample_gameplay(settings: dict[str, Any], num_frames: int, num_clips: int) -
     actions = batch["actions"].numpy() if module.has_actions else None
     names = tuple(module.action_names)
     files = tuple(Path(file).name for file in module.files)
-    return Gameplay(frames, actions, frames, actions, names, float(module.fps), files)
+    counts = module.action_counts
+    return Gameplay(frames, actions, frames, actions, names, float(module.fps), files, counts)
 
 
 def gameplay_of(world: WorldCore, path: Path, data: Sequence[str] | None = None) -> Gameplay | None:

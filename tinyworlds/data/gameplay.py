@@ -33,6 +33,7 @@ class Gameplay:
         action_names: names of the true actions; empty if unknown.
         fps: frames per second of the clips.
         files: names of the files.
+        action_counts: how often each true action occurs in all of the files, int64; None if unknown.
         samples_of: which data the samples are, in words; "training data" count too well in figures.
     """
 
@@ -43,6 +44,7 @@ class Gameplay:
     action_names: tuple[str, ...]
     fps: float
     files: tuple[str, ...]
+    action_counts: np.ndarray | None = None
     samples_of: str = "training data"
 
 
@@ -153,6 +155,7 @@ def read_gameplay(
         action_names=module.action_names,
         fps=float(module.fps),
         files=tuple(Path(file).name for file in module.files),
+        action_counts=module.action_counts,
     )
 
 

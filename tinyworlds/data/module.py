@@ -151,6 +151,15 @@ class H5DataModule(LightningDataModule):
         """Whether all files hold the true actions."""
         return all(file.actions is not None for file in self.frame_files)
 
+    @property
+    def action_counts(self) -> np.ndarray | None:
+        """How many frames of all files have each true action, int64, by number; None if a file has none."""
+        files = [file.actions for file in self.frame_files]
+        known = [numbers[numbers >= 0] for numbers in files if numbers is not None]
+        if len(known) < len(files):
+            return None
+        return np.bincount(np.concatenate(known), minlength=len(self.action_names))
+
     def number_actions(self, names: Sequence[str]) -> None:
         """Number the true actions as a world does that knows them by `names`, if it knows all of them."""
         self._open().number_actions(names)

@@ -18,7 +18,7 @@ from jsonargparse import Namespace
 from tinyworlds.checkpoints.load import CheckpointInfo
 from tinyworlds.checkpoints.run_folder import default_run, game_of
 from tinyworlds.checkpoints.search import Located, Say, find_newest, locate, trained_settings
-from tinyworlds.data.module import WINDOW_FRAMES
+from tinyworlds.data.module import WINDOW_FRAMES, H5DataModule
 from tinyworlds.data.schema import read_info
 from tinyworlds.data.sources import find_files, game_defaults
 from tinyworlds.data.splits import as_dealt_before
@@ -190,7 +190,9 @@ def _partners(
     changes: dict[str, Any] = {}
     actions = model.get("actions", "latent")
     if actions == "labels" and model.get("num_actions") is None:
-        changes["num_actions"] = _num_labels(data)
+        # a run that goes on keeps its size: earlier versions rounded it up
+        trained = start.checkpoint.info.config.get("num_actions") if start.checkpoint is not None else None
+        changes["num_actions"] = trained or _num_labels(data)
     for stage in STAGES[name].partners:
         if STAGES[stage].optional and actions != "latent":
             continue
@@ -215,9 +217,18 @@ def _beside(start: Start, stage: str, weights: str | None) -> Located | None:
 
 
 def _num_labels(data: Namespace) -> int | None:
-    """Return the number of true actions the files name, rounded up to a power of two."""
-    count = max((len(read_info(path).action_names) for path in _files(data)), default=0)
-    return 1 << (count - 1).bit_length() if count > 1 else None
+    """Return how many true actions the files name or hold; None without any.
+
+    Raises:
+        ConfigError: it is one, so that there is nothing to choose.
+    """
+    names = H5DataModule(_files(data), game=data.game, cache=False).action_names
+    if len(names) == 1:
+        raise ConfigError(
+            f"--model.actions labels: the only action in the data is '{names[0]}', so there is nothing to "
+            "choose; use --model.actions none"
+        )
+    return len(names) or None
 
 
 # ---- settings of the trainer
