@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from gameplay_files import write_gameplay
 from tiny_runs import train, words
 
 from tinyworlds.checkpoints.lightning_io import AtomicCheckpointIO
@@ -69,3 +70,33 @@ def test_a_stage_is_loaded_from_plain_data(tiny_h5, tmp_path, monkeypatch):
     with pytest.raises(Exception, match=r"weights_only|WeightsUnpickler"):
         VideoTokenizerStage.load_from_checkpoint(checkpoint, **settings)
     assert not Path("proof").exists()
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("good")
+    data = write_gameplay(folder / "tiny_frames.h5", num_episodes=3)
+    version = train("video_tokenizer", data, folder / "run", "--trainer.max_steps=1")
+    content = torch.load(version / "checkpoints" / "last.ckpt", weights_only=True)
+    return data, {**content, "callbacks": {}}
+
+
+STATES = {
+    "pytorch-lightning_version": ([], "x", None), "loops": ([], {}, 3, {"a": 1}), "callbacks": ([], 3, "x"),
+    "optimizer_states": (None, [[]], "x"), "lr_schedulers": (None, [[]], {"a": 1}),
+    "H5DataModule": ([], {}, 3),
+}  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("entry", STATES)
+def test_a_state_of_training_that_makes_no_sense_is_one_line(entry, good, tmp_path, error_line):
+    data, content = good
+    path = tmp_path / "bad.ckpt"
+    without = {key: value for key, value in content.items() if key != entry}
+    for changed in (*({**content, entry: value} for value in STATES[entry]), without):
+        if entry not in changed and entry in ("callbacks", "loops", "H5DataModule"):
+            continue  # training begins anew
+        torch.save(changed, path)
+        more = [f"--ckpt_path={path}", "--trainer.max_steps=2", "--trainer.limit_val_batches=0"]
+        assert "checkpoint" in error_line("fit", *words("video_tokenizer", data, tmp_path / "run", *more))

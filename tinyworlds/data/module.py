@@ -22,7 +22,7 @@ from tinyworlds.data.sampler import Order, TrainBatches
 from tinyworlds.data.sources import find_files, game_defaults
 from tinyworlds.data.splits import check_split
 from tinyworlds.data.trained_on import TrainedOn
-from tinyworlds.errors import ConfigError, DataError, listed
+from tinyworlds.errors import CheckpointError, ConfigError, DataError, listed
 from tinyworlds.media.pixels import frames_to_input
 
 WINDOW_FRAMES = 4
@@ -325,7 +325,15 @@ class H5DataModule(LightningDataModule):
         return {"batches": self._position(), **asdict(self._order())}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Remember what a checkpoint says, to tell whether the order goes on exactly."""
+        """Remember what a checkpoint says, to tell whether the order goes on exactly.
+
+        Raises:
+            CheckpointError: it is not what `state_dict` returns.
+        """
+        needed = {"batches", "batch_size", "world_size"}
+        known = isinstance(state_dict, dict) and needed <= {*state_dict}
+        if not known or not all(type(value) is int for value in state_dict.values()):
+            raise CheckpointError("the checkpoint's order of batches is malformed; use another checkpoint")
         self._resumed = state_dict
 
     # ---- codes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import traceback
 import warnings
 
 import torch
@@ -11,7 +12,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from callbacks.saving import TrainingInterrupted, quiet_lightning
-from tinyworlds.errors import ConfigError
+from tinyworlds.errors import CheckpointError, ConfigError, TinyWorldsError
 from tinyworlds.fit.cli import StageCLI
 from tinyworlds.fit.saved_config import saved_settings
 from tinyworlds.fit.words import config_files_in, saved_config, with_shipped_configs, without_ckpt_path
@@ -66,6 +67,14 @@ def run(subcommand: str, argv: list[str]) -> int:
             "the GPU's memory is full; lower --data.batch_size and raise --trainer.accumulate_grad_batches, "
             "or find the largest batch with --find_batch_size true"
         ) from error
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        if isinstance(error, TinyWorldsError) or not _is_restoring(error):
+            raise
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise CheckpointError(
+            f"the checkpoint cannot be gone on from ({reason}): what it says of the state of training is "
+            "damaged, or from other callbacks; use another"
+        ) from error
     except SIGTERMException:  # a SystemExit without a code, which would read as success
         return _terminated(subcommand, argv)
     except SystemExit as stop:
@@ -73,6 +82,13 @@ def run(subcommand: str, argv: list[str]) -> int:
             raise KeyboardInterrupt from None
         return int(stop.code or 0)
     return 0
+
+
+def _is_restoring(error: Exception) -> bool:
+    """Whether Lightning was restoring a checkpoint, in which anything may be written."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    here = [frame for frame in frames if "checkpoint_connector" in frame.f_code.co_filename]
+    return any(frame.f_code.co_name.startswith(("resume_start", "restore")) for frame in here)
 
 
 def _interrupted(stop: TrainingInterrupted, subcommand: str, argv: list[str]) -> int:
