@@ -31,6 +31,17 @@ def test_a_killed_process_is_noticed_though_its_child_lives_on(tmp_path):
     os.kill(int((tmp_path / "child").read_text(encoding="utf-8")), signal.SIGKILL)  # there all the time
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads Linux's /proc")
+def test_a_process_is_deaf_to_ctrl_c_from_its_first_moment():
+    with contextlib.closing(run_jobs(pool_work.until_stopped, [0], 1, threading.Event())) as events:
+        next(events)
+        (worker,) = events.gi_frame.f_locals["workers"].values()
+        with open(f"/proc/{worker.process.pid}/status", encoding="utf-8") as status:
+            blocked = next(int(line.split()[1], 16) for line in status if line.startswith("SigBlk"))
+    assert blocked & 1 << (signal.SIGINT - 1)
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
 def test_work_is_asked_to_stop_and_what_it_returns_counts():
     stop = threading.Event()
     kinds = []

@@ -10,8 +10,9 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Literal, TypeAlias
@@ -79,7 +80,8 @@ def run_jobs(
             while waiting and stopped is None and len(workers) < num_processes:
                 connection, theirs = context.Pipe()
                 process = context.Process(target=_serve, args=(theirs, work, stop is not None), daemon=True)
-                process.start()
+                with _deaf():
+                    process.start()
                 theirs.close()  # else the end of the process would go unnoticed
                 workers[connection] = _Worker(process, -1)
                 give(connection, workers[connection])
@@ -108,6 +110,20 @@ def run_jobs(
             if stop is None:
                 worker.process.terminate()
             _end(connection, worker)
+
+
+@contextlib.contextmanager
+def _deaf() -> Iterator[None]:
+    """Start a process deaf to Ctrl-C, which reaches all, from its first moment: the first process ends it."""
+    if os.name != "posix":
+        yield
+        return
+    resource_tracker.ensure_running()  # whose start would let signals through
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 def _ask_to_stop(workers: dict[Connection, _Worker]) -> None:
@@ -150,7 +166,7 @@ def _wait_for(process: BaseProcess) -> None:
 
 def _serve(connection: Connection, work: Work, can_stop: bool) -> None:
     """What a process does: jobs, one after the other, until the other side is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the first process ends the others
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # where it could not be started deaf
     _keep_files()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     line = _Line(connection, can_stop)
