@@ -96,8 +96,8 @@ def gameplay_of(world: WorldCore, path: Path, data: Sequence[str] | None = None)
     try:
         settings = dict(data_settings_of(path, world.info.provenance))
         if data:
-            # other files may not have the episodes to split by
-            settings |= {"files": list(data), "split": "time"}
+            # all of them is counted
+            settings |= {"files": list(data), "split": "time", "val_fraction": 0.0, "test_fraction": 0.0}
         else:
             check_followed(settings, path)
         if not settings.get("files") and not settings.get("game"):
