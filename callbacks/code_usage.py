@@ -67,7 +67,8 @@ class CodeUsage(Callback):
         for kind, counter in self.counters.items():
             value = counter.compute()
             name = kind if kind == "actions_used" else f"{kind}_perplexity"
-            pl_module.log(f"val/{name}", value, batch_size=1)
+            # of all processes already; without the flag Lightning warns that it might not be
+            pl_module.log(f"val/{name}", value, batch_size=1, sync_dist=True)
             if kind != "actions_used" and not trainer.sanity_checking:
                 self._watch(trainer, kind, counter, float(value))
 

@@ -27,6 +27,7 @@ from tinyworlds.fit.resolve import Resolved, resolve
 from tinyworlds.fit.subcommands import SUBCOMMANDS
 from tinyworlds.fit.words import config_files_in
 from tinyworlds.system.locks import locked
+from tinyworlds.training.peers import watched
 from tinyworlds.training.precision import check_precision
 from tinyworlds.training.stages import Stage
 from tinyworlds.training.strategies import pick_accelerator, pick_strategy
@@ -153,6 +154,11 @@ class StageCLI(LightningCLI):
         if any(isinstance(callback, FindBatchSize) for callback in kwargs["callbacks"]):
             check_machine(trainer)  # before other processes are started and data prepared
         return trainer
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        """Run it; several processes watch each other."""
+        with watched(self.trainer):
+            super()._run_subcommand(subcommand)
 
     def before_predict(self) -> None:
         """Let the stage say how long the clips must be."""

@@ -12,13 +12,14 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from callbacks.saving import TrainingInterrupted, quiet_lightning
-from tinyworlds.errors import CheckpointError, ConfigError, TinyWorldsError
+from tinyworlds.errors import CheckpointError, ConfigError, TinyWorldsError, TrainingError
 from tinyworlds.fit.cli import StageCLI
 from tinyworlds.fit.saved_config import saved_settings
 from tinyworlds.fit.words import config_files_in, saved_config, with_shipped_configs, without_ckpt_path
 from tinyworlds.system.documents import read_yaml
 from tinyworlds.system.exits import INTERRUPTED, TERMINATED
 from tinyworlds.system.processes import end_with_parent
+from tinyworlds.training.peers import is_loss_of_a_peer
 from tinyworlds.training.strategies import prepare_windows
 
 OTHER_SETUPS = (
@@ -68,6 +69,10 @@ def run(subcommand: str, argv: list[str]) -> int:
             "or find the largest batch with --find_batch_size true"
         ) from error
     except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        if is_loss_of_a_peer(error):
+            raise TrainingError(
+                "another process of this training has ended; see what it said, and go on with --ckpt_path last"
+            ) from error
         if isinstance(error, TinyWorldsError) or not _is_restoring(error):
             raise
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
