@@ -71,7 +71,7 @@ def run(subcommand: str, argv: list[str]) -> int:
     except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         if is_loss_of_a_peer(error):
             raise TrainingError(
-                "another process of this training has ended; see what it said, and go on with --ckpt_path last"
+                "another process of this training has ended; see what it said, then go on: --ckpt_path last"
             ) from error
         if isinstance(error, TinyWorldsError) or not _is_restoring(error):
             raise
