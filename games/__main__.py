@@ -9,6 +9,7 @@ from pathlib import Path
 from games.registry import get, titles
 from tinyworlds.errors import TinyWorldsError
 from tinyworlds.system.exits import run_guarded
+from tinyworlds.system.shell import shown_command, word_at_home
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -27,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     from tinyworlds.commands.play import play_game
 
-    return run_guarded(lambda: play_game(get(words[0]), words[1:]))
+    return run_guarded(lambda: play_game(get(words[0]), [word_at_home(word) for word in words[1:]]))
 
 
 def _list() -> int:
@@ -42,9 +43,9 @@ def _list() -> int:
         if Path(spec.data_file).exists():
             source = "data here"
         elif spec.env_id:
-            source = f"record it: tinyworlds record {name}"
+            source = f"record it: {shown_command('record', name)}"
         elif spec.public_file:
-            source = f"fetch it: tinyworlds download datasets --pattern {spec.public_file}"
+            source = f"fetch it: {shown_command('download', 'datasets', '--pattern', spec.public_file)}"
         print(f"{name:<15} {spec.title:<28} {spec.frame_size:>3} px {spec.fps:>5g} fps   {source}")
     print("Play one: python -m games NAME [--world FILE]   Train one: tinyworlds train NAME")
     return 0

@@ -15,7 +15,9 @@ from games.spec import GameSpec
 from tinyworlds.errors import ConfigError, did_you_mean
 from tinyworlds.system.documents import MOST_YAML_BYTES, read_yaml
 
-_IS_SPEC = re.compile(r"^data_file\s*:", re.MULTILINE)  # other YAML may lie there
+_IS_SPEC = re.compile(
+    rb"^(\xef\xbb\xbf|\xff\xfe|\xfe\xff)?data_file\s*:", re.MULTILINE
+)  # other YAML may lie there
 _TYPES: dict[str, tuple[type, ...]] = {
     "int": (int,),
     "float": (int, float),
@@ -26,11 +28,11 @@ _TYPES: dict[str, tuple[type, ...]] = {
 
 
 def is_spec(path: Path) -> bool:
-    """Whether a YAML file describes a title."""
+    """Whether a YAML file describes a title, in any encoding: `read_spec` says what is wrong with it."""
     try:
         small = path.stem.isidentifier() and path.stat().st_size <= MOST_YAML_BYTES
-        return small and bool(_IS_SPEC.search(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError):
+        return small and bool(_IS_SPEC.search(path.read_bytes().replace(b"\0", b"")))
+    except OSError:
         return False
 
 

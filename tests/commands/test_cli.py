@@ -6,8 +6,10 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from child_processes import run_python
 
 from tinyworlds.commands.cli import COMMANDS, main
 from tinyworlds.errors import ConfigError
@@ -110,11 +112,55 @@ def test_words_as_people_type_them(typed: str, values: tuple[object, ...]) -> No
     assert call(example, typed.split(), "tinyworlds example") == values
 
 
+def test_the_last_of_two_values_is_not_taken_silently(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(example, ["a", "--num_clips", "4", "--num-clips=5"], "x") == ("a", False, True, 5, None)
+    assert capsys.readouterr().err == "--num-clips is given twice: 5 counts, not 4\n"
+    call(example, ["a", "--num_clips=4", "--num_clips=4", "--names=b", "--names=c"], "x")
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("word", "expanded"),
+    [
+        ("~/x.h5", "HOME/x.h5"), ("--out=~/c.mp4", "--out=HOME/c.mp4"), ("--out=~", "--out=HOME"),
+        ("--config.a=~/~/x", "--config.a=HOME/~/x"), ("a~/x", "a~/x"), ("./~", "./~"), ("~a b", "~a b"),
+        ("--keys=d*3 ~", "--keys=d*3 ~"), ("x=~/y", "x=~/y"), ("~nobody_here/x", "~nobody_here/x"),
+    ],
+)  # fmt: skip
+def test_home_is_expanded_behind_an_option_as_well(
+    word: str, expanded: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(variable, str(tmp_path))
+    seen: list[str] = []
+    command = SimpleNamespace(main=seen.extend)
+    monkeypatch.setitem(sys.modules, "tinyworlds.commands.doctor", command)
+    assert main(["doctor", word]) == 0
+    assert seen == [expanded.replace("HOME", str(tmp_path))]
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii", "ascii:strict", "cp437", "utf-8:strict"])
+def test_no_letter_ends_a_command(encoding: str, tmp_path: Path) -> None:
+    code = """
+import sys
+from tinyworlds.system.exits import run_guarded
+def say():
+    for stream in (sys.stdout, sys.stderr):
+        print("\\u0417\\u0435\\u043b\\u044c\\u0434\\u0430 \\udce9 \\U0001f3ae", file=stream)
+        getattr(stream, "raw", stream).write("\\u0417\\n")
+sys.exit(run_guarded(say))
+"""
+    done = run_python(code, tmp_path, PYTHONIOENCODING=encoding)
+    assert done.returncode == 0, done.stderr
+    assert "\\udce9" in done.stdout
+    assert "\\udce9" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("typed", "told"),
     [
         ("", "the following arguments are required: FILE."),
-        ("a b", "b is no option."),
+        ("a b", "'b' is left over; a pattern or a name with spaces stands in quotes."),
         ("a --fesh", "--fesh is no option. Did you mean '--fresh'?"),
         ("a --num-clips few", "argument --num_clips: invalid int value: 'few'."),
         ("a --names", "argument --names: expected at least one argument."),

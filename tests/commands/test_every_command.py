@@ -29,7 +29,7 @@ MISSPELT = {
 
 WRONG = {
     "quickstart --seed x": "--seed: invalid int value: 'x'",
-    "quickstart pong": "pong is no option",
+    "quickstart pong": "'pong' is left over",
     "record": "required: ENV_ID",
     "record pong --crop 1 2": "--crop: expected 4 arguments",
     "record pong --size": "--size: expected one argument",
@@ -38,11 +38,11 @@ WRONG = {
     "ingest a.mp4 --game mine --size 0": "--size: '0' is not above 0",
     "download world": "Did you mean 'worlds'?",
     "inspect": "required: FILE",
-    "inspect a.h5 b.h5": "b.h5 is no option",
+    "inspect a.h5 b.h5": "'b.h5' is left over",
     "optimize": "required: FILE",
     "train --run x": "needs a game first",
     "train pong --run": "--run: expected one argument",
-    "train pong word": "'word' is no setting",
+    "train pong word": "'word' is left over",
     "evaluate": "required: RUN_OR_WORLD",
     "evaluate a.world --precision b16": "Did you mean 'bf16'?",
     "evaluate a.world --seed -1": "'-1' is no whole number from 0 on",
@@ -57,8 +57,8 @@ WRONG = {
     "bench plya": "Did you mean 'play'?",
     "bench --rounds x": "--rounds: invalid int value: 'x'",
     "doctor --timeout 0": "'0' is not above 0",
-    "doctor disk": "disk is no option",
-    "fit": "required: fit.model",
+    "doctor disk": "'disk' is left over",
+    "fit": "name the stage to work on: --config configs/own_tokenizer.yaml",
     "fit --config pong_tokenizer.yaml --data.batch_size x": "data.batch_size: Expected a int",
 }
 

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -50,6 +51,45 @@ def test_bad_json_is_one_line(text: str | bytes, tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as failure:
         read_json(write(tmp_path / "x.json", text))
     assert "\n" not in str(failure.value)
+
+
+PLAIN = "model:\n  class_path: VideoTokenizerStage  # caf\u00e9\n"
+NO_TEXT = [
+    (PLAIN.encode("utf-16"), "UTF-16; save it as UTF-8"),
+    (PLAIN.encode("utf-16-le"), "UTF-16; save it as UTF-8"),
+    (PLAIN.encode("utf-16-be"), "UTF-16; save it as UTF-8"),
+    (
+        "\ufeff".encode("utf-16-be") + "\u0418\u0433\u0440\u0430: 1".encode("utf-16-be"),
+        "UTF-16; save it as UTF-8",
+    ),
+    (PLAIN.encode("utf-32-le"), "UTF-32; save it as UTF-8"),
+    (PLAIN.encode("latin-1"), "another encoding (line 2 has b'\\xe9'); save it as UTF-8"),
+    (
+        "a: \u30bc\u30eb\u30c0\n".encode("shift-jis"),
+        "another encoding (line 1 has b'\\x83'); save it as UTF-8",
+    ),
+    (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "binary (byte "),
+    (b"\x1f\x8b\x08\0\xff", "binary (byte "),
+    (b"a: 1\n" + bytes(9), "binary (byte 5)"),
+    (bytes(100), "binary (byte 0)"),
+    (b"\xff\xfe\0", "binary (byte "),
+]
+
+
+@pytest.mark.parametrize("read", [read_yaml, read_json])
+@pytest.mark.parametrize(("content", "told"), NO_TEXT)
+def test_what_is_no_utf_8_is_named(
+    read: Callable[[Path], object], content: bytes, told: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match=r"x\.yaml is no UTF-8 text but ") as failure:
+        read(write(tmp_path / "x.yaml", content))
+    assert told in str(failure.value)
+
+
+@pytest.mark.parametrize("read", [read_yaml, read_json])
+def test_a_folder_is_no_document(read: Callable[[Path], object], tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="is a folder"):
+        read(tmp_path)
 
 
 def test_good_ones_are_read(tmp_path: Path) -> None:

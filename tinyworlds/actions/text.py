@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tinyworlds.actions.discovery import ActionReport, Discovery
 from tinyworlds.actions.optical_flow import WORK_PX
+from tinyworlds.system.shell import shown_command
 from tinyworlds.world.info import nothing_found
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def outcome(path: Path, world: WorldCore, keys: Keys, written: bool) -> str:
         return f"The run's own keys: {here}. Export it to store others."
     return (
         f"Nothing was stored; {path} has the keys {here}. To store the proposal: "
-        f"tinyworlds actions {path} --write; to change single keys: --bind left=2"
+        f"{shown_command('actions', path, '--write')}; to change single keys: --bind left=2"
     )
 
 

@@ -6,20 +6,33 @@ the run folder ``lightning_logs/<game>`` unless the user names another.
 
 from __future__ import annotations
 
+import glob
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
+
+from tinyworlds.system.files import portable_name, why_unsafe
 
 LOGS = Path("lightning_logs")
 _VERSION = re.compile(r"version_(\d+)$")
 
 
 def game_of(game: str | None, files: str | Sequence[str] | None) -> str:
-    """Return the name a run is filed under: the game, or the stem of its first file without ``_frames``."""
+    """Return the name a run is filed under: the game, or the stem of its first file without ``_frames``.
+
+    A pattern stands for the first file that it finds; of a name that is no folder's name on every system,
+    what is portable is kept.
+    """
     if game:
         return game
     first = files if isinstance(files, str) else (files[0] if files else None)
-    return Path(first).stem.removesuffix("_frames") if first else "unnamed"
+    if not first:
+        return "unnamed"
+    if glob.has_magic(first) and not os.path.exists(first):
+        first = min(glob.iglob(first, recursive=True), default=first)
+    name = (Path(first) if "://" in first else Path(os.path.abspath(first))).stem.removesuffix("_frames")
+    return portable_name(name, "unnamed") if why_unsafe(name) else name
 
 
 def default_run(game: str) -> Path:

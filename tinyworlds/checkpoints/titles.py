@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tinyworlds.checkpoints.run_folder import default_run, has_checkpoint
 from tinyworlds.errors import DataError, MissingFileError, did_you_mean
 from tinyworlds.models.registry import STAGES
+from tinyworlds.system.shell import shown_command
 
 if TYPE_CHECKING:
     from games.spec import GameSpec
@@ -47,9 +48,13 @@ def newest_world(spec: GameSpec) -> Path:
         return max(found, key=lambda path: path.stat().st_mtime)
     if all(has_checkpoint(run, stage) for stage in STAGES):
         return run
-    fetch = f"fetch one with 'tinyworlds download models --suite {spec.name}', " if spec.public_file else ""
+    fetch = (
+        f"fetch one with `{shown_command('download', 'models', '--suite', spec.name)}`, "
+        if spec.public_file
+        else ""
+    )
     raise MissingFileError(
         f"{spec.title} has no trained world in {files[0]}, {files[1]} or {run}: {fetch}run "
-        f"'tinyworlds train {spec.name}' and 'tinyworlds export {run} {files[0]}', or give one with "
-        "--world FILE"
+        f"`{shown_command('train', spec.name)}` and `{shown_command('export', run, files[0])}`, or give "
+        "one with --world FILE"
     )

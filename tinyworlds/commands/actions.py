@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tinyworlds.errors import ConfigError
 from tinyworlds.system.options import OptionParser
+from tinyworlds.system.shell import shown_command
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -23,8 +24,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     changes = args.bind or args.name or args.idle is not None
     if (changes or args.write) and path.is_dir():
         raise ConfigError(
-            f"{path} is a folder: keys are stored in a .world file; make one with 'tinyworlds export "
-            f"{path} OUT.world'"
+            f"{path} is a folder: keys are stored in a .world file; make one with "
+            f"`{shown_command('export', path)} OUT.world`"
         )
     if changes and not args.write:
         _check_alone(args)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from tinyworlds import __version__
 from tinyworlds.errors import ConfigError, did_you_mean
 from tinyworlds.system.exits import run_guarded
+from tinyworlds.system.shell import word_at_home
 
 COMMANDS = {
     "quickstart": "record a real game, train a world of it, play it",
@@ -65,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if words[0] in ("-V", "--version"):
         print(f"tinyworlds {__version__}")
         return 0
-    return run_guarded(lambda: _command(words[0])(words[1:]))
+    return run_guarded(lambda: _command(words[0])([word_at_home(word) for word in words[1:]]))
 
 
 def _command(name: str) -> Callable[[list[str]], int]:

@@ -6,7 +6,6 @@ This side of it needs nothing but Python's own library, so that it also runs whe
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -102,8 +101,6 @@ def exit_code(reports: Sequence[TopicReport], strict: bool = False) -> int:
 
 
 def _run_and_show(chosen: Sequence[Topic], timeout_s: float) -> list[TopicReport]:
-    if hasattr(sys.stdout, "reconfigure"):  # a Windows pipe may not know every letter of a file name
-        sys.stdout.reconfigure(errors="backslashreplace")
     with Printer([topic.name for topic in chosen]) as printer:
         reports = run(chosen, timeout_s, printer.show)
     print(summary(reports))

@@ -16,6 +16,7 @@ from tinyworlds.sources.hub.remembered import recall, remember
 from tinyworlds.system.files import storing
 from tinyworlds.system.locks import locked
 from tinyworlds.system.options import call
+from tinyworlds.system.shell import shown_command
 
 
 def main(argv: list[str]) -> int:
@@ -129,7 +130,7 @@ def _next_commands(kind: Kind, targets: Sequence[Path], folder: Path) -> list[st
     if kind is DATASETS:
         return [_train(path) for path in targets]
     if kind is WORLDS:
-        return [f"tinyworlds play {path.as_posix()}" for path in targets]
+        return [shown_command("play", path) for path in targets]
     tops = {path.relative_to(folder).parts[0] for path in targets if path.parent != folder}
     suites = sorted(tops) or [""]
     return [command for suite in suites for command in _play(suite, folder)]
@@ -138,19 +139,19 @@ def _next_commands(kind: Kind, targets: Sequence[Path], folder: Path) -> list[st
 def _train(path: Path) -> str:
     game = path.stem.removesuffix("_frames")
     expected = _data_files().get(game)
-    return f"tinyworlds train {game}" + ("" if expected == path else f" --data.files {path.as_posix()}")
+    return shown_command("train", game, *(() if expected == path else ("--data.files", path)))
 
 
 def _play(suite: str, folder: Path) -> list[str]:
-    weights, data = (folder / suite).as_posix(), _data_files().get(suite)
+    weights, data = folder / suite, _data_files().get(suite)
     if data is None:
-        return [f"tinyworlds play {weights}"]
-    fetch = [] if data.exists() else [f"tinyworlds download datasets --pattern {data.name}"]
-    world = f"{WORLDS.folder}/{suite}.world"  # weights alone have no frames to start from
+        return [shown_command("play", weights)]
+    fetch = [] if data.exists() else [shown_command("download", "datasets", "--pattern", data.name)]
+    world = Path(WORLDS.folder, f"{suite}.world")  # weights alone have no frames to start from
     return [
         *fetch,
-        f"tinyworlds export {weights} {world} --data {data.as_posix()}",
-        f"tinyworlds play {world}",
+        shown_command("export", weights, world, "--data", data),
+        shown_command("play", world),
     ]
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tinyworlds.errors import TinyWorldsError
 from tinyworlds.sources.ingest.settings import Settings, format_time, parse_crop, parse_time
 from tinyworlds.system.options import Positive, PositiveFloat, call
+from tinyworlds.system.shell import shown_command
 
 if TYPE_CHECKING:
     from games.spec import GameSpec
@@ -132,5 +133,5 @@ def _finish(out: Path, spec_file: Path | None, spec: GameSpec) -> None:
             f"note: {spec.name} leaves out the first {spec.skip_frames:,} frames of its file; "
             "train with --data.skip_frames 0 to use them"
         )
-    fresh = " --fresh" if (default_run(spec.name) / "run.json").exists() else ""
-    print(f"train a world of it with: tinyworlds train {spec.name}{fresh}")
+    fresh = ["--fresh"] if (default_run(spec.name) / "run.json").exists() else []
+    print(f"train a world of it with: {shown_command('train', spec.name, *fresh)}")

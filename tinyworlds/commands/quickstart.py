@@ -16,6 +16,7 @@ from pathlib import Path
 from tinyworlds.errors import ConfigError, did_you_mean
 from tinyworlds.fit.config_files import find_config
 from tinyworlds.system.options import call
+from tinyworlds.system.shell import shown_command
 
 NUM_STEPS = 4
 """Decoding steps of a frame: enough for a good one, few enough to play on a CPU."""
@@ -160,10 +161,9 @@ def _measure(folder: Path, world: Path, game: str, actions: str, announce: Calla
 def _play(world: Path, play: bool) -> int:
     from tinyworlds.play.window import has_display
 
-    print(f"play it:      tinyworlds play {world}")
-    print(
-        f'or a clip:    tinyworlds play {world} --headless --keys "d*20 space*6 a*20" --out {world.stem}.mp4'
-    )
+    print(f"play it:      {shown_command('play', world)}")
+    clip = ("--headless", "--keys", "d*20 space*6 a*20", "--out", Path(f"{world.stem}.mp4"))
+    print(f"or a clip:    {shown_command('play', world, *clip)}")
     if not (play and has_display() and sys.stdin.isatty()):
         return 0
     from tinyworlds.commands.play import main

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from tinyworlds.errors import ConfigError
 from tinyworlds.system.options import call
+from tinyworlds.system.shell import shown_command
 
 if TYPE_CHECKING:
     from games.spec import GameSpec
@@ -93,7 +94,7 @@ def record_command(
         f"{recording.seconds:.0f} s"
     )
     name = recording.path.stem.removesuffix("_frames")
-    print(f"train a world of it with: tinyworlds train {name} --data.files {recording.path}")
+    print(f"train a world of it with: {shown_command('train', name, '--data.files', recording.path)}")
     return 0
 
 

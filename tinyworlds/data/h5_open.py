@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -20,6 +19,7 @@ from tinyworlds.errors import DataError, MissingFileError, TinyWorldsError
 from tinyworlds.media.suffixes import VIDEO_SUFFIXES
 from tinyworlds.system.documents import check_is_no_pointer
 from tinyworlds.system.interrupts import uninterrupted
+from tinyworlds.system.shell import quoted, shown_command
 
 try:
     import fcntl
@@ -125,13 +125,15 @@ def _check_named(path: Path) -> None:
         raise DataError(f"{path} is a folder, not a gameplay file; name the .h5 file in it.")
     if not path.exists():
         raise MissingFileError(
-            f"No such gameplay file: {path}; record one with 'tinyworlds record ENV_ID --out {path}', "
-            f"fetch a public one with 'tinyworlds download datasets --pattern {path.name}', "
+            f"No such gameplay file: {path}; "
+            f"record one with `tinyworlds record ENV_ID --out {quoted(path)}`, "
+            f"fetch a public one with `{shown_command('download', 'datasets', '--pattern', path.name)}`, "
             "or name yours with --data.files."
         )
     if path.suffix.lower() in VIDEO_SUFFIXES:
         raise DataError(
-            f"{path} is a video, no gameplay file; make one of it: tinyworlds ingest {path} --game NAME"
+            f"{path} is a video, no gameplay file; make one of it: "
+            f"{shown_command('ingest', path)} --game NAME"
         )
     if not path.is_file():
         raise DataError(f"{path} is a device or a pipe, not a gameplay file; name a file.")
@@ -150,10 +152,10 @@ def _check_content(path: Path, handle: BinaryIO, unclosed: bool) -> None:
     handle.seek(start + len(_SIGNATURE))
     version, flags = handle.read(4)[::3] or (0, 0)
     if version >= 2 and flags & _WRITING and not unclosed:
-        name = shlex.quote(str(path))
         raise DataError(
             f"{path} was not closed by the program that wrote it: wait if that runs; if it was stopped, "
-            f"tinyworlds optimize {name} NEW.h5 makes a sound file of it (h5clear -s clears only its mark)."
+            f"{shown_command('optimize', path)} NEW.h5 makes a sound file of it "
+            "(h5clear -s clears only its mark)."
         )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import shlex
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -14,6 +13,7 @@ from tinyworlds.data.reader import FrameFile
 from tinyworlds.data.schema import FileInfo
 from tinyworlds.errors import ConfigError, DataError, MissingFileError
 from tinyworlds.system.known_paths import remember
+from tinyworlds.system.shell import at_home, shown_command
 
 SUFFIXES = (".h5", ".hdf5")
 """Endings of the files that are taken from a folder; a file that is named itself may have any."""
@@ -57,8 +57,8 @@ def find_files(files: str | Sequence[str] | None, game_file: str | None) -> list
         MissingFileError: a pattern matches nothing, or a folder holds no gameplay file.
         RemoteError: an address could not be read.
     """
-    names = [str(name) for name in ([files] if isinstance(files, str) else files or ())]
-    if not names and not (names := [game_file] if game_file and files is None else []):
+    names = [at_home(str(name)) for name in ([files] if isinstance(files, str) else files or ())]
+    if not names and not (names := [at_home(game_file)] if game_file and files is None else []):
         raise ConfigError("No gameplay file was named: pass --data.files FILE or --data.game TITLE.")
     paths = [file for name in names for file in _files_of(name)]
     remember(names)
@@ -135,7 +135,7 @@ def check_frame_size(files: Sequence[FrameFile], frame_size: int | None) -> None
         if info.height != info.width:
             side = min(info.height, info.width) // 4 * 4 or 4
             raise DataError(
-                f"{what}; they must be square: tinyworlds optimize {shlex.quote(str(info.path))} SQUARE.h5 "
+                f"{what}; they must be square: {shown_command('optimize', Path(info.path))} SQUARE.h5 "
                 f"--size {side} makes them so."
             )
         if frame_size is None:

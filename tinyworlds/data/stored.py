@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 import posixpath
-import shlex
 from pathlib import Path
 
 import h5py
@@ -20,6 +19,7 @@ from h5py import h5d, h5g, h5l, h5o, h5z
 from tinyworlds.data.h5_open import superblock
 from tinyworlds.data.object_header import is_virtual
 from tinyworlds.errors import DataError
+from tinyworlds.system.shell import shown_command
 
 MAX_CHUNK_BYTES = 2**30  # is unpacked as a whole; more is a damaged header, or a trap
 _MAX_LINKS = 16
@@ -163,7 +163,7 @@ def _virtual(path: Path, name: str) -> str:
 
 
 def _copied(path: Path) -> str:
-    return f"tinyworlds optimize {shlex.quote(str(path))} NEW.h5 makes one file of them."
+    return f"{shown_command('optimize', path)} NEW.h5 makes one file of them."
 
 
 def _check_filters(data: h5d.DatasetID, path: Path, name: str) -> None:

@@ -17,6 +17,7 @@ import numpy as np
 from tinyworlds.data.new_file import NewFile
 from tinyworlds.data.schema import SCHEMA_VERSION
 from tinyworlds.errors import DataError, StorageError
+from tinyworlds.system.text import encodable
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -98,7 +99,7 @@ class FrameWriter:
         Raises:
             StorageError: the disk is full.
         """
-        self._new.change(lambda file: file.create_dataset(name, data=text))
+        self._new.change(lambda file: file.create_dataset(name, data=encodable(text)))
 
     def close(self) -> None:
         """Write what is buffered, mark the last frame as an episode's end, and rename the file into place.
@@ -147,9 +148,9 @@ class FrameWriter:
             columns |= {"actions": np.dtype(np.int64), "rewards": np.dtype(np.float32)}
         for name, dtype in columns.items():
             file.create_dataset(name, shape=(0,), maxshape=(None,), dtype=dtype, chunks=(4096,))
-        attributes = {"fps": float(fps), "source": source, "schema_version": SCHEMA_VERSION}
+        attributes = {"fps": float(fps), "source": encodable(source), "schema_version": SCHEMA_VERSION}
         if action_names is not None:
-            attributes["action_names"] = json.dumps(list(action_names))
+            attributes["action_names"] = json.dumps(list(action_names))  # which escapes by itself
         file.attrs.update(attributes)
 
     def _flush(self) -> None:

@@ -11,6 +11,7 @@ from tinyworlds.checkpoints.run_folder import versions
 from tinyworlds.doctor.report import Finding, failure, ok, warning
 from tinyworlds.errors import TinyWorldsError
 from tinyworlds.models.registry import STAGES
+from tinyworlds.system.shell import shown_command
 
 _H5 = (".h5", ".hdf5")
 _VIDEOS = (".mp4", ".mkv", ".webm", ".avi", ".mov", ".m4v")
@@ -44,9 +45,7 @@ def _judge(path: Path) -> Finding | None:
     if kind == ".part":
         return judge_part(path)
     if kind in _VIDEOS:
-        return ok(
-            f"{path}: a video, not yet a gameplay file", f"tinyworlds ingest {_quoted(path)} --game NAME"
-        )
+        return ok(f"{path}: a video, not yet a gameplay file", f"{shown_command('ingest', path)} --game NAME")
     return None
 
 
@@ -63,7 +62,7 @@ def judge_gameplay(path: Path) -> Finding:
     actions = "true actions" if found.actions is not None else "no actions"
     text = f"{path}: {count:,} frames of {width}x{height}, {rate}, {actions}"
     if found.notes:
-        return warning(f"{text}; {'; '.join(found.notes)}", f"see tinyworlds inspect {_quoted(path)}")
+        return warning(f"{text}; {'; '.join(found.notes)}", f"see {shown_command('inspect', path)}")
     return ok(text)
 
 
@@ -81,10 +80,6 @@ def judge_part(path: Path) -> Finding:
 
 def _is_hidden(path: Path, root: Path) -> bool:
     return any(part.startswith(".") for part in path.relative_to(root).parts)
-
-
-def _quoted(path: Path) -> str:
-    return f'"{path}"' if " " in str(path) else str(path)
 
 
 def check_runs(folder: str) -> Iterator[Finding]:
@@ -132,15 +127,17 @@ def judge_playable(run: Path, trained: Sequence[str]) -> Finding:
         return warning(
             f"{run}: not playable, {names} {'has' if len(missing) == 1 else 'have'} no valid checkpoint "
             f"(started: {started})",
-            f"go on training: tinyworlds train {run.name}",
+            f"go on training: {shown_command('train', run.name)}",
         )
     try:
         world = locate_run(run)
         check_fit(**networks_of(world.values()))
     except TinyWorldsError as error:
-        return failure(f"{run}: not playable: {' '.join(str(error).split())}", f"tinyworlds train {run.name}")
+        return failure(
+            f"{run}: not playable: {' '.join(str(error).split())}", shown_command("train", run.name)
+        )
     parts = ", ".join(str(_within(found.path, run)) for found in world.values())
-    return ok(f"{run}: playable ({parts})", f"tinyworlds play {run}")
+    return ok(f"{run}: playable ({parts})", shown_command("play", run))
 
 
 def _within(path: Path, run: Path) -> Path:
@@ -162,7 +159,7 @@ def _judge_state(run: Path) -> Iterator[Finding]:
         return
     for stage, status in bad.items():
         if status in ("failed", "interrupted"):
-            yield warning(f"{run}: {stage} was {status}", f"go on: tinyworlds train {run.name}")
+            yield warning(f"{run}: {stage} was {status}", f"go on: {shown_command('train', run.name)}")
 
 
 def check_weights(models: str, runs: str) -> Iterator[Finding]:
@@ -187,7 +184,8 @@ def judge_weights(folder: Path) -> Iterator[Finding]:
     else:
         names = ", ".join(str(found.path.relative_to(folder)) for found in world.values())
         verdict = ok(
-            f"{folder}: makes a world ({names})", f"tinyworlds convert {folder} OUT.world --data FILE.h5"
+            f"{folder}: makes a world ({names})",
+            f"{shown_command('convert', folder)} OUT.world --data FILE.h5",
         )
     yield from (warning(line.removeprefix("skipped: ")) for line in skipped)
     yield verdict
@@ -228,4 +226,4 @@ def judge_world(path: Path) -> Finding:
     text = f"{path}: {world.num_actions} actions at {world.fps:g} fps, {path.stat().st_size / 2**20:.1f} MB"
     if not world.start_clips:
         return warning(f"{text}, without clips to start from", "export it again with --data FILE")
-    return ok(text, f"tinyworlds play {path}")
+    return ok(text, shown_command("play", path))

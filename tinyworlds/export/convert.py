@@ -27,6 +27,7 @@ from tinyworlds.checkpoints.world_search import locate_world
 from tinyworlds.errors import CheckpointError, ConfigError
 from tinyworlds.export.build import build_world
 from tinyworlds.export.loading import world_from_checkpoints
+from tinyworlds.system.shell import shown_command
 from tinyworlds.world.core import WorldCore
 from tinyworlds.world.file import load_world, save_world
 
@@ -96,7 +97,7 @@ def written(out: Path, world: WorldCore) -> str:
     size = f"wrote {out} ({out.stat().st_size / 2**20:.1f} MB)"
     if not world.start_clips:
         return f"{size}; it has no clips to start from: to play it, add gameplay with --data FILE.h5"
-    return "\n".join([f"{size}; play it with: tinyworlds play {out}", *world.notes])
+    return "\n".join([f"{size}; play it with: {shown_command('play', out)}", *world.notes])
 
 
 def _to_file(stages: dict[str, Located], out: Path) -> str:

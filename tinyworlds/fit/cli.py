@@ -27,6 +27,7 @@ from tinyworlds.fit.resolve import Resolved, resolve
 from tinyworlds.fit.subcommands import SUBCOMMANDS
 from tinyworlds.fit.words import config_files_in
 from tinyworlds.system.locks import locked
+from tinyworlds.system.shell import at_home
 from tinyworlds.training.peers import watched
 from tinyworlds.training.precision import check_precision
 from tinyworlds.training.stages import Stage
@@ -87,6 +88,8 @@ class StageCLI(LightningCLI):
         assert isinstance(parser, OneLineParser)
         parser.stage_parsers = tuple(self._subcommand_parsers.values())
         self.config = parser.parse_args(args)
+        for key, value in self.config.items():
+            self.config[key] = at_home(value)
 
     def _parse_ckpt_path(self) -> None:
         """Leave the configuration alone: what a checkpoint says never overrules what the user says."""

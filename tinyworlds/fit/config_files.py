@@ -89,6 +89,8 @@ def split_overlay(path: str, stage: str, run: Path) -> list[Path]:
     if not Path(path).is_file():
         raise ConfigError(_missing(path))
     content = read_yaml(path)
+    if not content:
+        raise ConfigError(f"{path} is empty: it holds no setting")
     shared = {key: value for key, value in content.items() if key not in STAGES}
     merged = _merge(shared, content.get(stage) or {})
     if not merged:

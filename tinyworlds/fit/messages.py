@@ -16,6 +16,7 @@ _UNKNOWN = (
     re.compile(r"Option '([^']+)' is not accepted"),
     re.compile(r"(?:Key|option) [\"']([^\"']+)[\"'] (?:is not expected|not accepted)"),
 )
+_NO_STAGE = re.compile(r"arguments are required: (\w+\.)?model\b|[Kk]ey \"(\w+\.)?model\" is required")
 _TOLD_BEFORE = re.compile(r"'([\w.\-]+)' is no setting")  # by the parser of a class within this one
 _BAD_VALUE = re.compile(r"Parser key \"([^\"]+)\":\s*(.*)", re.DOTALL)
 _CLASS_PATH = re.compile(r"Problem with given class_path '([^']+)'|Expected a dot import path string: (\S+)")
@@ -31,6 +32,8 @@ def one_line(message: str, known: Iterable[str], config_files: Sequence[str] = (
         known: the keys that would have been right, dotted.
         config_files: YAML files that were read; the one with a wrong key in it is named.
     """
+    if _NO_STAGE.search(message):
+        return "name the stage to work on: --config configs/own_tokenizer.yaml, or another of configs/"
     for pattern in (_TOLD_BEFORE, *_UNKNOWN):
         found = pattern.search(message)
         if found:

@@ -15,6 +15,7 @@ from tinyworlds.training.stages import STAGE_CLASSES
 class OneLineParser(OptionParser, LightningArgumentParser):
     """Knows the settings of all stages, and what Lightning's parser says of a wrong one."""
 
+    stores_aloud = False  # `tinyworlds.fit.words` looks at the words of several parsers at once
     config_files: tuple[str, ...] = ()
     stage_parsers: tuple[LightningArgumentParser, ...] = ()
 

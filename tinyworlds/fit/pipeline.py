@@ -24,6 +24,7 @@ from tinyworlds.system.exits import INTERRUPTED, TERMINATED
 from tinyworlds.system.files import write_text
 from tinyworlds.system.locks import locked
 from tinyworlds.system.processes import run_child
+from tinyworlds.system.shell import shown_command
 
 
 @dataclass
@@ -106,7 +107,8 @@ def _train(request: TrainRequest, say: Callable[[str], None]) -> int:
         code = _run_stage(request, state, file, stage, [*words, *resume], say, title)
         if code != 0:
             return code
-    say(f"all three stages are trained; next: tinyworlds export {request.run} {request.game}.world")
+    export = shown_command("export", request.run, Path(f"{request.game}.world"))
+    say(f"all three stages are trained; next: {export}")
     return 0
 
 
@@ -120,7 +122,7 @@ def _run_stage(
     title: str,
 ) -> int:
     command = [sys.executable, "-m", "tinyworlds", "fit", *words, "--run", str(request.run)]
-    say(f"{title}: tinyworlds {' '.join(command[3:])}")
+    say(f"{title}: {shown_command(*command[3:])}")
     own = state.stages[stage] = StageState("running", request.arguments[stage])
     names = [*STAGES]
     for later in names[names.index(stage) + 1 :]:
@@ -138,7 +140,7 @@ def _run_stage(
     own.status = "interrupted" if stopped else "done" if code == 0 and finished else "failed"
     state.save(file)
     if stopped:
-        say(f"interrupted; go on with the same command: tinyworlds train {request.game} ...")
+        say(f"interrupted; go on with the same command: {shown_command('train', request.game)} ...")
     elif code != 0:
         # a child ended by signal N has code -N; exit codes must not be negative
         code = code if code > 0 else 128 - code
@@ -153,7 +155,7 @@ def _run_stage(
 
 def _failed(stage: str, code: int, game: str) -> TrainingError:
     error = TrainingError(
-        f"stage {stage} failed (exit code {code}); its message is above; then: tinyworlds train {game}"
+        f"stage {stage} failed (exit code {code}); its message is above; then: {shown_command('train', game)}"
     )
     error.exit_code = code  # this very failure's code
     return error

@@ -15,10 +15,18 @@ from callbacks.saving import TrainingInterrupted, quiet_lightning
 from tinyworlds.errors import CheckpointError, ConfigError, TinyWorldsError, TrainingError
 from tinyworlds.fit.cli import StageCLI
 from tinyworlds.fit.saved_config import saved_settings
-from tinyworlds.fit.words import config_files_in, saved_config, with_shipped_configs, without_ckpt_path
+from tinyworlds.fit.words import (
+    check_words,
+    config_files_in,
+    saved_config,
+    with_joined_files,
+    with_shipped_configs,
+    without_ckpt_path,
+)
 from tinyworlds.system.documents import read_yaml
 from tinyworlds.system.exits import INTERRUPTED, TERMINATED
 from tinyworlds.system.processes import end_with_parent
+from tinyworlds.system.shell import shown_command
 from tinyworlds.training.peers import is_loss_of_a_peer
 from tinyworlds.training.strategies import prepare_windows
 
@@ -47,8 +55,13 @@ def run(subcommand: str, argv: list[str]) -> int:
     parent = end_with_parent()
     quiet_lightning()
     prepare_windows()
+    argv = with_joined_files(argv)
+    check_words(
+        argv, say_repeated=parent is None
+    )  # `train` puts what is for one stage behind what is for all
     for file in config_files_in(with_shipped_configs(argv)):
-        read_yaml(file)  # its size, aliases written out, before another reader writes them out
+        if not read_yaml(file):  # its size, aliases written out, before another reader writes them out
+            raise ConfigError(f"{file} is empty: it holds no setting")
     saved, words = saved_config(argv), with_shipped_configs(argv)
     argv = words if saved is None else ["--config", str(saved), *words]
     if saved is not None:
@@ -63,6 +76,8 @@ def run(subcommand: str, argv: list[str]) -> int:
         return _interrupted(stop, subcommand, argv)
     except MisconfigurationException as error:
         raise ConfigError(" ".join(str(error).split())) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"a file that is named where settings belong is no text ({error.reason})") from None
     except torch.OutOfMemoryError as error:
         raise ConfigError(
             "the GPU's memory is full; lower --data.batch_size and raise --trainer.accumulate_grad_batches, "
@@ -101,12 +116,12 @@ def _interrupted(stop: TrainingInterrupted, subcommand: str, argv: list[str]) ->
     where = (
         f"saved {stop.checkpoint}; go on" if stop.checkpoint is not None else "nothing was saved; start again"
     )
-    go_on = " --ckpt_path last" if stop.checkpoint is not None else ""
-    print(f"interrupted, {where} with: tinyworlds {subcommand} {' '.join(words)}{go_on}", file=sys.stderr)
+    go_on = ["--ckpt_path", "last"] if stop.checkpoint is not None else []
+    print(f"interrupted, {where} with: {shown_command(subcommand, *words, *go_on)}", file=sys.stderr)
     return INTERRUPTED
 
 
 def _terminated(subcommand: str, argv: list[str]) -> int:
-    words = " ".join(without_ckpt_path(argv))
-    print(f"ended by SIGTERM; go on with: tinyworlds {subcommand} {words} --ckpt_path last", file=sys.stderr)
+    command = shown_command(subcommand, *without_ckpt_path(argv), "--ckpt_path", "last")
+    print(f"ended by SIGTERM; go on with: {command}", file=sys.stderr)
     return TERMINATED

@@ -20,6 +20,7 @@ from tinyworlds.models.registry import STAGES
 from tinyworlds.system.cores import num_cores
 from tinyworlds.system.documents import read_yaml
 from tinyworlds.system.known_paths import is_known, is_within
+from tinyworlds.system.shell import quoted
 
 log = logging.getLogger(__name__)
 
@@ -177,5 +178,5 @@ def _plain(path: Path, key: str, value: Any, text: str) -> Any:
 def _refusal(path: Path, key: str, value: Any) -> ConfigError:
     return ConfigError(
         f"{path} sets {key!a:.100} to {value!a:.200}: from beside a checkpoint only plain values and classes "
-        f"of ours are taken unasked; if you trust that file, give it with --config {path}"
+        f"of ours are taken unasked; if you trust that file, give it with --config {quoted(path)}"
     )

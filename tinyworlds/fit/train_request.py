@@ -14,6 +14,7 @@ from tinyworlds.checkpoints.run_folder import default_run
 from tinyworlds.errors import ConfigError, did_you_mean
 from tinyworlds.fit.config_files import find_config, split_overlay
 from tinyworlds.fit.messages import unknown_key
+from tinyworlds.fit.words import check_words, option_pairs, with_joined_files
 from tinyworlds.models.registry import STAGES
 
 
@@ -56,7 +57,9 @@ def make_request(
     run = Path(run) if run else default_run(game)
     shared: list[tuple[str, str | None]] = []
     own: dict[str, list[str]] = {stage: [] for stage in STAGES}
-    for key, value in _pairs(settings):
+    settings = with_joined_files(settings)
+    check_words(settings)
+    for key, value in option_pairs(settings):
         stage, _, rest = key.partition(".")
         _check_trains(rest if stage in STAGES else key, value)
         if stage in STAGES:
@@ -87,24 +90,6 @@ def _check_trains(key: str, value: str | None) -> None:
             f"--{key} trains nothing, so the next stage would find no network; it is for one stage alone: "
             f"tinyworlds fit --config FILE.yaml --{key}"
         )
-
-
-def _pairs(words: Sequence[str]) -> list[tuple[str, str | None]]:
-    """Return (key, value) for ``--key value``, ``--key=value`` and ``--flag``."""
-    pairs: list[tuple[str, str | None]] = []
-    rest = list(words)
-    while rest:
-        word = rest.pop(0)
-        if not word.startswith("--"):
-            raise ConfigError(f"'{word}' is no setting; settings look like --trainer.max_steps 500")
-        key, equals, value = word[2:].partition("=")
-        if equals:
-            pairs.append((key, value))
-        elif rest and not rest[0].startswith("--"):
-            pairs.append((key, rest.pop(0)))
-        else:
-            pairs.append((key, None))
-    return pairs
 
 
 def _words(key: str, value: str | None) -> list[str]:

@@ -2,12 +2,96 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+import sys
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 
+import yaml
+
 from tinyworlds.checkpoints.run_folder import version_dir_of_checkpoint
+from tinyworlds.errors import ConfigError
 from tinyworlds.fit.config_files import resolve_config
+from tinyworlds.system.documents import read_yaml
+
+_FILES = "--data.files"
+_GROUPS = {"data": "the gameplay file goes to --data.files", "trainer": "such as --trainer.max_steps 500"}
+_GROUPS |= {"rollout": "such as --rollout.horizon 8", "checkpoint": "such as --checkpoint.every_n_steps 500"}
+
+
+def with_joined_files(argv: Sequence[str]) -> list[str]:
+    """Make one list of the words behind each ``--data.files``, as when a shell wrote out a pattern."""
+    kept: list[str] = []
+    names: list[str] = []
+    rest = list(argv)
+    while rest:
+        word = rest.pop(0)
+        option, equals, value = word.partition("=")
+        if option != _FILES:
+            kept.append(word)
+            continue
+        if _FILES in kept:
+            kept.remove(_FILES)
+        kept.append(_FILES)  # where it stands last, since a --config behind it counts more
+        names += _listed(value) if equals else []
+        while rest and not rest[0].startswith("-"):
+            names += _listed(rest.pop(0))
+    if len(names) == 0 or _FILES not in kept:
+        return kept
+    joined = names[0] if len(names) == 1 else json.dumps(names)
+    return [f"{_FILES}={joined}" if word == _FILES else word for word in kept]
+
+
+def _listed(value: str) -> list[str]:
+    if not value.startswith("["):
+        return [value]
+    try:
+        names = yaml.safe_load(value)
+    except yaml.YAMLError:
+        return [value]  # a file of that name, perhaps
+    return [str(name) for name in names] if isinstance(names, list) else [value]
+
+
+def option_pairs(words: Sequence[str]) -> Iterator[tuple[str, str | None]]:
+    """Yield (key, value) for ``--key value``, ``--key=value`` and ``--flag``.
+
+    Raises:
+        ConfigError: a word belongs to no option.
+    """
+    rest = list(words)
+    while rest:
+        word = "--config" if (word := rest.pop(0)) == "-c" else "--help" if word == "-h" else word
+        if not word.startswith("--"):
+            raise ConfigError(
+                f"'{word}' is left over: settings look like --trainer.max_steps 500, several files go to "
+                "--data.files, and a pattern or a name with spaces stands in quotes"
+            )
+        key, equals, value = word[2:].partition("=")
+        if not equals and rest and not rest[0].startswith("--"):
+            value, equals = rest.pop(0), "="
+        yield key, value if equals else None
+
+
+def check_words(words: Sequence[str], say_repeated: bool = True) -> None:
+    """Look at the words of a command before they are parsed, and say which settings are given twice.
+
+    Raises:
+        ConfigError: a word is left over, or a file is given where settings belong.
+    """
+    seen: dict[str, str | None] = {}
+    growing = [key[:-1] for key, _ in option_pairs(words) if key.endswith("+")]
+    for key, value in option_pairs(words):
+        if key in _GROUPS and value and not value.startswith("{"):
+            if not value.lower().endswith((".yaml", ".yml", ".json")):
+                raise ConfigError(f"--{key} {value}: --{key} takes settings; {_GROUPS[key]}")
+            read_yaml(value)
+        of_list = any(key.rstrip("+") == name or key.startswith(f"{name}.") for name in growing)
+        if key in ("config", "help", *_GROUPS) or of_list:
+            continue
+        if say_repeated and key in seen and seen[key] != value:
+            print(f"--{key} is given twice: {value} counts, not {seen[key]}", file=sys.stderr)
+        seen[key] = value
 
 
 def config_files_in(argv: Sequence[str]) -> tuple[str, ...]:

@@ -1,12 +1,14 @@
 """Where messages leave the program: standard output and standard error, with nothing in them that acts.
 
 File names, names of games and actions, and what files say of themselves are printed by many places; whatever
-of it a terminal would obey is made visible here, once.
+of it a terminal would obey is made visible here, once, and what the output's encoding has no letter for is
+printed as its escape: a Windows pipe writes cp1252, and no message may end a program whose work is done.
 """
 
 from __future__ import annotations
 
 import contextlib
+import io
 import re
 import sys
 from collections.abc import Iterator
@@ -46,8 +48,11 @@ class VisibleStream:
 
 @contextlib.contextmanager
 def visible_streams() -> Iterator[None]:
-    """Let everything that is printed within pass through a `VisibleStream`."""
+    """Let everything that is printed within pass through a `VisibleStream`, and fit into its encoding."""
     before = sys.stdout, sys.stderr
+    for stream in before:
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     with contextlib.suppress(AttributeError):  # a windowed program has none
         sys.stdout, sys.stderr = (
             stream if isinstance(stream, VisibleStream) else VisibleStream(stream) for stream in before

@@ -6,7 +6,10 @@ largest size here, counted with the repetitions, before anything is built of it.
 
 from __future__ import annotations
 
+import codecs
+import contextlib
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +23,7 @@ MOST_JSON_BYTES = 16 << 20
 _MOST_ENTRIES = 50_000
 _DEEPEST = 50
 _LONGEST_NUMBER = 400
+_BINARY = re.compile(rb"[\0-\x08\x0e-\x1a\x1c-\x1f]")  # control characters that no text holds
 _LFS = b"version https://git-lfs.github.com/spec/"
 
 
@@ -84,6 +88,8 @@ def read_json(path: str | Path, most_bytes: int = MOST_JSON_BYTES) -> dict[str, 
 
 
 def _text(path: Path, most_bytes: int, kind: str) -> str:
+    if path.is_dir():
+        raise ConfigError(f"{path} is a folder; name a {kind} file in it")
     if not path.is_file():
         raise MissingFileError(f"{path} is no file; check the path")
     check_is_no_pointer(path)
@@ -91,10 +97,32 @@ def _text(path: Path, most_bytes: int, kind: str) -> str:
         data = file.read(most_bytes + 1)
     if len(data) > most_bytes:
         raise ConfigError(f"{path} is no {kind} of ours: it is larger than {most_bytes >> 10:,} KiB")
+    if told := _other_encoding(data):
+        raise ConfigError(f"{path} is no UTF-8 text but {told}")
+    return data.decode("utf-8-sig")
+
+
+def _other_encoding(data: bytes) -> str:
+    """Return what bytes are that are no UTF-8 text, and what to do; "" for those that are."""
+    num_zeros = data.count(0)
+    has_mark = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    if has_mark or num_zeros > len(data) / 4:  # every second byte of Latin letters
+        wide = "utf-32" if num_zeros > len(data) / 2 else "utf-16"
+        with contextlib.suppress(UnicodeDecodeError):
+            ending = "" if has_mark else "-le" if data[1] == 0 else "-be"
+            if "\0" not in data.decode(wide + ending):
+                return f"{wide.upper()}; save it as UTF-8"
     try:
-        return data.decode("utf-8-sig")
+        if num_zeros == 0:
+            data.decode("utf-8")
+            return ""
+        place = data.index(0)
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path} is no {kind}: no UTF-8 text at byte {error.start}") from None
+        place = error.start
+        line = data.count(b"\n", 0, place) + 1
+        if not _BINARY.search(data):
+            return f"another encoding (line {line} has {data[place : place + 1]!r}); save it as UTF-8"
+    return f"binary (byte {place:,}); name a text file"
 
 
 def _reason(error: Exception) -> str:

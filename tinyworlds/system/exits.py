@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 from collections.abc import Callable
 
@@ -53,5 +54,5 @@ def _guarded(action: Callable[[], int | None]) -> int:
 
 
 def _report(error: TinyWorldsError) -> int:
-    print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+    print("error:", re.sub(r"\s*[\r\n]\s*", " ", str(error).strip()), file=sys.stderr)
     return error.exit_code

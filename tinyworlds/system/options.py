@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from inspect import Parameter, signature
 from itertools import chain
@@ -20,11 +21,35 @@ from tinyworlds.errors import ConfigError, did_you_mean
 _ActionT = TypeVar("_ActionT", bound=argparse.Action)
 
 
+class _StoreAloud(argparse.Action):
+    """Stores the last value of an option, and says so when another one was given before."""
+
+    given: Any = None
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        if option_string is not None:
+            if self.given not in (None, values):
+                print(f"{option_string} is given twice: {values} counts, not {self.given}", file=sys.stderr)
+            self.given = values
+        setattr(namespace, self.dest, values)
+
+
 class OptionParser(argparse.ArgumentParser):
     """Raises errors as a `ConfigError` of one line; takes ``--num-clips`` for ``--num_clips``."""
 
+    stores_aloud = True
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{**kwargs, "allow_abbrev": False})
+        if self.stores_aloud:
+            for name in (None, "store"):
+                self.register("action", name, _StoreAloud)
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Raise instead of printing the usage and leaving."""
@@ -33,7 +58,9 @@ class OptionParser(argparse.ArgumentParser):
     def explain(self, message: str) -> str:
         """Return what the parser says as a line that a person can act on."""
         hint = ""
-        if unknown := re.match(r"unrecognized arguments: ([^ =]+)", message):
+        if left_over := re.match(r"unrecognized arguments: ([^-].*)", message):
+            message = f"'{left_over[1]}' is left over; a pattern or a name with spaces stands in quotes"
+        elif unknown := re.match(r"unrecognized arguments: ([^ =]+)", message):
             shown = [action.option_strings for action in self._actions if action.help != argparse.SUPPRESS]
             message, hint = f"{unknown[1]} is no option", did_you_mean(unknown[1], chain(*shown))
         elif choice := re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message):

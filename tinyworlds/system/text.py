@@ -23,6 +23,14 @@ def visible(text: str, keep: str = "") -> str:
     return "".join(char if _is_seen(char) or char in keep else _escape(char) for char in text)
 
 
+def encodable(text: str) -> str:
+    r"""Return `text` as UTF-8 and C strings can hold it, with lone surrogates and NUL as escapes.
+
+    File names have such surrogates where their bytes are no UTF-8.
+    """
+    return text.encode("utf-8", "backslashreplace").decode("utf-8").replace("\0", "\\x00")
+
+
 def _is_seen(char: str) -> bool:
     is_space = (
         unicodedata.category(char) == "Zs"
