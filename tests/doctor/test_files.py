@@ -7,6 +7,7 @@ import h5py
 import numpy as np
 
 from tinyworlds.doctor.files import check_data
+from tinyworlds.system.shell import shown_command
 
 
 def lines(findings) -> list[tuple[str, str, str]]:
@@ -40,7 +41,7 @@ def test_damaged_and_foreign_files(tiny_h5: Path) -> None:
     assert "not an HDF5 file" in found["text"][1]
     assert "it holds: observations" in found["other"][1]
     assert found["film"][0] == "ok"
-    assert f'tinyworlds ingest "{folder / "deep er" / "film.mp4"}"' in found["film"][2]
+    assert shown_command("ingest", folder / "deep er" / "film.mp4") in found["film"][2]
 
 
 def test_unfinished_files(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def test_the_last_of_two_is_not_taken_silently(
     words: str, told: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     check_words(words.split())
-    assert capsys.readouterr().err.strip() == told
+    assert capsys.readouterr().out.strip() == told
 
 
 @pytest.mark.parametrize(

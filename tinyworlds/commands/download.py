@@ -130,7 +130,7 @@ def _next_commands(kind: Kind, targets: Sequence[Path], folder: Path) -> list[st
     if kind is DATASETS:
         return [_train(path) for path in targets]
     if kind is WORLDS:
-        return [shown_command("play", path) for path in targets]
+        return [shown_command("play", path.as_posix()) for path in targets]
     tops = {path.relative_to(folder).parts[0] for path in targets if path.parent != folder}
     suites = sorted(tops) or [""]
     return [command for suite in suites for command in _play(suite, folder)]
@@ -139,18 +139,18 @@ def _next_commands(kind: Kind, targets: Sequence[Path], folder: Path) -> list[st
 def _train(path: Path) -> str:
     game = path.stem.removesuffix("_frames")
     expected = _data_files().get(game)
-    return shown_command("train", game, *(() if expected == path else ("--data.files", path)))
+    return shown_command("train", game, *(() if expected == path else ("--data.files", path.as_posix())))
 
 
 def _play(suite: str, folder: Path) -> list[str]:
-    weights, data = folder / suite, _data_files().get(suite)
+    weights, data = (folder / suite).as_posix(), _data_files().get(suite)
     if data is None:
         return [shown_command("play", weights)]
     fetch = [] if data.exists() else [shown_command("download", "datasets", "--pattern", data.name)]
-    world = Path(WORLDS.folder, f"{suite}.world")  # weights alone have no frames to start from
+    world = f"{WORLDS.folder}/{suite}.world"  # weights alone have no frames to start from
     return [
         *fetch,
-        shown_command("export", weights, world, "--data", data),
+        shown_command("export", weights, world, "--data", data.as_posix()),
         shown_command("play", world),
     ]
 

@@ -56,9 +56,8 @@ def run(subcommand: str, argv: list[str]) -> int:
     quiet_lightning()
     prepare_windows()
     argv = with_joined_files(argv)
-    check_words(
-        argv, say_repeated=parent is None
-    )  # `train` puts what is for one stage behind what is for all
+    by_train = parent is not None  # which puts what is for one stage behind what is for all
+    check_words(argv, say_repeated=not by_train)
     for file in config_files_in(with_shipped_configs(argv)):
         if not read_yaml(file):  # its size, aliases written out, before another reader writes them out
             raise ConfigError(f"{file} is empty: it holds no setting")

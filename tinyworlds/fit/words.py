@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -90,7 +89,7 @@ def check_words(words: Sequence[str], say_repeated: bool = True) -> None:
         if key in ("config", "help", *_GROUPS) or of_list:
             continue
         if say_repeated and key in seen and seen[key] != value:
-            print(f"--{key} is given twice: {value} counts, not {seen[key]}", file=sys.stderr)
+            print(f"--{key} is given twice: {value} counts, not {seen[key]}")
         seen[key] = value
 
 
