@@ -48,8 +48,9 @@ class World(WorldCore):
             CheckpointError: a file is truncated, not ours, not finite, or the parts do not fit.
         """
         from tinyworlds.export.loading import open_world
+        from tinyworlds.system.shell import at_home
 
-        world = open_world(path, device, world_class=cls, **settings)
+        world = open_world(at_home(path), device, world_class=cls, **settings)
         assert isinstance(world, cls)
         return world
 

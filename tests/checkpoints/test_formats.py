@@ -6,6 +6,7 @@ import os
 import pickle
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -18,7 +19,8 @@ from v1_cases import content_of
 from tinyworlds import load_network
 from tinyworlds.api import World
 from tinyworlds.checkpoints.load import fingerprint, read_checkpoint
-from tinyworlds.errors import CheckpointError, ConfigError, MissingFileError
+from tinyworlds.checkpoints.safetensors_file import read_safetensors, write_safetensors
+from tinyworlds.errors import CheckpointError, ConfigError, MissingFileError, StorageError
 
 STAGES = ("video_tokenizer", "latent_actions", "dynamics")
 
@@ -186,3 +188,15 @@ def test_damage_that_torch_overlooks_is_found(tmp_path):
     (tmp_path / "x.pth").write_bytes(data)
     with pytest.raises(CheckpointError, match="truncated or no checkpoint"):
         load_network(tmp_path / "x.pth")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_a_name_that_safetensors_cannot_open_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "jeu-\udce9.world"
+    with pytest.raises(StorageError, match="its name is no UTF-8"):
+        write_safetensors(path, {}, {"a": torch.zeros(1)})
+    assert not [*tmp_path.iterdir()]
+    write_safetensors(tmp_path / "a.world", {}, {"a": torch.zeros(1)})
+    (tmp_path / "a.world").rename(path)
+    with pytest.raises(CheckpointError, match="its name is no UTF-8"):
+        read_safetensors(path)

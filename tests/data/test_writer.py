@@ -4,9 +4,11 @@ import subprocess
 import sys
 import textwrap
 
+import h5py
 import numpy as np
 import pytest
 
+from tinyworlds.data.optimize import optimize
 from tinyworlds.data.reader import FrameFile
 from tinyworlds.data.schema import read_info
 from tinyworlds.data.writer import FrameWriter
@@ -91,3 +93,18 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path):
     assert result.stdout.count("\n") == 1
     assert result.stderr == ""
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["jeu-\udce9t\udce9.mp4", "a\0b", "\u0417\u0435\u043b\u044c", "\ud83c"])
+def test_any_name_can_be_stored(name, tmp_path):
+    """Names of files and actions that are no UTF-8, as in an archive of another system."""
+    with FrameWriter(tmp_path / "x.h5", 8, 8, 15, source=name, action_names=[name, "b"]) as writer:
+        writer.append(np.zeros((8, 8, 3), np.uint8))
+        writer.add_text("videos", name)
+    shown = name.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
+    optimize(tmp_path / "x.h5", tmp_path / "y.h5")
+    for file in ("x.h5", "y.h5"):
+        info = read_info(tmp_path / file)
+        assert (info.source, info.action_names) == (shown, (name, "b"))
+        with h5py.File(tmp_path / file) as stored:
+            assert stored["videos"].asstr()[()] == shown

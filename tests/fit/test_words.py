@@ -3,15 +3,19 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from tiny_runs import train
 
 from tinyworlds.checkpoints.run_folder import game_of
+from tinyworlds.commands.cli import main
 from tinyworlds.errors import ConfigError
 from tinyworlds.fit.config_reading import read_settings
 from tinyworlds.fit.train_request import make_request
 from tinyworlds.fit.words import check_words, with_joined_files
 
+_open = open
 TWO = f"--data.files={json.dumps(['a.h5', 'b c.h5'])}"
 
 
@@ -131,3 +135,39 @@ def test_a_config_that_holds_no_settings(
     if name[0] not in "ec":
         assert f"{name} {told}" in error_line("fit", "--data", name, code=2)
     assert sorted(path.name for path in tmp_path.iterdir()) == [name]
+
+
+def open_in_cp1252(file: Any, mode: str = "r", *rest: Any, **more: Any) -> Any:
+    """Open a file as Windows does."""
+    if "b" not in mode and not rest and "encoding" not in more:
+        more["encoding"] = "cp1252"
+    return _open(file, mode, *rest, **more)
+
+
+def test_configs_are_utf_8_whatever_the_machine_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on Windows, where files are opened in cp1252."""
+    config, game = tmp_path / "mine.yaml", "\u0417\u0435\u043b\u044c\u0434\u0430"
+    config.write_text(
+        f"# {game}\nmodel: {{class_path: DynamicsStage, init_args: &a {{learning_rate: 1e-4}}}}\n"
+        f"data: {{files: [{game}.h5, b.h5]}}\nrun: runs/{game}\n",
+        encoding="utf-8-sig",
+    )
+
+    monkeypatch.setattr("builtins.open", open_in_cp1252)
+    found = read_settings(["--config", str(config)])
+    assert found.data.files == [f"{game}.h5", "b.h5"]
+    assert found.run == f"runs/{game}"
+    assert found.model.init_args.learning_rate == 1e-4
+
+
+@pytest.mark.slow
+def test_a_run_of_any_name_is_saved(tiny_h5: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    game = "\u0417\u0435\u043b\u044c\u0434\u0430"
+    data = tiny_h5.rename(tmp_path / f"{game}_frames.h5")
+    monkeypatch.setattr("builtins.open", open_in_cp1252)
+    version = train("video_tokenizer", Path(data.name), Path("runs", game), "--trainer.max_steps=1")
+    assert game in (version / "config.yaml").read_text(encoding="utf-8")
+    assert main(["validate", "--config", str(version / "config.yaml"), "--trainer.limit_val_batches=1"]) == 0

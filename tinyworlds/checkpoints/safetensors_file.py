@@ -15,9 +15,10 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from tinyworlds.errors import CheckpointError, MissingFileError, StorageError
+from tinyworlds.errors import CheckpointError, MissingFileError, StorageError, TinyWorldsError
 from tinyworlds.system.documents import check_is_no_pointer
 from tinyworlds.system.files import replacing
+from tinyworlds.system.text import encodable
 
 KEY = "tinyworlds"
 _MOST_HEADER_BYTES = 8 << 20  # names of some hundred tensors and what a world says of itself take kilobytes
@@ -49,6 +50,7 @@ def read_safetensors(path: Path, header_only: bool = False) -> tuple[dict[str, A
     if not path.is_file():
         raise MissingFileError(f"{path} does not exist; check the path")
     check_is_no_pointer(path)
+    _check_name(path, CheckpointError)
     if _header_bytes(path) > _MOST_HEADER_BYTES:
         raise CheckpointError(
             f"{path} is no .world file, nor another safetensors file: its header is too large"
@@ -74,6 +76,7 @@ def write_safetensors(path: Path, header: Mapping[str, Any], tensors: Mapping[st
     Raises:
         StorageError: the disk is full or the path cannot be written.
     """
+    _check_name(path, StorageError)
     # Copies: safetensors refuses tensors that share memory or are not contiguous.
     plain = {name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()}
     try:
@@ -83,3 +86,8 @@ def write_safetensors(path: Path, header: Mapping[str, Any], tensors: Mapping[st
         raise StorageError(
             f"{path} could not be written ({error}): free some space or choose another folder"
         ) from None
+
+
+def _check_name(path: Path, kind: type[TinyWorldsError]) -> None:
+    if encodable(str(path)) != str(path):
+        raise kind(f"{path}: its name is no UTF-8, which safetensors files must have; give it another name")

@@ -30,6 +30,7 @@ from tinyworlds.data.stored import Elsewhere, check_group, dataset, find, link_o
 from tinyworlds.data.writer import CHUNK_FRAMES
 from tinyworlds.errors import DataError, StorageError
 from tinyworlds.system.progress import progress_bar
+from tinyworlds.system.text import encodable
 
 _STEP_BYTES = 32 * 2**20  # of frames in memory, where the chunks allow
 _MOST_BYTES = 2**30
@@ -157,7 +158,8 @@ def _copy_all_but_frames(source: h5py.File, made: h5py.File, path: Path) -> None
 def _copy_attributes(old: h5py.HLObject, new: h5py.HLObject, path: Path) -> None:
     for name in old.attrs:
         if is_simple(old.attrs.get_id(name)):
-            new.attrs[name] = old.attrs[name]
+            value = old.attrs[name]
+            new.attrs[name] = encodable(value) if isinstance(value, str) else value
         else:
             warnings.warn(
                 f"{path}: attribute {name!a} is no number and no text, and is not kept", stacklevel=2

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from tinyworlds.checkpoints.run_folder import versions
 from tinyworlds.doctor.report import Finding, failure, ok, warning
 from tinyworlds.errors import TinyWorldsError
 from tinyworlds.models.registry import STAGES
+from tinyworlds.system.documents import read_json
 from tinyworlds.system.shell import shown_command
 
 _H5 = (".h5", ".hdf5")
@@ -152,7 +152,7 @@ def _judge_state(run: Path) -> Iterator[Finding]:
     if not path.is_file():
         return
     try:
-        stages = json.loads(path.read_text(encoding="utf-8"))["stages"]
+        stages = read_json(path)["stages"]
         bad = {stage: state["status"] for stage, state in stages.items()}
     except (ValueError, KeyError, TypeError, AttributeError):
         yield failure(f"{path} is damaged", "delete it; the stages' checkpoints stay")

@@ -25,7 +25,7 @@ from tinyworlds.fit.messages import built_from_settings
 from tinyworlds.fit.parser import OneLineParser
 from tinyworlds.fit.resolve import Resolved, resolve
 from tinyworlds.fit.subcommands import SUBCOMMANDS
-from tinyworlds.fit.words import config_files_in
+from tinyworlds.fit.words import config_files_in, with_read_configs
 from tinyworlds.system.locks import locked
 from tinyworlds.system.shell import at_home
 from tinyworlds.training.peers import watched
@@ -73,7 +73,7 @@ class StageCLI(LightningCLI):
                 save_config_kwargs={"overwrite": True},
                 seed_everything_default=0,
                 trainer_defaults=dict(TRAINER_DEFAULTS),
-                args=[subcommand, *argv],
+                args=[subcommand, *with_read_configs(argv)],
             )
 
     def init_parser(self, **kwargs: Any) -> LightningArgumentParser:

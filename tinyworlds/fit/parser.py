@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import inspect
+from typing import Any
 
 from lightning.pytorch.cli import LightningArgumentParser
 
 from tinyworlds.fit.messages import one_line
 from tinyworlds.models.registry import network_class
+from tinyworlds.system.files import write_text
 from tinyworlds.system.options import OptionParser
 from tinyworlds.training.stages import STAGE_CLASSES
 
@@ -22,6 +24,10 @@ class OneLineParser(OptionParser, LightningArgumentParser):
     def explain(self, message: str) -> str:
         """Say what is wrong in one line."""
         return one_line(message, self.known_keys(), self.config_files)
+
+    def save(self, cfg: Any, path: Any, **unused: Any) -> None:
+        """Write a configuration as UTF-8, whole or not at all, whatever the machine's own encoding is."""
+        write_text(path, self.dump(cfg, skip_none=False))
 
     def known_keys(self) -> list[str]:
         """Return the dotted names of all settings, those of the stages and networks included."""

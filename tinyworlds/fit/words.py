@@ -110,6 +110,26 @@ def with_shipped_configs(argv: list[str]) -> list[str]:
     return words
 
 
+def with_read_configs(argv: Sequence[str]) -> list[str]:
+    """Hand over configs beyond ASCII as text: jsonargparse opens files in the machine's encoding."""
+    words: list[str] = []
+    for word in argv:
+        path = word.removeprefix("--config=")
+        if words and words[-1] in ("-c", "--config"):
+            words.pop()
+        elif path == word:
+            words.append(word)
+            continue
+        data = Path(path).read_bytes() if Path(path).is_file() else b""
+        words.append(f"--config={path if data.isascii() else _ascii_yaml(data)}")
+    return words
+
+
+def _ascii_yaml(data: bytes) -> str:
+    node = yaml.compose(data.decode("utf-8-sig"), yaml.SafeLoader)
+    return yaml.serialize(node, Dumper=yaml.SafeDumper)  # letters as escapes, all else as it was
+
+
 def saved_config(argv: list[str]) -> Path | None:
     """Return the configuration saved beside a checkpoint, when only ``--ckpt_path`` is given."""
     if any(
