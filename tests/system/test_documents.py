@@ -72,6 +72,7 @@ NO_TEXT = [
     (b"\x1f\x8b\x08\0\xff", "binary (byte "),
     (b"a: 1\n" + bytes(9), "binary (byte 5)"),
     (bytes(100), "binary (byte 0)"),
+    (bytes(1), "binary (byte 0)"),
     (b"\xff\xfe\0", "binary (byte "),
 ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -120,7 +121,7 @@ def with_read_configs(argv: Sequence[str]) -> list[str]:
         elif path == word:
             words.append(word)
             continue
-        data = Path(path).read_bytes() if Path(path).is_file() else b""
+        data = Path(path).read_bytes() if os.path.isfile(path) else b""
         words.append(f"--config={path if data.isascii() else _ascii_yaml(data)}")
     return words
 

@@ -109,7 +109,7 @@ def _other_encoding(data: bytes) -> str:
     if has_mark or num_zeros > len(data) / 4:  # every second byte of Latin letters
         wide = "utf-32" if num_zeros > len(data) / 2 else "utf-16"
         with contextlib.suppress(UnicodeDecodeError):
-            ending = "" if has_mark else "-le" if data[1] == 0 else "-be"
+            ending = "" if has_mark else "-le" if data[1:2] == b"\0" else "-be"
             if "\0" not in data.decode(wide + ending):
                 return f"{wide.upper()}; save it as UTF-8"
     try:
