@@ -52,7 +52,8 @@ class OpenLoopClip(Callback):
             "val/rollout_psnr": metrics.psnr(result.counted, result.truth).mean(),
             "val/rollout_gain": gain.mean(),
         }
-        pl_module.log_dict(values, rank_zero_only=True, batch_size=1)
+        # nothing is exchanged, this process is alone here; without the last word Lightning would recommend it
+        pl_module.log_dict(values, rank_zero_only=True, batch_size=1, sync_dist=True)
         with harmless():
             labels = getattr(pl_module, "actions", None) == "labels"
             source = told_source(self._options(pl_module).actions, labels)

@@ -1,5 +1,6 @@
 """Fixtures that many tests share: small gameplay files in the true on-disk format, tiny runs, one thread."""
 
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -8,6 +9,13 @@ import torch
 from gameplay_files import write_gameplay, write_public_style
 from stage_fixtures import error_line, partners, trained_partners  # noqa: F401
 from x_server import x_server
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _ctrl_c_is_heard() -> None:
+    """What runs in the background is told to ignore SIGINT, and so would every process that tests start."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)

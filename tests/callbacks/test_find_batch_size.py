@@ -214,7 +214,7 @@ def test_a_cpu_is_not_filled(tiny_h5: Path, tmp_path: Path, error_line: Callable
     line = error_line("fit", *words("video_tokenizer", tiny_h5, tmp_path / "run", FIND), code=2)
     assert "training runs on cpu here" in line
     assert "--data.batch_size" in line
-    assert not (tmp_path / "run").exists(), "nothing was started"
+    assert [path.name for path in (tmp_path / "run").iterdir()] == [".video_tokenizer.lock"]
 
 
 def test_several_devices_are_refused(
@@ -223,7 +223,7 @@ def test_several_devices_are_refused(
     memory(4)
     argv = words("video_tokenizer", tiny_h5, tmp_path / "run", FIND, "--trainer.devices=2")
     assert "training runs on 2 here" in error_line("fit", *argv, code=2)
-    assert not (tmp_path / "run").exists()
+    assert [path.name for path in (tmp_path / "run").iterdir()] == [".video_tokenizer.lock"]
 
 
 def test_other_errors_are_no_full_memory(

@@ -56,7 +56,7 @@ def test_a_folder_that_cannot_be_written_costs_the_sheet_only(
 ) -> None:
     sheet_path(tiny_h5).mkdir()  # a name that is taken stands for a folder that refuses, which root ignores
     assert main(["inspect", str(tiny_h5)]) == 0
-    assert "not drawn: Could not write" in capsys.readouterr().out
+    assert "is a folder; name a picture in it" in capsys.readouterr().out
 
 
 def test_frames_are_where_the_sheet_says(tmp_path: Path) -> None:

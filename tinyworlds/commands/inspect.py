@@ -50,10 +50,10 @@ def _draw(file: str, sheet: str | None) -> tuple[Path | None, str]:
         return None, "not drawn"
     try:
         return save_contact_sheet(file, _png(sheet) if sheet else sheet_path(file)), ""
-    except StorageError as error:
+    except (StorageError, ConfigError) as error:
         if sheet is not None:
             raise
-        return None, f"not drawn: {error} Or name another place with --sheet FILE"
+        return None, f"not drawn: {error}; or name another place with --sheet FILE"
 
 
 def _png(path: str) -> str:
