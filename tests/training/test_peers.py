@@ -76,13 +76,14 @@ def outcome(process: subprocess.Popen, seconds: float = 150) -> tuple[int, str]:
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are those of POSIX")
 def test_every_command_of_every_stage(tiny_h5_64: Path, tmp_path: Path) -> None:
     """One process alone that asked for `trainer.log_dir` kept both for ever; pictures are of two stages."""
+    deal = ("--data.split=old_time", "--data.test_fraction=0.4")  # a window for each process
     for stage in STAGES:
-        fast = ("--trainer.max_steps=2", "--trainer.limit_val_batches=1")
+        fast = ("--trainer.max_steps=2", "--trainer.limit_val_batches=1", *deal)
         code, told = outcome(run("fit", stage, tiny_h5_64, tmp_path, *fast))
         assert code == 0, told
         assert "sync_dist" not in told
         for command in ("validate", "test", "predict") if stage != "latent_actions" else ():
-            code, told = outcome(run(command, stage, tiny_h5_64, tmp_path))
+            code, told = outcome(run(command, stage, tiny_h5_64, tmp_path, *deal))
             assert code == 0, told
     assert [*tmp_path.rglob("reconstruction_*_step_2.png")]
     assert [*tmp_path.rglob("open_loop_step_2.png")]

@@ -312,7 +312,14 @@ class H5DataModule(LightningDataModule):
 
     def predict_dataloader(self) -> DataLoader:
         """Test windows of `predict_frames` frames."""
-        return self._fixed_loader(self.dataset("test", self.predict_frames))
+        dataset = self.dataset("test", self.predict_frames)
+        processes = getattr(self.trainer, "world_size", 1)
+        if len(dataset) < processes:
+            raise ConfigError(
+                f"the test part has {len(dataset)} windows of {self.predict_frames} frames for {processes}"
+                " processes: predict on one, with --trainer.devices 1"
+            )
+        return self._fixed_loader(dataset)
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """Turn bytes into [-1, 1], on the device."""

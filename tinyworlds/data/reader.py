@@ -7,8 +7,10 @@ are opened on first use in each process and never pickled or inherited.
 
 from __future__ import annotations
 
+import atexit
 import io
 import os
+import weakref
 from collections.abc import Callable, Sequence
 from functools import cached_property, partial
 from pathlib import Path
@@ -117,6 +119,7 @@ class SpanReader:
         if self._owner != os.getpid():
             self.close()
             self._handle, self._owner = opener(), os.getpid()
+            _open_readers.add(self)
         return self._handle
 
     def close(self) -> None:
@@ -133,6 +136,16 @@ class SpanReader:
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_owner": -1, "_handle": None}
+
+
+_open_readers: weakref.WeakSet[SpanReader] = weakref.WeakSet()
+
+
+@atexit.register
+def _close_readers() -> None:
+    """Close what is open while Python still runs: HDF5 calls back into it, and crashes at its end."""
+    for reader in list(_open_readers):
+        reader.close()
 
 
 class FrameFile:

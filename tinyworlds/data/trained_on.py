@@ -132,6 +132,7 @@ def identity_of(file: FrameFile) -> tuple[str, ...]:
     """
     lengths = [length for length in _LADDER if length <= len(file)]
     frames = file.frames(0, lengths[-1])
+    file.close()  # there may be more files than a process may hold open
     size = f"{file.info.height}x{file.info.width} "
     return tuple(
         hashlib.sha256(size.encode() + frames[:length].tobytes()).hexdigest()[:_HASH_DIGITS]
