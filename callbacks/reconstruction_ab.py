@@ -111,10 +111,8 @@ def expected_domain(signed: Feed, unsigned: Feed) -> str:
 
 
 def _picture(path: Path, frames: Tensor, output: Tensor, title: str, count: int) -> None:
-    last_truth, last_output = (
-        frames[:count, -1],
-        output[:count, -1],
-    )  # one frame a clip shows more than one clip
+    # one frame of each clip shows more than all frames of one
+    last_truth, last_output = frames[:count, -1], output[:count, -1]
     rows = [as_pictures(last_truth), as_pictures(last_output), error_picture(last_output, last_truth)]
     labels = ["truth", "reconstruction", "error x2"]
     save_strip(path, [list(row) for row in rows], labels, title=title)

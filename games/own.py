@@ -15,9 +15,8 @@ from games.spec import GameSpec
 from tinyworlds.errors import ConfigError, did_you_mean
 from tinyworlds.system.documents import MOST_YAML_BYTES, read_yaml
 
-_IS_SPEC = re.compile(
-    rb"^(\xef\xbb\xbf|\xff\xfe|\xfe\xff)?data_file\s*:", re.MULTILINE
-)  # other YAML may lie there
+# other YAML may lie there, too
+_IS_SPEC = re.compile(rb"^(\xef\xbb\xbf|\xff\xfe|\xfe\xff)?data_file\s*:", re.MULTILINE)
 _TYPES: dict[str, tuple[type, ...]] = {
     "int": (int,),
     "float": (int, float),

@@ -73,6 +73,15 @@ def display() -> Iterator[str]:
 
 
 @pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty current folder, on a machine without a display."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+@pytest.fixture
 def as_mac(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let torch see Apple's GPU and no other."""
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)

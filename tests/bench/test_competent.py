@@ -11,9 +11,11 @@ from tinyworlds.bench import reference
 from tinyworlds.bench.competent import competent
 from tinyworlds.bench.play import plain_play
 from tinyworlds.bench.sizes import clips, find_size, references
-from tinyworlds.bench.training import plain_update, reference_step
+from tinyworlds.bench.training import REUSE, plain_update, reference_step
 from tinyworlds.bench.worlds import actions_of, reference_world, start
+from tinyworlds.commands.quickstart import PRESETS
 from tinyworlds.errors import StorageError
+from tinyworlds.fit.config_reading import read_settings
 from tinyworlds.models.registry import STAGES
 
 TINY = find_size("tiny")
@@ -39,6 +41,12 @@ def test_sdpa_plays_as_the_reference_does():
     step = plain_play(TINY, "cpu")
     for frame in expected:
         assert abs(step().astype(int) - frame.astype(int)).max() <= 1
+
+
+def test_codes_are_made_as_often_as_in_the_quickstart():
+    settings = read_settings(["--config", "configs/doom_dynamics.yaml"])
+    clips_seen = settings.trainer.max_steps * settings.data.batch_size
+    assert clips_seen * settings.data.num_frames / PRESETS["doom"].num_frames == REUSE
 
 
 def test_only_attention_changes():

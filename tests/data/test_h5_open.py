@@ -1,5 +1,6 @@
 """Files that are something else, half of something, or lie where no locks are: the cause by its name."""
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from gameplay_files import write_gameplay
 
 from tinyworlds.commands import cli
 from tinyworlds.data import h5_open
+from tinyworlds.data.h5_open import open_h5
 from tinyworlds.data.optimize import optimize
 from tinyworlds.data.reader import FrameFile
 from tinyworlds.data.schema import read_info
@@ -150,6 +152,28 @@ def test_a_file_that_may_not_be_read(tiny_h5, monkeypatch):
     monkeypatch.setattr(h5_open, "open", refused, raising=False)
     with pytest.raises(DataError, match="may not be read by this user"):
         read_info(tiny_h5)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
+def test_too_many_open_files_are_no_damage(tiny_h5, frames_only_h5):
+    import resource
+
+    chunked, raw = FrameFile(frames_only_h5), FrameFile(tiny_h5)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    handles = []
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(256, hard), hard))
+        with contextlib.suppress(OSError):
+            while True:
+                handles.append(os.open(os.devnull, os.O_RDONLY))
+        for read in (lambda: open_h5(tiny_h5), lambda: chunked.frames(0, 1), lambda: raw.frames(0, 1)):
+            with pytest.raises(DataError, match=r"as many files are open as may be; allow more \(ulimit -n"):
+                read()
+    finally:
+        for handle in handles:
+            os.close(handle)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert len(chunked.frames(0, 2)) == 2
 
 
 def test_a_userblock_is_passed_over(tmp_path):

@@ -7,8 +7,7 @@ from small_worlds import random_world
 
 from tinyworlds.commands import play as command
 from tinyworlds.data.writer import FrameWriter
-from tinyworlds.errors import DataError, MissingFileError
-from tinyworlds.media.reading import read_frames
+from tinyworlds.errors import DataError
 from tinyworlds.media.video import save_video
 from tinyworlds.play import launch
 from tinyworlds.play.start import NO_START, start_clips
@@ -16,14 +15,7 @@ from tinyworlds.world.file import save_world
 from tinyworlds.world.start_clips import StartClips
 
 SHAPE, RED = (16, 16, 3), (200, 40, 30)
-
-
-@pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
-        monkeypatch.delenv(name, raising=False)
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("here")
 
 
 @pytest.fixture
@@ -35,59 +27,8 @@ def bare_world(here):
     return "bare.world"
 
 
-def picture(mode):
-    image = Image.new("RGB", (40, 24), RED)
-    if mode == "16 bit grey":
-        return Image.fromarray(np.full((24, 40), 128 * 257, np.uint16))
-    if mode == "see-through":
-        image.putalpha(0)
-        return image
-    return image.quantize(8) if mode == "P" else image.convert(mode)
-
-
-@pytest.mark.parametrize(
-    ("mode", "colour"),
-    [
-        ("RGB", RED),
-        ("RGBA", RED),
-        ("P", RED),
-        ("L", (87, 87, 87)),
-        ("16 bit grey", (128, 128, 128)),
-        ("see-through", (0, 0, 0)),
-    ],
-)
-def test_pictures_of_any_kind(here, mode, colour):
-    picture(mode).save("a.png")
-    frames = read_frames("a.png", fps=10, max_frames=5)
-    assert (frames.shape, frames.dtype) == ((1, 24, 40, 3), np.uint8)
-    assert np.abs(frames - np.array(colour)).max() <= 3
-
-
-@pytest.mark.parametrize("name", ["a.jpg", "a.bmp", "a.webp", "A.PNG", "a"])
-def test_pictures_by_any_name(here, name):
-    picture("RGB").save(name, format="PNG" if name in ("A.PNG", "a") else None)
-    assert np.abs(read_frames(name, 10, 5).astype(int) - RED).max() < 6
-
-
-def test_a_clip_at_the_worlds_rate(here):
-    grey = np.arange(0, 240, 8, dtype=np.uint8)  # 30 frames, each lighter
-    save_video("a.mp4", np.broadcast_to(grey[:, None, None, None], (30, 32, 48, 3)), fps=30)
-    frames = read_frames("a.mp4", fps=10, max_frames=100)
-    assert np.abs(frames.mean(axis=(1, 2, 3)) - grey[::3]).max() < 6
-    assert len(read_frames("a.mp4", fps=10, max_frames=4)) == 4
-
-
-@pytest.mark.parametrize("content", [b"", b"no picture", b"\x89PNG\r\n\x1a\n" + b"\0" * 100])
-def test_what_is_no_picture_is_one_line(here, content):
-    (here / "a.png").write_bytes(content)
-    with pytest.raises(DataError, match=r"a\.png .*picture") as error:
-        read_frames("a.png", 10, 5)
-    assert "\n" not in str(error.value)
-
-
-def test_a_picture_that_is_not_there():
-    with pytest.raises(MissingFileError, match=r"no picture or clip gone\.png"):
-        read_frames("gone.png", 10, 5)
+def save_red(name, colour=RED):
+    Image.new("RGB", (40, 24), colour).save(name)
 
 
 def test_the_middle_is_kept_and_not_stretched(here):
@@ -115,7 +56,7 @@ def test_a_gameplay_file(here):
 
 
 def test_play_from_a_picture(here, bare_world, capsys):
-    picture("RGB").save("a.png")
+    save_red("a.png")
     words = ["--headless", "--keys", "left*2", "--seed", "1", "--out", "a.gif"]
     assert command.main([bare_world, "--start", "a.png", *words]) == 0
     world = random_world()
@@ -126,7 +67,7 @@ def test_play_from_a_picture(here, bare_world, capsys):
 
 
 def test_two_worlds_from_one_picture(here, bare_world):
-    picture("RGB").save("a.png")
+    save_red("a.png")
     words = ["--start", "a.png", "--headless", "--keys", "left*2", "--out", "a.gif"]
     assert command.main([bare_world, bare_world, *words]) == 0
 

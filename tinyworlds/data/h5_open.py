@@ -7,6 +7,7 @@ systems without locks, too; whether somebody else holds a lock is asked here.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -66,10 +67,11 @@ def open_h5(path: str | Path, unclosed: bool = False) -> h5py.File:
     path = Path(path)
     _check_named(path)
     try:
-        with open(path, "rb") as handle:
-            _check_content(path, handle, unclosed)
-        with uninterrupted():
-            return h5py.File(GuardedFile(path), "r")
+        with handles_left(path):
+            with open(path, "rb") as handle:
+                _check_content(path, handle, unclosed)
+            with uninterrupted():
+                return h5py.File(GuardedFile(path), "r")
     except TinyWorldsError:
         raise
     except PermissionError as error:
@@ -83,6 +85,24 @@ def open_h5(path: str | Path, unclosed: bool = False) -> h5py.File:
         raise DataError(
             f"{path} is damaged ({_reason(error)}; {path.stat().st_size:,} bytes); "
             "copy, download or record it again."
+        ) from error
+
+
+@contextlib.contextmanager
+def handles_left(path: str | Path) -> Iterator[None]:
+    """Say that a file is not opened because too many are.
+
+    Raises:
+        DataError: the block raised that this process, or the machine, may open no more.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.EMFILE, errno.ENFILE):
+            raise
+        raise DataError(
+            f"{path} cannot be opened: as many files are open as may be; "
+            "allow more (ulimit -n 4096) or name fewer."
         ) from error
 
 
@@ -173,8 +193,6 @@ def superblock(handle: BinaryIO, size: int) -> int | None:
 def _instead(head: bytes) -> str:
     if head[4:8] in _VIDEO_BOXES:
         return " but an MP4 video, whatever its name; make a gameplay file of it with tinyworlds ingest"
-    begins = head.lstrip()
-    begins = head.lstrip()
     begins = head.lstrip()
     return next((f" but {told}" for begin, told in _KINDS.items() if begins.startswith(begin)), "")
 

@@ -12,7 +12,7 @@ import io
 import os
 import weakref
 from collections.abc import Callable, Sequence
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ import numpy as np
 from h5py import h5d
 
 from tinyworlds.data.action_ids import Labels, labels_of
-from tinyworlds.data.h5_open import open_h5, opened, reading
+from tinyworlds.data.h5_open import handles_left, open_h5, opened, reading
 from tinyworlds.data.schema import FileInfo, read_info
 from tinyworlds.data.stored import dataset, find
 from tinyworlds.errors import DataError
@@ -34,7 +34,6 @@ class SpanReader:
     Args:
         path: an HDF5 file.
         name: a dataset in it; the first axis counts rows.
-
         unclosed: read a file, too, whose writer never closed it.
 
     Attributes:
@@ -93,7 +92,7 @@ class SpanReader:
             del data  # freeing it is HDF5's work, too, during which signals wait
 
     def _read_raw(self, offset: int, start: int, out: np.ndarray) -> None:
-        file: io.FileIO = self._open(partial(open, self.path, "rb", buffering=0))
+        file: io.FileIO = self._open(self._open_raw)
         row_bytes = int(np.prod(self.shape[1:], dtype=np.int64)) * self.dtype.itemsize
         file.seek(offset + start * row_bytes)
         view = out.reshape(-1).view(np.uint8).data
@@ -103,12 +102,15 @@ class SpanReader:
                 raise DataError(f"{self.path} is truncated near row {start}; copy or record it again.")
             view = view[count:]
 
+    def _open_raw(self) -> io.FileIO:
+        with handles_left(self.path):
+            return open(self.path, "rb", buffering=0)
+
     def _open_checked(self) -> h5py.File:
         file = open_h5(self.path, self._unclosed)
         try:
-            dataset(
-                file, self.path, self.name
-            )  # the file may be another by now; loads what it is packed with
+            # the file may be another by now; loads what it is packed with, too
+            dataset(file, self.path, self.name)
         except BaseException:
             file.close()
             raise

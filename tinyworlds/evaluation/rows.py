@@ -79,9 +79,8 @@ QUICKSTART_BARS = {
     "tokenizer_psnr": Bar(28.0),
     "actions_used": Bar(3.0),
     "action_nmi": Bar(0.3),
-    "one_step_gain_pooled_pressed": Bar(
-        1.5
-    ),  # a mean of PSNRs would be ruled by frames in which nothing moves
+    # pooled: a mean of PSNRs would be ruled by frames in which nothing moves
+    "one_step_gain_pooled_pressed": Bar(1.5),
     "delta_t_psnr_pressed": Bar(1.0, interval_above=0.0),
     "last_step_gain_pooled_pressed": Bar(0.0),
 }

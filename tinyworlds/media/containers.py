@@ -14,9 +14,14 @@ from tinyworlds.system.documents import check_is_no_pointer
 
 if TYPE_CHECKING:
     from av.container import InputContainer
+    from av.video.stream import VideoStream
 
 MAX_PIXELS = 2**25
 """Of one picture, those of 8K: a few bytes may declare gigabytes."""
+
+_ASSUMED_RATE = 30.0  # of files that say neither rate nor times
+_DEFAULT_TRACK = 1  # disposition of what players show
+_STILL_PICTURES = 1024 | 2048  # dispositions of a cover that comes with music, and of thumbnails of chapters
 
 # formats that name other files or addresses, that run scripts, or that make pictures of text
 _REFUSED = frozenset({
@@ -47,6 +52,18 @@ def open_container(path: str | Path) -> InputContainer:
         if stream.codec_context is not None:
             stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
     return container
+
+
+def shown_stream(container: InputContainer) -> VideoStream | None:
+    """Return the pictures that players show: the first stream marked as default, else the first; or None."""
+    streams = [s for s in container.streams.video if not int(s.disposition) & _STILL_PICTURES]
+    streams.sort(key=lambda stream: not int(stream.disposition) & _DEFAULT_TRACK)
+    return streams[0] if streams and streams[0].codec_context is not None else None
+
+
+def rate_of(stream: VideoStream) -> float:
+    """Return the pictures a second that a stream is said, guessed or assumed to have."""
+    return float(stream.average_rate or stream.guessed_rate or _ASSUMED_RATE)
 
 
 @lru_cache(maxsize=1)

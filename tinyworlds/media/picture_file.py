@@ -6,12 +6,26 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from tinyworlds.errors import DataError
 from tinyworlds.media.containers import MAX_PIXELS
 
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "PPM", "GIF")
+_MOVING = ("PNG", "GIF")  # formats of clips that FFmpeg reads, too; pages of others are no frames
+
+
+def is_still_picture(path: str | Path) -> bool:
+    """Whether a file is a picture for `read_picture`, be it damaged; no video, no GIF or PNG that moves."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(path, formats=_FORMATS) as picture:
+                return picture.format not in _MOVING or getattr(picture, "n_frames", 1) == 1
+    except UnidentifiedImageError:
+        return False
+    except Exception:  # Pillow's readers raise whatever they stumble over; reading tells what
+        return True
 
 
 def read_picture(path: str | Path) -> np.ndarray:

@@ -1,37 +1,37 @@
-"""Frames of any picture or clip, at a wanted rate."""
+"""Frames of any picture or clip, at a wanted rate, one after the other."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
-from itertools import islice
+from itertools import repeat
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
 
 from tinyworlds.errors import DataError, MissingFileError
-from tinyworlds.media.containers import MAX_PIXELS, open_container
+from tinyworlds.media.clock import Clock
+from tinyworlds.media.containers import open_container, rate_of, shown_stream
+from tinyworlds.media.picture_file import is_still_picture, read_picture
 
 if TYPE_CHECKING:
+    from av import VideoFrame
     from av.container import InputContainer
 
-_ASSUMED_RATE = 30.0  # pictures a second, of files that tell neither times nor rate
-_LONGEST_PICTURE_S = 2.0  # one that stays longer is a pause; it is not filled up
-_ROUNDING = 0.1  # of a picture's time, by which times may be off
+    from tinyworlds.media.shrinker import Shrinker
 
 
-def read_frames(path: str | Path, fps: float, max_frames: int) -> np.ndarray:
-    """Frames of a picture (one) or a clip, from its start.
+def read_frames(path: str | Path, fps: float) -> Iterator[np.ndarray]:
+    """Yield the frames of a picture (one) or a clip, upright, from its start, as long as all have one size.
+
+    Only the frame that is yielded is in memory. Of a clip that is cut short, those before the cut come.
 
     Args:
-        path: a picture that Pillow reads, or a video that FFmpeg reads.
+        path: a picture (see `read_picture`), or a video that FFmpeg reads.
         fps: frames per second wanted of a clip; each is the picture that is shown at that time.
-        max_frames: of a clip, at most.
 
-    Returns:
-        uint8 [T, H, W, 3], T >= 1.
+    Yields:
+        uint8 [H, W, 3].
 
     Raises:
         MissingFileError: there is no such file.
@@ -39,82 +39,62 @@ def read_frames(path: str | Path, fps: float, max_frames: int) -> np.ndarray:
     """
     if not Path(path).is_file():
         raise MissingFileError(f"there is no picture or clip {path}")
-    picture = _read_picture(path)
-    if picture is not None:
-        return picture[None]
+    if is_still_picture(path):
+        yield read_picture(path)
+        return
+    any_came = False
     try:
-        frames = list(islice(_clip_frames(path, fps), max_frames))
-    except (OSError, ValueError, IndexError) as error:  # FFmpeg's errors are among them
-        reason = " ".join(str(error).split())[:100]
-        raise DataError(f"{path} is no picture and no clip that can be read ({reason})") from None
-    if not frames:
-        raise DataError(f"{path} holds no picture")
-    return np.stack(frames)
-
-
-def _read_picture(path: str | Path) -> np.ndarray | None:
-    """A still picture, uint8 [H, W, 3]; None for what is none, such as a GIF that moves."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of odd tags, and of sizes that are looked at here
-        try:
-            with Image.open(path) as image:
-                if getattr(image, "n_frames", 1) > 1:
-                    return None
-                _check_size(path, image.width * image.height)
-                return np.asarray(_opaque(ImageOps.exif_transpose(image)).convert("RGB"))
-        except UnidentifiedImageError:
-            return None
-        except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-            raise DataError(f"{path} is a picture that cannot be read: {error}") from None
-
-
-def _check_size(path: str | Path, num_pixels: int) -> None:
-    if num_pixels > MAX_PIXELS:
-        raise DataError(f"{path} has {num_pixels:,} pixels: make it smaller, {MAX_PIXELS:,} are the most")
-
-
-def _opaque(image: Image.Image) -> Image.Image:
-    """See-through parts on black, as videos show them; 16 bits of grey as 8."""
-    if image.mode.startswith("I"):
-        return Image.fromarray((np.asarray(image).clip(0, 65535) // 257).astype(np.uint8))
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), image)
-    return image
+        for frame in _clip_frames(path, fps):
+            any_came = True
+            yield frame
+    except MissingFileError:
+        raise
+    except (DataError, OSError, ValueError, IndexError) as error:  # FFmpeg's errors are among them
+        if not any_came:
+            reason = " ".join(str(error).split())[:100]
+            raise DataError(f"{path} is no picture and no clip that can be read ({reason})") from None
+    if not any_came:
+        raise DataError(f"{path} holds no picture that can be decoded")
 
 
 def _clip_frames(path: str | Path, fps: float) -> Iterator[np.ndarray]:
-    """The picture that is shown at each tick, uint8 [H, W, 3], as long as all have one size."""
+    from tinyworlds.media.shrinker import Shrinker, kind_of
+
     with open_container(path) as container:
         pictures = _timed_pictures(container)
-        first = next(pictures, None)
-        if first is None:
+        shown = next(pictures, None)
+        if shown is None:
             return
-        (last_s, shown), tick_s, usual_s = first, first[0], 0.0
-        for time_s, picture in pictures:
-            if picture.shape != shown.shape:
+        clock, to_rgb = Clock(fps, shown.lasts_s, base_s=shown.time_s), Shrinker(shown.frame, None)
+        for following in pictures:
+            if kind_of(following.frame) != to_rgb.kind:
                 break
-            usual_s = max(time_s - last_s, 0.0)
-            if usual_s > _LONGEST_PICTURE_S:
-                yield shown
-                tick_s = time_s  # after a pause, go on from here
-            while tick_s < time_s - _ROUNDING * usual_s:
-                yield shown
-                tick_s += 1 / fps
-            last_s, shown = time_s, picture
-        if tick_s <= last_s + (1 - _ROUNDING) * usual_s:
-            yield shown
+            yield from _shown_until(following.time_s, shown, clock, to_rgb)
+            shown = following
+        yield from _shown_until(shown.time_s + shown.lasts_s, shown, clock, to_rgb)
 
 
-def _timed_pictures(container: InputContainer) -> Iterator[tuple[float, np.ndarray]]:
-    """Seconds and pictures, uint8 [H, W, 3], of the stream that players show."""
-    from av import VideoFrame
-    from av.video.stream import VideoStream
+def _shown_until(until_s: float, shown: _Picture, clock: Clock, to_rgb: Shrinker) -> Iterator[np.ndarray]:
+    """The frame of a picture as often as it is on the screen; once before a gap, where time begins anew."""
+    jumps = clock.jumps(shown.time_s, until_s)
+    count = 1 if jumps else clock.due(until_s)
+    if count:
+        clock.count += count
+        yield from repeat(to_rgb(shown.frame), count)
+    if jumps:
+        clock.restart(until_s)
 
-    stream = container.streams.best("video")
-    if not isinstance(stream, VideoStream):
+
+class _Picture(NamedTuple):
+    time_s: float
+    lasts_s: float  # usually
+    frame: VideoFrame
+
+
+def _timed_pictures(container: InputContainer) -> Iterator[_Picture]:
+    stream = shown_stream(container)
+    if stream is None:
         return
-    rate = float(stream.average_rate or _ASSUMED_RATE)
+    lasts_s = 1 / rate_of(stream)
     for number, frame in enumerate(container.decode(stream)):
-        assert isinstance(frame, VideoFrame)
-        yield (number / rate if frame.time is None else frame.time), frame.to_ndarray(format="rgb24")
+        yield _Picture(number * lasts_s if frame.time is None else frame.time, lasts_s, frame)

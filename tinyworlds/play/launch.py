@@ -114,13 +114,15 @@ def _load(paths: Sequence[str | Path], args: argparse.Namespace, replayed: Sessi
 
 def _give_starts(worlds: Sequence[WorldCore], args: argparse.Namespace) -> None:
     """Start from --start; who plays live and has nothing to start from is shown what to do."""
+    has_clips = any(world.start_clips for world in worlds)
+    if not args.start and (has_clips or args.headless or args.replay):
+        return
     from tinyworlds.play.start import NO_START, grey_clip, start_clips
 
-    has_clips = any(world.start_clips for world in worlds)
     for world in worlds:
         if args.start:
             world.start_clips = start_clips(args.start, world.frame_shape, world.fps, world.context_frames)
-        elif not has_clips and not (args.headless or args.replay):
+        else:
             world.start_clips = grey_clip(world.frame_shape, world.context_frames)
             world.remarks.append(NO_START)
 

@@ -5,6 +5,9 @@ Who downloads weights has no recording of the game; a screenshot is enough.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -20,6 +23,7 @@ NO_START = "no picture to start from, so this dream begins with grey: give one w
 _CLIPS = 16  # a longer recording is as many places to start from
 _TRUTH_S = 4.0  # that a clip goes on for, to be shown beside the dream
 _LONGEST_S = 120.0
+_BLOCK = 64  # frames of a gameplay file that are read at once
 
 
 def start_clips(path: str | Path, frame_shape: tuple[int, int, int], fps: float, context: int) -> StartClips:
@@ -35,7 +39,8 @@ def start_clips(path: str | Path, frame_shape: tuple[int, int, int], fps: float,
         MissingFileError: there is no such file.
         DataError: it is none of these.
     """
-    frames = np.stack([_fit(frame, frame_shape) for frame in _frames(Path(path), fps)])
+    most = max(round(_LONGEST_S * fps), 1)
+    frames = np.stack([_fit(frame, frame_shape) for frame in islice(_frames(Path(path), fps), most)])
     if len(frames) < context:  # it stood still before
         frames = np.concatenate([np.repeat(frames[:1], context - len(frames), axis=0), frames])
     length = min(len(frames), context + round(_TRUTH_S * fps))
@@ -48,13 +53,14 @@ def grey_clip(frame_shape: tuple[int, int, int], context: int) -> StartClips:
     return StartClips(np.full((1, context, *frame_shape), 128, np.uint8))
 
 
-def _frames(path: Path, fps: float) -> np.ndarray:
-    most = max(round(_LONGEST_S * fps), 1)
+def _frames(path: Path, fps: float) -> Iterator[np.ndarray]:
     if path.suffix.lower() not in (".h5", ".hdf5"):
-        return read_frames(path, fps, most)
-    file = FrameFile(path)
-    stride = max(round((file.info.fps or fps) / fps), 1)
-    return file.frames(0, min(most, -(-len(file) // stride)), stride)
+        yield from read_frames(path, fps)
+        return
+    with contextlib.closing(FrameFile(path)) as file:
+        stride = max(round((file.info.fps or fps) / fps), 1)
+        for start in range(0, len(file), _BLOCK * stride):
+            yield from file.frames(start, min(_BLOCK, -(-(len(file) - start) // stride)), stride)
 
 
 def _fit(frame: np.ndarray, frame_shape: tuple[int, int, int]) -> np.ndarray:

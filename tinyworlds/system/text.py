@@ -32,9 +32,7 @@ def encodable(text: str) -> str:
 
 
 def _is_seen(char: str) -> bool:
-    is_space = (
-        unicodedata.category(char) == "Zs"
-    )  # of any width; all but the plain one count as not printable
+    is_space = unicodedata.category(char) == "Zs"  # of any width; Python prints the plain one alone
     return char.isprintable() or is_space or char in _JOINERS
 
 

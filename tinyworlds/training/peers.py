@@ -244,9 +244,7 @@ class _Watch(threading.Thread):
         """Say why, once for all processes, and leave: the main thread cannot be woken."""
         if self._talk is None or self._talk.ends_first():
             print(f"error: {why}", file=sys.stderr, flush=True)
-            time.sleep(
-                2 * _TICK_S
-            )  # the others see that it is said before what is told ends with this process
+            time.sleep(2 * _TICK_S)  # the others see that it is said, before all that is told here ends
         for child in _children(self._trainer):
             child.kill()
         os._exit(code)

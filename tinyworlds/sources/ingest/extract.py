@@ -9,10 +9,10 @@ from pathlib import Path
 
 from tinyworlds.data.writer import FrameWriter
 from tinyworlds.errors import ConfigError, DataError
-from tinyworlds.sources.ingest.clock import LONGEST_PICTURE_S, Clock
+from tinyworlds.media.clock import LONGEST_PICTURE_S, Clock
+from tinyworlds.media.shrinker import Shrinker, kind_of, upright_size
 from tinyworlds.sources.ingest.files import Source
 from tinyworlds.sources.ingest.letterbox import Crops, Lit, common_crops, look
-from tinyworlds.sources.ingest.picture import Shrinker, kind_of, upright_size
 from tinyworlds.sources.ingest.picture_folder import PictureFolder, PictureReader
 from tinyworlds.sources.ingest.pieces import Pieces, State
 from tinyworlds.sources.ingest.reader import Mark, Picture, Reader, VideoReader
@@ -20,10 +20,7 @@ from tinyworlds.sources.ingest.settings import Settings, format_time
 
 PIECE_BYTES = 16 * 2**20
 _LONGEST_INTERVAL_S = 0.1  # the average of a video that only notes changes can be seconds
-_STILL_S, _STILL_PER_PICTURE_S = (
-    3600.0,
-    3.0,
-)  # pictures may stay on for as long as this, together and on average
+_STILL_S, _STILL_PER_PICTURE_S = 3600.0, 3.0  # pictures may stay on so long, together and on average
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from tinyworlds.sources.ingest.picture import Shrinker, kind_of
+from tinyworlds.media.shrinker import Crop, Shrinker, kind_of
 from tinyworlds.sources.ingest.reader import Picture, Reader
-from tinyworlds.sources.ingest.settings import Crop
 
 _NUM_SAMPLES = 24
 _SHORT_S = 60.0  # shorter videos have too few places to jump to

@@ -17,9 +17,10 @@ import numpy as np
 from tinyworlds.data.reader import FrameFile
 from tinyworlds.data.writer import FrameWriter
 from tinyworlds.errors import DataError, MissingFileError
+from tinyworlds.media.shrinker import Crop
 from tinyworlds.sources.ingest.letterbox import Crops
 from tinyworlds.sources.ingest.reader import Mark
-from tinyworlds.sources.ingest.settings import Crop, Settings
+from tinyworlds.sources.ingest.settings import Settings
 from tinyworlds.system.files import write_text
 
 _BATCH_FRAMES = 64  # read back at once

@@ -17,32 +17,21 @@ from typing import TYPE_CHECKING, Any
 import av
 
 from tinyworlds.errors import DataError, MissingFileError, TinyWorldsError
-from tinyworlds.media.containers import open_container
+from tinyworlds.media.containers import open_container, rate_of, shown_stream
 from tinyworlds.sources.ingest.endings import ends_in_zeros, is_whole
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-_RUN_UP_S = (
-    2.0  # decoding begins this much before a wanted picture: the first ones after a jump may be faulty
-)
-_ASSUMED_RATE = 30.0  # of files that say neither rate nor times
+_RUN_UP_S = 2.0  # decoding begins so much before a wanted picture: the first ones after a jump may be faulty
 _ASSUMED_TICK = Fraction(1, 1_000_000)  # seconds, of files that do not say what they count time in
-_DEFAULT_TRACK = 1  # disposition of what players show
-_STILL_PICTURES = 1024 | 2048  # dispositions of a cover that comes with music, and of thumbnails of chapters
-_MEASURED = {
-    "mpegts",
-    "mpeg",
-    "gif",
-}  # their length is not written down: FFmpeg looks for the last time stamp
+# formats whose length is not written down: FFmpeg looks for the last time stamp
+_MEASURED = {"mpegts", "mpeg", "gif"}
 _LENGTHS_OF_STREAMS = ("mov", "avi", "asf")  # elsewhere FFmpeg may give every stream the length of all
 _SLACK_S, _SLACK_SHARE = 1.0, 0.02  # what may be missing at the end of a sound video
 _CUT_SLACK_S = 0.1  # and of one that is known to be cut off
 _SAME_S = 1e-3
-_OVERLAP, _OVERLAP_BYTES = (
-    4,
-    2**20,
-)  # packets that are so much larger together than the file share their bytes
+_OVERLAP, _OVERLAP_BYTES = 4, 2**20  # packets so much larger together than the file share their bytes
 
 
 @dataclass(frozen=True)
@@ -173,7 +162,7 @@ class VideoReader(Reader):
         self._threads, self._on_read = threads, on_read
         self._open()
         self.num_bytes = self.path.stat().st_size
-        self.rate = float(self._stream.average_rate or self._stream.guessed_rate or _ASSUMED_RATE)
+        self.rate = rate_of(self._stream)
         if self._has_no_times():
             self.rate = float(self._stream.guessed_rate or self.rate)
         self.duration_s = self._promised_duration()
@@ -253,14 +242,12 @@ class VideoReader(Reader):
             self._container = open_container(path)
         except (av.FFmpegError, OSError, ValueError, MemoryError) as error:
             raise DataError(_no_video(path, error)) from error
-        streams = [s for s in self._container.streams.video if not int(s.disposition) & _STILL_PICTURES]
-        # the first one that is marked as default, else the first one: what players show
-        streams.sort(key=lambda stream: not int(stream.disposition) & _DEFAULT_TRACK)
-        if not streams or streams[0].codec_context is None:
+        stream = shown_stream(self._container)
+        if stream is None:
             held = "sound but no pictures" if self._container.streams.audio else "no pictures"
             self._container.close()
             raise DataError(f"{path} holds {held}; name a video")
-        self._stream = streams[0]
+        self._stream = stream
         self._stream.thread_type = "AUTO"
         self._stream.codec_context.thread_count = self._threads
         self._first = self._stream.start_time or 0

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tinyworlds.errors import ConfigError
 
-Crop = tuple[int, int, int, int]
-"""Part of a displayed picture in its pixels: left, top, width, height."""
+if TYPE_CHECKING:
+    from tinyworlds.media.shrinker import Crop
 
 _MAX_SIZE = 1024
 

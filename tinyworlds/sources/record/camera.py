@@ -13,14 +13,7 @@ from tinyworlds.errors import ConfigError, DataError, did_you_mean
 from tinyworlds.media.rgb import PictureReader
 
 RENDER, OBSERVATION = "render", "observation"
-_USUAL = (
-    "screen",
-    "image",
-    "pixels",
-    "rgb",
-    "pov",
-    "frame",
-)  # entries that are the picture where several are
+_USUAL = ("screen", "image", "pixels", "rgb", "pov", "frame")  # the picture, where several entries may be it
 _SMALLEST_PX = 16  # smaller ones are grids of cell codes
 
 

@@ -11,7 +11,6 @@ import numpy as np
 from av.filter import Graph
 
 from tinyworlds.errors import ConfigError, DataError
-from tinyworlds.sources.ingest.settings import Crop
 
 _UPRIGHT: dict[tuple[int, int, int, int], tuple[tuple[str, str], ...]] = {
     (1, 0, 0, 1): (),
@@ -27,6 +26,9 @@ _UPRIGHT: dict[tuple[int, int, int, int], tuple[tuple[str, str], ...]] = {
 
 _FULL_CHROMA = "flags=area+accurate_rnd+full_chroma_int+full_chroma_inp"
 
+
+Crop = tuple[int, int, int, int]
+"""Part of an upright picture in its pixels: left, top, width, height."""
 
 Kind = tuple[int, int, str, tuple[int, int, int, int]]
 """Width, height and pixel format of a stored picture, and the signs of its display matrix."""
