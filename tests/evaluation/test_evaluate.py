@@ -13,7 +13,7 @@ from tinyworlds.commands.evaluate import main
 from tinyworlds.data.held_out import Clips, held_out_clips
 from tinyworlds.errors import ConfigError, DataError, VideoError
 from tinyworlds.evaluation.evaluate import evaluate_world
-from tinyworlds.evaluation.pictures import typical
+from tinyworlds.evaluation.pictures import action_sheet, typical
 from tinyworlds.evaluation.rows import FIGURES, MOTION_BARS, PREDICTIONS, QUICKSTART_BARS, SOURCES, Bar
 from tinyworlds.evaluation.run import evaluate, write_report
 from tinyworlds.evaluation.sources import sent_at_play
@@ -167,7 +167,6 @@ def test_nmi_counts_only_the_clips_given():
     table = torch.tensor(found.report.confusion)
     assert table.sum().item() == 12 * 10
     assert table.trace().item() == 12 * 10  # the fake action model finds the true ids
-    assert found.report.latent_names() == [f"{name} 100 %" for name in NAMES]
 
 
 def test_a_deaf_world_is_nothing_above_random():
@@ -307,6 +306,25 @@ def test_report_is_written_with_pictures_and_bars(tmp_path):
     assert "![What each action does](action_sheet.png)" in text
     assert "| latent with true actions: normalised mutual information |" in text
     assert "**no**" in text
+
+
+def test_rows_of_the_action_sheet_have_the_names_of_the_keys_and_no_others(tmp_path, monkeypatch):
+    """Here "down" is always latent action 3, but the world has no key for it: the sheet must not name one."""
+    drawn = []
+    monkeypatch.setattr("tinyworlds.evaluation.pictures.save_strip", lambda *args: drawn.append(args))
+    info = WorldInfo(
+        action_names=("stay", "right", "left", "action 3"),
+        true_actions={"stay": 0, "right": 1, "left": 2, "down": None},
+    )
+    world = World(FakeTokenizer(), FakeDynamics(), FakeActions(), info=info)
+    frames, _ = fake_clips().batch(0, 1)
+    action_sheet(tmp_path / "sheet.png", world, frames[0], [0.5, 0.25, 0.125, 0.125])
+    (_, _, rows, _, title) = drawn[0]
+    assert rows == [
+        "0: stay, 50 % of the time", "1: right, 25 % of the time", "2: left, 12 % of the time",
+        "3: 12 % of the time",
+    ]  # fmt: skip
+    assert title.endswith("; nothing found for down")
 
 
 def test_a_failing_codec_costs_only_the_clip(tmp_path, monkeypatch, caplog):

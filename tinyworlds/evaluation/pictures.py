@@ -6,6 +6,7 @@ Each function draws one thing from frames and numbers that were measured elsewhe
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from tinyworlds.media.video import save_video
 from tinyworlds.system.files import replacing
 from tinyworlds.world.action_source import true_actions
 from tinyworlds.world.dream import Dream
+from tinyworlds.world.info import nothing_found
 from tinyworlds.world.rollout import RolloutResult
 
 if TYPE_CHECKING:
@@ -119,14 +121,18 @@ def dream_actions(world: WorldCore, frames: Tensor, actions: Tensor | None, num_
     return torch.stack([dream.advance(held).clamp(-1, 1) for _ in range(num_frames)], dim=1)
 
 
-def action_sheet(path: Path, world: WorldCore, frames: Tensor, names: list[str], num_frames: int = 8) -> Path:
+def action_sheet(
+    path: Path, world: WorldCore, frames: Tensor, shares: Sequence[float], num_frames: int = 8
+) -> Path:
     """What each action does: one row an action, held for `num_frames` frames from the same start.
+
+    Rows are named as the world's keys are, and by nothing that clips which are measured would suggest.
 
     Args:
         path: PNG to write.
         world: a :class:`tinyworlds.world.core.WorldCore`.
         frames: a true clip [T, C, H, W] in [-1, 1] of at least the world's context.
-        names: one a row, beside the action's number.
+        shares: how often each action occurs, 0 to 1; empty where nobody knows.
         num_frames: frames to dream.
     """
     start = frames[: world.context_frames].to(world.device)
@@ -136,10 +142,21 @@ def action_sheet(path: Path, world: WorldCore, frames: Tensor, names: list[str],
     dreamt = as_pictures(dream_actions(world, start, None if actions is None else actions[0], num_frames))
     first = as_pictures(start[-1])
     rows = [[first, *row] for row in dreamt]
-    labels = [f"{i}: {names[i]}" if i < len(names) else str(i) for i in range(len(rows))]
+    labels = [_row_label(i, world.action_names, shares) for i in range(len(rows))]
     columns = ["start"] + [f"+{number + 1}" for number in range(num_frames)]
-    title = "What each action does: held for several frames from the same start"
-    return save_strip(path, rows, labels, columns, title)
+    titles = [
+        "What each action does: held for several frames from the same start",
+        nothing_found(world.info.not_found),
+    ]
+    return save_strip(path, rows, labels, columns, "; ".join(filter(None, titles)))
+
+
+def _row_label(action: int, names: Sequence[str], shares: Sequence[float]) -> str:
+    """``1: turn_right, 28 % of the time``."""
+    name = names[action] if action < len(names) and names[action] != f"action {action}" else ""
+    share = f"{100 * shares[action]:.0f} % of the time" if action < len(shares) else ""
+    known = ", ".join(filter(None, [name, share]))
+    return f"{action}: {known}" if known else str(action)
 
 
 def horizon_plot(path: Path, report: Report) -> Path:

@@ -77,21 +77,6 @@ class Report:
             key for key, bar in bars.items() if key not in self.figures or not bar.met_by(self.figures[key])
         ]
 
-    def latent_names(self) -> list[str]:
-        """What each latent action mostly is, and how often, such as ``left 82 %``."""
-        if not self.confusion:
-            return [f"{share:.0%} of the time".replace("%", " %") for share in self.action_shares]
-        names = []
-        for latent in range(len(self.action_shares)):
-            counts = [row[latent] for row in self.confusion]
-            best = max(range(len(counts)), key=counts.__getitem__)
-            total = sum(counts)
-            known = total > 0
-            names.append(
-                f"{self.true_action_names[best]} {100 * counts[best] / total:.0f} %" if known else "never"
-            )
-        return names
-
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return {

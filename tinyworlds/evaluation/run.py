@@ -145,7 +145,6 @@ def write_report(
     report, clips = evaluation.report, evaluation.clips
     frames, _ = clips.batch(0, len(clips))
     shown, many = draw.typical(frames, 6), draw.typical(frames, 8)
-    names = list(world.action_names) if world.info.actions != "latent" else report.latent_names()
     rebuilt = evaluation.reconstruction[many, -1]
     draw.tokenizer_picture(
         folder / "tokenizer.png",
@@ -158,7 +157,7 @@ def write_report(
     title = f"Held-out clips, {kind}: {gain:+.1f} dB above repeating the last given frame"
     draw.open_loop_picture(folder / "open_loop.png", evaluation.rollout, shown[::2], title)
     draw.open_loop_video(folder / "open_loop.mp4", evaluation.rollout, shown, clips.fps)
-    draw.action_sheet(folder / "action_sheet.png", world, frames[shown[0]], names)
+    draw.action_sheet(folder / "action_sheet.png", world, frames[shown[0]], report.action_shares)
     draw.horizon_plot(folder / "horizon.png", report)
     if report.action_shares:
         draw.actions_plot(folder / "actions.png", report)
