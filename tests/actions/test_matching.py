@@ -57,8 +57,12 @@ def match_table(table, names=DOOM):
             ("action 0", "noop", "left", "right"), id="noop in 64 % of its uses is not attack",
         ),
         pytest.param(
-            [[400, 5, 5, 0], [5, 300, 5, 0], [5, 5, 300, 0], [1, 0, 0, 4]], {0: 0, 1: 1, 2: 2, 3: 3}, DOOM,
+            [[400, 5, 5, 0], [5, 300, 5, 0], [5, 5, 300, 0], [2, 0, 0, 12]], {0: 0, 1: 1, 2: 2, 3: 3}, DOOM,
             id="an action that is rare, but always the same",
+        ),
+        pytest.param(
+            [[400, 5, 5, 0], [5, 300, 5, 0], [5, 5, 300, 0], [1, 0, 0, 8]], {0: 0, 1: 1, 2: 2},
+            ("noop", "left", "right", "action 3"), id="one that dynamics hardly ever saw",
         ),
         pytest.param(
             [[400, 5, 5, 1], [5, 300, 5, 1], [5, 5, 300, 0], [1, 0, 0, 1]], {0: 0, 1: 1, 2: 2},

@@ -14,7 +14,9 @@ A name is earned, or a key would lie. A latent action carries a true one only if
 2. **Told from doing nothing.** Where an action is known to be idle, each other one is tested against it
    alone, the same way, and leads to the latent action at least `CLEAR` times as often. Two true actions that
    share two latent ones at random would else count as found.
-3. **Mostly.** The true actions it carries are at least half of all uses of the latent action, none has less
+3. **Alive.** The latent action has 1 % of all uses or more: of a rarer one dynamics learned next to
+   nothing, and pictures fall apart.
+4. **Mostly.** The true actions it carries are at least half of all uses of the latent action, none has less
    than two thirds of the uses of any other action, and they lead to it at least `CLEAR` times as often as all
    others do. Several share one only if each has two thirds of its own uses there: those that are dealt out
    over the same latent actions are told from each other by none. Idleness shares none, or the other name
@@ -30,6 +32,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
+from tinyworlds.metrics.usage import MIN_SHARE
 
 _IDLE_NAMES = ("noop", "nothing", "none", "idle", "stay", "wait", "no-op", "no_op")
 _KEYS_OF_WORDS = {
@@ -109,7 +113,8 @@ def _carried(runs: _Runs, counts: np.ndarray, idle: int | None) -> np.ndarray:
                 above[true] &= runs.only(int(true), idle).above_chance()[true]
                 above[true] &= _rate(counts[[true]]) >= CLEAR * _rate(counts[[idle]])
     carried = np.zeros_like(above)
-    for latent, uses in enumerate(counts.T):
+    for latent in np.flatnonzero(counts.sum(0) >= MIN_SHARE * counts.sum()):
+        uses = counts[:, latent]
         group = above[:, latent] & (uses >= _LEAST * uses.max())
         if idle is not None and group[idle]:
             most = uses.argmax() == idle

@@ -11,6 +11,7 @@ import torch
 
 from tinyworlds.actions.matching import idle_from_names, keys_from_names, match_actions, through_match
 from tinyworlds.media.pixels import frames_to_input
+from tinyworlds.metrics.usage import MIN_SHARE
 from tinyworlds.world.info import not_found
 
 if TYPE_CHECKING:
@@ -151,7 +152,14 @@ def infer_actions(model: LatentActionModel, clips: np.ndarray) -> np.ndarray:
 
 
 def _still_action(model: LatentActionModel, clips: np.ndarray) -> int:
-    """The action inferred most often where a frame is followed by itself."""
+    """The action inferred most often where a frame is followed by itself.
+
+    If gameplay hardly has it, dynamics do not know it: then the one that gameplay has most.
+    """
     last = clips[:, -1:]
-    found = infer_actions(model, np.concatenate([last, last], axis=1))
-    return int(np.bincount(found.ravel()).argmax())
+    still, used = (
+        np.bincount(infer_actions(model, shown).ravel(), minlength=model.num_actions)
+        for shown in (np.concatenate([last, last], axis=1), clips)
+    )
+    still[used < MIN_SHARE * used.sum()] = 0
+    return int(still.argmax() if still.any() else used.argmax())
