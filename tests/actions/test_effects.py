@@ -140,6 +140,16 @@ def test_a_fresh_world_is_measured_unless_its_keys_are_known():
     assert measured_naming(world, known) is known
 
 
+def test_what_the_clips_of_a_fresh_world_hardly_have_gets_no_key():
+    """Pong's third seed: an action of 1 in 1,000 transitions, whose pictures fell apart, was put on an arrow."""
+    world = ScriptedWorld(script.RIGHT, script.IDLE, script.LEFT)
+    actions = np.ones((len(world.start_clips), 100), np.int64)
+    actions[:, ::3] = 2
+    actions[0, 0] = 0
+    world.start_clips = StartClips(np.repeat(world.start_clips.frames, 101, axis=1)[:, :101], actions)
+    assert measured_naming(world, Naming(guessed=True)).key_map == {"left": 2}
+
+
 def test_a_guess_stays_where_nothing_moves_or_nothing_starts():
     guess = Naming({"w": 0}, (), 0, guessed=True)
     assert measured_naming(ScriptedWorld(script.IDLE, script.IDLE), guess) is guess

@@ -10,6 +10,7 @@ from tinyworlds.actions.dreams import hold_each_action
 from tinyworlds.actions.effect_names import CHANGE, FLASH, NOTHING, distinct, effect_names
 from tinyworlds.actions.effects import Effect, measure_effects
 from tinyworlds.actions.naming import Naming
+from tinyworlds.actions.occurrence import count_in_start_clips
 
 if TYPE_CHECKING:
     from tinyworlds.world.core import WorldCore
@@ -77,6 +78,8 @@ def has_directions(key_map: Mapping[str, int]) -> bool:
 def measured_naming(world: WorldCore, naming: Naming) -> Naming:
     """Replace guessed keys, or none, by what the actions of a fresh world do in its dreams.
 
+    What its clips hardly have gets no key.
+
     Args:
         world: with clips to start from.
         naming: what is known so far; it stays where it is no guess, and where no action moves anything.
@@ -85,7 +88,9 @@ def measured_naming(world: WorldCore, naming: Naming) -> Naming:
         return naming
     count = max(4, _EXPORT_FRAMES // (world.num_actions * _EXPORT_STEPS))
     dreams = hold_each_action(world, world.start_clips.spread(count), _EXPORT_STEPS)
-    found = propose(*measure_effects(dreams))
+    seen = count_in_start_clips(world)
+    dead = seen.dead if seen is not None else []
+    found = propose(*measure_effects(dreams, dead), dead=dead)
     return beside_truth(found, naming) if has_directions(found.key_map) else naming
 
 
