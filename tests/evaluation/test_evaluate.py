@@ -16,7 +16,7 @@ from tinyworlds.evaluation.evaluate import evaluate_world
 from tinyworlds.evaluation.pictures import action_sheet, typical
 from tinyworlds.evaluation.rows import FIGURES, MOTION_BARS, PREDICTIONS, QUICKSTART_BARS, SOURCES, Bar
 from tinyworlds.evaluation.run import evaluate, write_report
-from tinyworlds.evaluation.sources import sent_at_play
+from tinyworlds.evaluation.sources import actions_of, sent_at_play
 from tinyworlds.media.pixels import input_to_frames
 from tinyworlds.metrics.estimate import Estimate
 from tinyworlds.world.info import WorldInfo
@@ -174,6 +174,17 @@ def test_a_deaf_world_is_nothing_above_random():
     for row in ("delta_t_psnr", "one_step_above_random", "last_step_above_random"):
         for source in ("inferred", "pressed"):
             assert report.value(f"{row}_{source}") == 0
+
+
+def test_random_actions_are_those_that_gameplay_has():
+    """One action in a thousand makes noise of a picture: anything is above it, also a world that is deaf."""
+    drawn = torch.randint(3, (24, 60), generator=torch.Generator().manual_seed(0))
+    drawn[5, 7] = 3
+    frames, actions = walk(24, 60, 0, drawn)
+    clips = Clips(input_to_frames(frames), actions, 10.0, "walks", torch.arange(24), NAMES)
+    by_source = actions_of(fake_world(), clips, 8, 0).by_source
+    assert 3 in by_source["inferred"]
+    assert by_source["random"].unique().tolist() == [0, 1, 2]
 
 
 def test_repeating_the_last_frame_gains_nothing_anywhere():

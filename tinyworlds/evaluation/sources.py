@@ -4,7 +4,7 @@
   player has them; what they give is a bound.
 - pressed: the recorded true actions, each as the latent action that its key takes at play. A world that was
   trained on the recorded actions takes them as they are.
-- random: drawn evenly from the actions in use.
+- random: drawn evenly from the actions in use, by 1 % of the transitions or more.
 
 Action t leads from frame t to frame t+1. N clips of T frames.
 """
@@ -21,6 +21,7 @@ from tinyworlds.actions.naming import keys_of_true_actions, true_action_names
 from tinyworlds.data.held_out import Clips
 from tinyworlds.errors import DataError
 from tinyworlds.keys import complete_key_map, held_action, normalise_key
+from tinyworlds.metrics.usage import MIN_SHARE
 from tinyworlds.world.action_source import true_actions
 from tinyworlds.world.core import WorldCore
 
@@ -124,6 +125,7 @@ def _inferred(world: WorldCore, clips: Clips, batch_size: int) -> Tensor:
 
 def _drawn(taken: Tensor, seed: int) -> Tensor:
     """Actions drawn evenly from those in use; others lead to noise, which would be no proof of listening."""
-    used = taken.unique()
+    counts = torch.bincount(taken.flatten())
+    used = (counts >= MIN_SHARE * counts.sum()).nonzero()[:, 0]
     generator = torch.Generator().manual_seed(seed)
     return used[torch.randint(len(used), taken.shape, generator=generator)]
