@@ -141,7 +141,7 @@ def test_a_fresh_world_is_measured_unless_its_keys_are_known():
 
 
 def test_what_the_clips_of_a_fresh_world_hardly_have_gets_no_key():
-    """Pong's third seed: an action of 1 in 1,000 transitions, whose pictures fell apart, was put on an arrow."""
+    """An action of 1 in 1,000 transitions, whose pictures fell apart, was put on an arrow."""
     world = ScriptedWorld(script.RIGHT, script.IDLE, script.LEFT)
     actions = np.ones((len(world.start_clips), 100), np.int64)
     actions[:, ::3] = 2
