@@ -87,7 +87,7 @@ def test_comparison_of_codes_notices_a_small_difference(truth):
 def test_steps():
     figures = play.measure_step(TINY, CPU, rounds=2, seconds=0, num_compared=2, compiled=False)
     check(figures)
-    assert list(figures.times.seconds) == ["reference", COMPETENT, "ours", "v2", "v2 by default"]
+    assert list(figures.times.seconds) == ["reference", COMPETENT, "ours", "v2", *play.BY_DEFAULT]
     assert set(figures.to_dict()["speedup"]) == {"reference", COMPETENT}
     assert figures.matches["ours"].equal
     assert figures.to_dict()["codes"]["ours"]["equal"]

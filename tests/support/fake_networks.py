@@ -46,6 +46,10 @@ class FakeActions(nn.Module):
 
     num_actions = 4
 
+    def __init__(self):
+        super().__init__()
+        self.unused = nn.Parameter(torch.zeros(()))  # networks are where their weights are
+
     def encode(self, frames):
         ids = FakeTokenizer().encode(frames)
         wrong = [(moved(ids[:, :-1], a) != ids[:, 1:]).sum(-1) for a in range(4)]
@@ -77,6 +81,7 @@ class FakeDynamics(nn.Module):
     num_actions = 4
     context_frames, num_past = 4, 3
     joint_horizon = False
+    ranks_drawn_codes = True
 
     def __init__(self):
         super().__init__()

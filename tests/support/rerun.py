@@ -3,7 +3,7 @@
 import torch
 
 from tinyworlds.models.continuation import Past, at
-from tinyworlds.nn.kernels.code_choice import likeliest
+from tinyworlds.nn.kernels.code_choice import drawn, likeliest
 
 
 class Rerun:
@@ -25,6 +25,10 @@ class Rerun:
 
     def choose(self, ids, places):
         return likeliest(self.logits(ids, places))
+
+    def draw(self, ids, places, chance, temperature, top_k, top_p):
+        own = getattr(self.network, "ranks_drawn_codes", False)
+        return drawn(self.logits(ids, places), chance, temperature, top_k, top_p, own)
 
     def accept(self, ids):
         self.past = self.past.append(ids, self._new)

@@ -8,7 +8,7 @@ once with what everybody would switch on today (`tinyworlds.bench.competent`).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import cycle
 from typing import Any
 
@@ -30,10 +30,12 @@ from tinyworlds.bench.worlds import (
     reference_world,
     start,
 )
+from tinyworlds.models.maskgit import AS_PLAYED
 from tinyworlds.nn.transformer import runs_natively
 from tinyworlds.world.core import WorldCore
 
 OURS = "ours"
+BY_DEFAULT = {"v2 as it plays": AS_PLAYED, "the same, likeliest codes": replace(AS_PLAYED, temperature=0.0)}
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,9 @@ def measure_step(
                     raise
                 notes.append(f"{name} failed: {type(error).__name__}: {' '.join(str(error).split())[:200]}")
         contestants["v2"] = playing(our_world(v2, size, device), size)
-        contestants["v2 by default"] = playing(WorldCore(*players(v2), precision="32", device=device), size)
+        for name, sampling in BY_DEFAULT.items():
+            world = WorldCore(*players(v2), precision="32", device=device, **asdict(sampling))
+            contestants[name] = playing(world, size)
         times = pair(contestants, rounds, seconds, warmup=1, synchronize=synchronizer(device))
     return StepFigures(size, times, matches, (*notes, "v2 has other weights, so other codes; untrained"))
 

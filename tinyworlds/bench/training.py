@@ -31,7 +31,7 @@ from tinyworlds.training.optim import build_optimizer
 PLAIN = "ours"
 ENCODING = "ours, encoding in every update"
 FAST = "ours, bf16, compiled"
-REUSE = 740 * 10 * 5 / 16_000
+REUSE = 1500 * 10 * 5 / 16_000
 """How often the quickstart's dynamics see a frame (configs/doom_dynamics.yaml): updates, clips of an update,
 frames of a clip; over the frames recorded."""
 WEIGHT_DECAY = 0.01  # the stages' default

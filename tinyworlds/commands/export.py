@@ -23,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         args.paths.append(args.data.pop())
     given = {stage: getattr(args, option) for option, stage in _OPTIONS.items() if getattr(args, option)}
     run, out = _run_and_out(args.paths, given)
-    settings = {name: getattr(args, name) for name in ("num_steps", "temperature")}
+    settings = {name: getattr(args, name) for name in ("num_steps", "temperature", "top_p", "schedule")}
     settings = {name: value for name, value in settings.items() if value is not None}
     from tinyworlds.checkpoints.search import locate
     from tinyworlds.checkpoints.world_search import locate_run
@@ -67,8 +67,15 @@ def _parser() -> OptionParser:
         default=16,
         help="clips to start from, at most (default: %(default)s)",
     )
-    add("--num_steps", type=positive(int), help="decoding steps per frame at play (default: 4)")
-    add("--temperature", type=float, help="at play, 0 takes the likeliest code, above 0 samples (default: 0)")
+    add("--num_steps", type=positive(int), help="decoding steps a frame at play (default: 4)")
+    add(
+        "--temperature",
+        type=float,
+        help="at play, 0 takes the likeliest code, above 0 draws "
+        "(default: 1; weights of the original program: 0, no --top_p, exponential)",
+    )
+    add("--top_p", type=float, help="draw from the likeliest codes that have this share (default: 0.9)")
+    add("--schedule", help="how codes are revealed: halton, cosine, linear or exponential (default: halton)")
     return parser
 
 

@@ -23,6 +23,7 @@ from tinyworlds.data.trained_on import TRAINED_ON_KEY, read_trained_on
 from tinyworlds.errors import ConfigError, DataError, MissingFileError
 from tinyworlds.media.pixels import frames_to_input
 from tinyworlds.models.fit import check_fit
+from tinyworlds.models.maskgit import AS_PLAYED
 from tinyworlds.models.registry import STAGE_OF_PART
 from tinyworlds.system.documents import read_json
 from tinyworlds.world.action_source import infer_actions
@@ -128,7 +129,7 @@ def build_world(
         },
     )
     compiled = settings.pop("compile", False)
-    world = world_class(*networks, info=info, device=device, **settings)
+    world = world_class(*networks, info=info, device=device, **{**_as_played(networks), **settings})
     if gameplay:
         _add_start_clips(world, gameplay)
         naming = measured_naming(world, naming)
@@ -150,6 +151,11 @@ def _tell_strangers(stages: Mapping[str, Located]) -> None:
                 "%s fits in size, but the dynamics were trained with another %s (%s): its codes may mean "
                 "other things to them", found.path, found.stage, noted["path"],
             )  # fmt: skip
+
+
+def _as_played(networks: Trio) -> dict[str, Any]:
+    """How a fresh world decodes; weights of the original program as that did."""
+    return dataclasses.asdict(AS_PLAYED) if networks.dynamics.config["architecture"] == "v2" else {}
 
 
 def _data_settings(dynamics: Located, data: Sequence[str]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from tinyworlds.errors import ConfigError
 from tinyworlds.models.masking import shift_frames
 from tinyworlds.nn.codes import CodeLogits
-from tinyworlds.nn.kernels.code_choice import choose_codes
+from tinyworlds.nn.kernels.code_choice import choose_codes, draw_codes
 from tinyworlds.nn.linear import Linear
 from tinyworlds.nn.memory import TimeMemory
 from tinyworlds.nn.norms import Condition
@@ -27,6 +27,7 @@ class CodeNetwork(Protocol):
     """What a `Continuation` runs; see `tinyworlds.models.DynamicsModel`."""
 
     mask_id: int
+    ranks_drawn_codes: bool  # see `DynamicsModel`
     token_input: nn.Module
     conditioning: nn.Module
     transformer: Transformer
@@ -58,6 +59,20 @@ class Guesser(Protocol):
 
     def choose(self, ids: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
         """The likeliest codes ``[B, n]`` at those places, and their probabilities."""
+
+    def draw(
+        self,
+        ids: Tensor,
+        places: Tensor,
+        chance: Tensor,
+        temperature: float,
+        top_k: int | None,
+        top_p: float | None,
+    ) -> tuple[Tensor, Tensor]:
+        """Codes ``[B, n]`` at those places, drawn by `chance` ``[B, n]`` in [0, 1), and what ranks them.
+
+        The others are those of `tinyworlds.models.maskgit.sample_tokens`.
+        """
 
     def accept(self, ids: Tensor) -> None:
         """Take the expected frames ``[B, num_new, P]``, all revealed, as part of the past."""
@@ -148,6 +163,21 @@ class Continuation:
     def choose(self, ids: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
         """See `Guesser`."""
         return choose_codes(at(self._run(ids), places), self.network.output)
+
+    def draw(
+        self,
+        ids: Tensor,
+        places: Tensor,
+        chance: Tensor,
+        temperature: float,
+        top_k: int | None,
+        top_p: float | None,
+    ) -> tuple[Tensor, Tensor]:
+        """See `Guesser`."""
+        features, network = at(self._run(ids), places), self.network
+        return draw_codes(
+            features, network.output, chance, temperature, top_k, top_p, network.ranks_drawn_codes
+        )
 
     def accept(self, ids: Tensor) -> None:
         """See `Guesser`."""

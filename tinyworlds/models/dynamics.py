@@ -44,6 +44,8 @@ class DynamicsModel(Network):
         num_codes: K.
         num_past: Most earlier frames that a frame is guessed from; one less than `context_frames`.
         joint_horizon: Whether several future frames are decoded as one (v1) or one after another (v2).
+        ranks_drawn_codes: Whether codes that are drawn by chance are revealed in the order of their own
+            probability (v2: a lucky draw waits, and may be drawn again) or of the likeliest code's (v1).
 
     Raises:
         ConfigError: Sizes do not fit, or the architecture is unknown.
@@ -73,8 +75,8 @@ class DynamicsModel(Network):
         quantizer = FSQ(latent_dim, num_bins, stored=False)
         sizes = (embed_dim, num_heads, hidden_dim, num_blocks)
         parts = build(round(num_patches**0.5), quantizer, num_actions, num_experts, top_k, sizes)
-        self.token_input, self.conditioning, self.transformer, self.output, self.masking, joint = parts
-        self.joint_horizon = joint
+        self.token_input, self.conditioning, self.transformer, self.output, self.masking = parts[:5]
+        self.joint_horizon, self.ranks_drawn_codes = parts.joint_horizon, parts.ranks_drawn_codes
         self.num_codes = self.mask_id = quantizer.num_codes
         self.num_patches, self.num_actions, self.context_frames = num_patches, num_actions, context_frames
         self.num_past = max(context_frames - 1, 1)

@@ -94,6 +94,7 @@ class DynamicsParts(NamedTuple):
     output: Linear | CodeLogits
     masking: nn.Module
     joint_horizon: bool
+    ranks_drawn_codes: bool
 
 
 Sizes = tuple[int, int, int, int]
@@ -113,6 +114,7 @@ def build_v1(
         Linear(embed_dim, quantizer.num_codes),
         UniformMasking(quantizer.num_codes),
         joint_horizon=True,
+        ranks_drawn_codes=False,
     )
 
 
@@ -128,4 +130,5 @@ def build_v2(
         CodeLogits(quantizer, embed_dim),
         FrameMasking(quantizer.num_codes),
         joint_horizon=False,
+        ranks_drawn_codes=True,
     )

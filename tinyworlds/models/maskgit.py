@@ -19,7 +19,7 @@ from torch import Tensor
 from tinyworlds.errors import ConfigError, DataError
 from tinyworlds.models.base import pick
 from tinyworlds.models.continuation import CodeNetwork, Continuation, Guesser
-from tinyworlds.nn.kernels.code_choice import likeliest
+from tinyworlds.nn.kernels.code_choice import drawn, likeliest
 
 _STEEPNESS = 5.0  # of the exponential schedule
 _LEAST_SHARE = 16  # each of its passes reveals at least one code in this many
@@ -119,6 +119,7 @@ def sample_tokens(
     top_k: int | None = None,
     top_p: float | None = None,
     generator: torch.Generator | None = None,
+    own: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Choose a code for each token.
 
@@ -129,26 +130,15 @@ def sample_tokens(
         top_k: Draw from this many likeliest codes only.
         top_p: Draw from the fewest likeliest codes that together have at least this probability.
         generator: Random numbers, on the device of `logits`; the global ones by default.
+        own: Return the probability of the chosen code; else the largest one of its token.
 
     Returns:
-        Codes ``[...]`` int64, and ``[...]`` the largest probability of each token under the tempered softmax.
+        Codes ``[...]`` int64, and ``[...]`` that probability under the tempered softmax.
     """
     if temperature == 0:
         return likeliest(logits)
-    probability = (logits.float() / temperature).softmax(dim=-1)
-    confidence = probability.amax(dim=-1)
-    if top_k is None and top_p is None:
-        return _draw(probability, generator), confidence
-    kept, codes = probability.topk(min(top_k or probability.shape[-1], probability.shape[-1]), dim=-1)
-    if top_p is not None:
-        kept = kept.masked_fill(kept.cumsum(dim=-1) - kept >= top_p, 0.0)  # the likeliest always stays
-    return codes.gather(-1, _draw(kept, generator)[..., None])[..., 0], confidence
-
-
-def _draw(weights: Tensor, generator: torch.Generator | None) -> Tensor:
-    """Draw an index with probability proportional to its weight: the first of exponential clocks to ring."""
-    waiting = torch.empty_like(weights).exponential_(generator=generator).clamp_(min=1e-30)
-    return (weights / waiting).argmax(dim=-1)
+    chance = torch.rand(logits.shape[:-1], generator=generator, device=logits.device)
+    return drawn(logits, chance, temperature, top_k, top_p, own)
 
 
 @dataclass(frozen=True)
@@ -182,6 +172,12 @@ class Sampling:
             )
         if self.top_p is not None and not 0 < self.top_p <= 1:
             raise ConfigError(f"top_p must lie in (0, 1], got {self.top_p}.")
+
+
+AS_PLAYED = Sampling(num_steps=4, temperature=1.0, top_p=0.9, schedule="halton")
+"""How a fresh v2 world plays unless it is told otherwise. The likeliest codes make pictures that stand still;
+drawn ones keep turning, shooting and walking, and codes revealed far apart do not contradict each other (play
+tests in docs/log.md, 2026-11-29)."""
 
 
 @torch.no_grad()
@@ -299,8 +295,8 @@ def _guess_tokens(
 ) -> tuple[Tensor, Tensor]:
     if sampling.temperature == 0:
         return guess.choose(ids, places)
-    logits = guess.logits(ids, places)
-    return sample_tokens(logits, sampling.temperature, sampling.top_k, sampling.top_p, generator)
+    chance = torch.rand(places.shape, generator=generator, device=places.device)
+    return guess.draw(ids, places, chance, sampling.temperature, sampling.top_k, sampling.top_p)
 
 
 def _without(places: Tensor, chosen: Tensor) -> Tensor:
