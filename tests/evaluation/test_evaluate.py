@@ -14,7 +14,16 @@ from tinyworlds.data.held_out import Clips, held_out_clips
 from tinyworlds.errors import ConfigError, DataError, VideoError
 from tinyworlds.evaluation.evaluate import evaluate_world
 from tinyworlds.evaluation.pictures import action_sheet, typical
-from tinyworlds.evaluation.rows import FIGURES, MOTION_BARS, PREDICTIONS, QUICKSTART_BARS, SOURCES, Bar
+from tinyworlds.evaluation.rows import (
+    FIGURES,
+    MOTION_BARS,
+    PLAYABLE,
+    PLAYED,
+    PREDICTIONS,
+    QUICKSTART_BARS,
+    SOURCES,
+    Bar,
+)  # fmt: skip
 from tinyworlds.evaluation.run import evaluate, write_report
 from tinyworlds.evaluation.sources import actions_of, sent_at_play
 from tinyworlds.media.pixels import input_to_frames
@@ -144,8 +153,9 @@ def test_what_is_pressed_is_not_learnt_from_the_clips_that_are_measured():
 
 @pytest.mark.parametrize("bars", [QUICKSTART_BARS, MOTION_BARS])
 def test_no_mark_rests_on_the_answer(bars):
-    """Each is on a row there is; those on predictions on what was pressed."""
-    rows = {key: key.rpartition("_") for key in bars if key not in FIGURES}
+    """Each is on a row there is; those on predictions on what was pressed, as a play test always is."""
+    assert PLAYABLE.keys() <= bars.keys() & PLAYED.keys()
+    rows = {key: key.rpartition("_") for key in bars if key not in {**FIGURES, **PLAYED}}
     assert rows
     for row, _, source in rows.values():
         assert row in PREDICTIONS
@@ -362,6 +372,13 @@ def test_pictures_show_clips_that_move_but_not_the_wildest():
 def test_a_bar_may_ask_for_the_interval():
     assert Bar(1.0).met_by(Estimate(1.2, -0.1, 2.5, 9))
     assert not Bar(1.0, interval_above=0.0).met_by(Estimate(1.2, -0.1, 2.5, 9))
+
+
+def test_a_bar_may_ask_for_little():
+    """Life above the game's is no better than life below it."""
+    bar = Bar(at_most=1.5)
+    assert [bar.met_by(Estimate.exact(value)) for value in (0.0, 1.5, 1.6)] == [True, True, False]
+    assert str(bar) == "1.5 or less"
 
 
 def test_held_out_clips_come_from_the_test_split(tiny_h5):

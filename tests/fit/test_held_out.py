@@ -15,7 +15,7 @@ from tinyworlds.commands.cli import main
 from tinyworlds.data import H5DataModule
 from tinyworlds.data.trained_on import read_trained_on
 from tinyworlds.errors import DataError
-from tinyworlds.evaluation.run import clips_to_measure
+from tinyworlds.evaluation.run import open_held_out
 from tinyworlds.export.loading import open_world
 from tinyworlds.models.registry import STAGES
 from tinyworlds.world.file import load_world, read_header
@@ -63,7 +63,7 @@ def change(path: Path, edit) -> None:
 
 def measured(source: str = "run", data: str | None = None, num_frames: int = 8):
     """What `evaluate` measures on."""
-    return clips_to_measure(open_world(source, "cpu"), Path(source), data, num_frames, 3)
+    return open_held_out(open_world(source, "cpu"), Path(source), data).clips(num_frames, 3)
 
 
 # ---- noted

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from tinyworlds.errors import ConfigError
 from tinyworlds.system.options import OptionParser, natural, positive
 
 
@@ -36,7 +37,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--device", default="auto", help="cpu, cuda, cuda:1, ... (default: a GPU if there is one)")
     add("--precision", choices=("auto", "32", "bf16"), default="auto", help="as in tinyworlds play")
     add("--seed", type=natural, default=0, help="of the random actions (default: %(default)s)")
+    add(
+        "--skip_play_test",
+        action="store_true",
+        help="do not hold the keys and read them back, which takes a minute or two",
+    )
+    add(
+        "--real",
+        metavar="ENV_ID",
+        help="play the real game (a gymnasium id, or doom, pong) from the same places under the same keys",
+    )
     args = vars(parser.parse_args(argv))
+    env_id = args.pop("real")
+    args["play"] = not args.pop("skip_play_test")
+    if env_id and not args["play"]:
+        raise ConfigError("--real is for the play test; leave --skip_play_test out")
     from tinyworlds.evaluation.run import default_folder, evaluate
     from tinyworlds.evaluation.runs import compare_runs
 
@@ -44,6 +59,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     folders = [Path(out) if out else default_folder(path) for path in paths]
     if out and len(paths) > 1:
         folders = [Path(out) / f"{number}_{path.stem}" for number, path in enumerate(paths, start=1)]
+    if env_id:
+        from tinyworlds.sources.record.held_keys import recorded_game
+
+        args["real"] = recorded_game(env_id)
     reports = {}
     for path, folder in zip(paths, folders, strict=True):
         reports[str(path)] = report = evaluate(path, out=folder, **args)

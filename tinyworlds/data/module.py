@@ -237,15 +237,19 @@ class H5DataModule(LightningDataModule):
         """What the test split consists of, in words."""
         return self._open().what_is_held_out("test")
 
-    def trained_on(self) -> TrainedOn:
-        """Return what a network is trained on with these settings, for its checkpoints."""
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What chooses and splits the data, as arguments for another module of them."""
         settings = {
             "files": self._named_files, "game": self.game, "frame_size": self.frame_size,
             "fps": self._wanted_fps, "skip_frames": self.skip_frames, "split": self.split,
             "val_fraction": self.val_fraction, "test_fraction": self.test_fraction,
         }  # fmt: skip
-        given = {name: value for name, value in settings.items() if value is not None}
-        return TrainedOn(given, self._open().trained())
+        return {name: value for name, value in settings.items() if value is not None}
+
+    def trained_on(self) -> TrainedOn:
+        """Return what a network is trained on with these settings, for its checkpoints."""
+        return TrainedOn(self.settings, self._open().trained())
 
     def count_trained(self, before: TrainedOn, splits: Sequence[str] = ("val", "test")) -> tuple[int, int]:
         """Return how many of the frames held out here something was trained on, and how many there are."""

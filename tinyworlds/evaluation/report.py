@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tinyworlds import __version__
+from tinyworlds.evaluation.play_test.result import PlayTest
 from tinyworlds.evaluation.rows import Bar
 from tinyworlds.evaluation.text import markdown
 from tinyworlds.metrics.estimate import Estimate
@@ -43,6 +44,7 @@ class Report:
         true_action_names: of the rows.
         pressed_as: by name of each true action the latent one that its key takes; None where none was found,
             so that the idle action is taken.
+        play: what a play test found, where there was one; its figures are among `figures`.
     """
 
     figures: dict[str, Estimate]
@@ -60,6 +62,7 @@ class Report:
     confusion: list[list[int]] = field(default_factory=list)
     true_action_names: list[str] = field(default_factory=list)
     pressed_as: dict[str, int | None] = field(default_factory=dict)
+    play: PlayTest | None = None
 
     def value(self, key: str) -> float:
         """The value of one figure; NaN when it was not measured."""

@@ -8,10 +8,14 @@ from dataclasses import dataclass
 from tinyworlds.metrics.estimate import Estimate
 
 MEAN, POOLED, ALL = "mean", "pooled", "all"
+OVER_KEYS, LEAST, MOST = "over keys", "least", "most"
 STATISTICS = {
     MEAN: "one value a frame, averaged",
     POOLED: "squared errors averaged over all frames, then PSNR taken",
     ALL: "counted in all clips together",
+    OVER_KEYS: "a share of frames for each key, averaged over keys",
+    LEAST: "the lowest of all",
+    MOST: "the highest of all",
 }
 
 # key: (what it is, statistic, unit); the order is that of the report
@@ -23,6 +27,18 @@ FIGURES = {
     "actions_used": ("latent actions used (by 1 % of the transitions or more)", ALL, ""),
     "action_nmi": ("latent with true actions: normalised mutual information", ALL, ""),
 }
+
+PLAYED = {
+    **{
+        f"read_back_{first}_{last}": (f"keys held, read back from frames {first} to {last}", OVER_KEYS, "")
+        for first, last in ((1, 4), (5, 16), (17, 32), (33, 64))
+    },
+    "read_back_weakest": ("the key read back worst in any band but the first", LEAST, ""),
+    "life_least": ("change a frame over the game's: the least of any key and band", LEAST, ""),
+    "life_most": ("the same, the most", MOST, ""),
+    "drift_ratio": ("Fréchet distance from true frames, frames 257 to 512 over 17 to 32", ALL, ""),
+}
+"""Figures of the play test, in the same form."""
 
 # the same for figures that there is one of for each source of actions: their keys are ``row_source``
 PREDICTIONS = {
@@ -51,7 +67,7 @@ SOURCES = {
 
 def all_rows() -> Iterator[tuple[str, str, str, str]]:
     """Every figure there may be: its key, what it is, statistic and unit, in the order of the report."""
-    for key, (title, statistic, unit) in FIGURES.items():
+    for key, (title, statistic, unit) in {**PLAYED, **FIGURES}.items():
         yield key, title, statistic, unit
     for row, (title, statistic, unit) in PREDICTIONS.items():
         for source in SOURCES:
@@ -60,22 +76,43 @@ def all_rows() -> Iterator[tuple[str, str, str, str]]:
 
 @dataclass(frozen=True)
 class Bar:
-    """What a figure must reach: `at_least`, and its interval wholly above `interval_above` if that is set."""
+    """What a figure must reach.
 
-    at_least: float
+    Attributes:
+        at_least: the lowest value that will do, if any.
+        interval_above: what its interval must lie above, if anything.
+        at_most: the highest value that will do, if any.
+    """
+
+    at_least: float | None = None
     interval_above: float | None = None
+    at_most: float | None = None
 
     def met_by(self, estimate: Estimate) -> bool:
         """Whether the figure reaches it."""
         sure = self.interval_above is None or estimate.low > self.interval_above
-        return estimate.value >= self.at_least and sure
+        enough = self.at_least is None or estimate.value >= self.at_least
+        return enough and (self.at_most is None or estimate.value <= self.at_most) and sure
 
     def __str__(self) -> str:
-        above = f", interval above {self.interval_above:g}" if self.interval_above is not None else ""
-        return f"{self.at_least:g} or more{above}"
+        bounds = [
+            f"{self.at_least:g} or more" if self.at_least is not None else "",
+            f"{self.at_most:g} or less" if self.at_most is not None else "",
+            f"interval above {self.interval_above:g}" if self.interval_above is not None else "",
+        ]
+        return ", ".join(filter(None, bounds))
 
+
+PLAYABLE = {
+    **{f"read_back_{first}_{last}": Bar(0.75) for first, last in ((1, 4), (5, 16), (17, 32), (33, 64))},
+    "read_back_weakest": Bar(0.5),
+    "life_least": Bar(0.5),
+    "life_most": Bar(at_most=1.5),
+}
+"""What a world must reach to be worth playing."""
 
 QUICKSTART_BARS = {
+    **PLAYABLE,
     "tokenizer_psnr": Bar(28.0),
     "actions_used": Bar(3.0),
     "action_nmi": Bar(0.3),

@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import logging
 import sys
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tinyworlds.checkpoints.search import data_settings_of
-from tinyworlds.errors import MissingFileError
+from tinyworlds.errors import DataError, MissingFileError
 
 if TYPE_CHECKING:
+    from tinyworlds.data import H5DataModule
     from tinyworlds.data.held_out import Clips
     from tinyworlds.evaluation.evaluate import Evaluation
+    from tinyworlds.evaluation.play_test.measure import Shown
+    from tinyworlds.evaluation.play_test.real import RealGame
     from tinyworlds.evaluation.report import Report
     from tinyworlds.evaluation.rows import Bar
     from tinyworlds.world.core import WorldCore
 
 log = logging.getLogger(__name__)
+
+_TICKS = 100
+_LIKENESS = 0.3
+"""Ticks of the progress bar, and the share of them before a play test."""
 
 PICTURES = {
     "open_loop.png": "Given frames, then truth, prediction and error of free rollouts",
@@ -43,6 +51,8 @@ def evaluate(
     seed: int = 0,
     bars: dict[str, Bar] | None = None,
     data_settings: dict[str, Any] | None = None,
+    play: bool = True,
+    real: RealGame | None = None,
 ) -> Report:
     """Measure a world on the held-out part of its data and write the report.
 
@@ -58,6 +68,8 @@ def evaluate(
         seed: of random actions.
         bars: what the figures must reach, beside listening to their actions; the report says whether they do.
         data_settings: arguments of H5DataModule, when they are known better than from `path`.
+        play: hold every key and read it back as well, see :mod:`tinyworlds.evaluation.play_test`.
+        real: the real game, to be played beside it.
 
     Raises:
         MissingFileError: neither `path` nor `data` leads to gameplay files.
@@ -70,48 +82,107 @@ def evaluate(
     path = Path(path)
     named = [data] if isinstance(data, str) else data or ()
     world = open_world(path, device, data=named, precision=precision)  # whose keys are found in these data
-    clips = clips_to_measure(world, path, data, world.context_frames + horizon, num_clips, data_settings)
-    with progress_bar("evaluate", 100, enabled=sys.stderr.isatty()) as advance:
-        done = 0.0
-
-        def progress(share: float) -> None:
-            nonlocal done
-            advance(round(100 * (share - done)))
-            done = share
-
+    if num_steps:
+        world.sampling = replace(world.sampling, num_steps=num_steps)
+    held_out = open_held_out(world, path, data, data_settings)
+    clips = held_out.clips(world.context_frames + horizon, num_clips)
+    tested = play and world.info.actions != "none"
+    with progress_bar("evaluate", _TICKS, enabled=sys.stderr.isatty()) as advance:
+        likeness = round(_LIKENESS * _TICKS) if tested else _TICKS
         evaluation = evaluate_world(
-            world, clips, horizon=horizon, num_steps=num_steps, seed=seed, progress=progress
+            world, clips, horizon=horizon, seed=seed, progress=_ticking(advance, likeness)
         )
+        shown = None
+        if tested:
+            evaluation, shown = _play(evaluation, world, held_out, _ticking(advance, _TICKS - likeness), real)
     folder = Path(out) if out is not None else default_folder(path)
-    write_report(folder, evaluation, world, bars)
+    write_report(folder, evaluation, world, bars, shown)
     return evaluation.report
 
 
-def clips_to_measure(
+def _ticking(advance: Callable[[int], None], ticks: int) -> Callable[[float], None]:
+    """Turn shares done, 0 to 1, into ticks of a bar."""
+    before = 0
+
+    def progress(share: float) -> None:
+        nonlocal before
+        now = round(share * ticks)
+        advance(now - before)
+        before = now
+
+    return progress
+
+
+def _play(
+    evaluation: Evaluation,
+    world: WorldCore,
+    held_out: HeldOut,
+    progress: Callable[[float], None],
+    real: RealGame | None,
+) -> tuple[Evaluation, Shown | None]:
+    """Add a play test to an evaluation; where the data are too few for one, say so and leave it out."""
+    from tinyworlds.evaluation.play_test.run import run_play_test
+
+    try:
+        play, shown = run_play_test(world, held_out.settings, held_out.module, progress, real)
+    except DataError as error:
+        if real is not None:
+            raise
+        log.warning("no play test: %s", error)
+        return evaluation, None
+    report = evaluation.report
+    report = replace(report, play=play, figures={**play.figures(), **report.figures})
+    return replace(evaluation, report=report), shown
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """The data of a world, with what any of its networks was trained on left out of the test part.
+
+    Attributes:
+        settings: arguments of `H5DataModule`.
+        module: the same, opened.
+        notes: what is to be said of it.
+    """
+
+    settings: dict[str, Any]
+    module: H5DataModule
+    notes: tuple[str, ...]
+
+    def clips(self, num_frames: int, num_clips: int) -> Clips:
+        """Clips of the test part; `source` says what nobody can vouch for.
+
+        Raises:
+            DataError: no clip of that length was held out.
+        """
+        from tinyworlds.data.held_out import held_out_clips
+
+        clips = held_out_clips(self.module, num_frames, num_clips)
+        notes = self.notes or ("no stage was trained on them",)
+        return replace(clips, source="; ".join([clips.source, *notes]))
+
+
+def open_held_out(
     world: WorldCore,
     path: Path,
-    data: str | list[str] | None,
-    num_frames: int,
-    num_clips: int,
+    data: str | list[str] | None = None,
     data_settings: dict[str, Any] | None = None,
-) -> Clips:
-    """Return clips that no network of a world was trained on; where nobody knows, their `source` says so.
+) -> HeldOut:
+    """Open what no network of a world was trained on; where nobody knows, its notes say so.
 
     Args:
-        world: whose context they are for.
+        world: whose data are wanted.
         path: where it lies.
         data: as for `evaluate`, like `data_settings`.
-        num_frames: frames of each clip.
-        num_clips: how many, at most.
         data_settings: what is known better than from `path`.
 
     Raises:
         MissingFileError: nothing leads to gameplay files.
-        DataError: no clip of that length was held out, or all were trained on by a stage.
+        DataError: all that was held out was trained on by a stage.
     """
     from tinyworlds.data import H5DataModule
     from tinyworlds.data.gameplay import check_followed
-    from tinyworlds.data.held_out import held_out_clips, keep_untrained, networks_trained_on
+    from tinyworlds.data.held_out import keep_untrained, networks_trained_on
 
     settings = dict(data_settings or data_settings_of(path, world.info.provenance))
     if data is not None:
@@ -123,24 +194,29 @@ def clips_to_measure(
             f"{path} does not say which data it was trained on; name them with --data FILE."
         )
     settings["frame_size"] = world.frame_size
-    module = H5DataModule(**{"fps": world.fps, **settings, "num_workers": 0})
+    settings = {"fps": world.fps, **settings, "num_workers": 0}
+    module = H5DataModule(**settings)
     if world.info.actions == "labels":
         module.number_actions(world.action_names)
         module.check_labels(world.num_actions)
     notes = keep_untrained(module, networks_trained_on(world.info.provenance))
     for note in notes:
         log.warning("%s: %s", path, note)
-    clips = held_out_clips(module, num_frames, num_clips)
-    if clips.actions is not None and world.info.actions != "none":
+    if module.has_actions and world.info.actions != "none":
         module.warn_of_changing_actions()
-    return replace(clips, source="; ".join([clips.source, *(notes or ["no stage was trained on them"])]))
+    return HeldOut(settings, module, tuple(notes))
 
 
 def write_report(
-    folder: Path, evaluation: Evaluation, world: WorldCore, bars: dict[str, Bar] | None = None
+    folder: Path,
+    evaluation: Evaluation,
+    world: WorldCore,
+    bars: dict[str, Bar] | None = None,
+    play: Shown | None = None,
 ) -> None:
     """Draw every picture of an evaluation, then write ``metrics.json`` and ``report.md`` beside them."""
     from tinyworlds.evaluation import pictures as draw
+    from tinyworlds.evaluation.play_test import pictures as play_pictures
 
     report, clips = evaluation.report, evaluation.clips
     frames, _ = clips.batch(0, len(clips))
@@ -161,7 +237,10 @@ def write_report(
     draw.horizon_plot(folder / "horizon.png", report)
     if report.action_shares:
         draw.actions_plot(folder / "actions.png", report)
-    written = {name: caption for name, caption in PICTURES.items() if (folder / name).exists()}
+    if report.play is not None and play is not None:
+        play_pictures.draw(folder, report.play, play)
+    captions = {**play_pictures.PICTURES, **PICTURES}
+    written = {name: caption for name, caption in captions.items() if (folder / name).exists()}
     report.write(folder, {**report.listening_bars, **(bars or {})}, written)
 
 

@@ -7,8 +7,9 @@ import statistics
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from tinyworlds.evaluation.markdown import table_head, table_row
 from tinyworlds.evaluation.rows import all_rows
-from tinyworlds.evaluation.text import digits_of, table_row, value_cell
+from tinyworlds.evaluation.text import digits_of, value_cell
 
 if TYPE_CHECKING:
     from tinyworlds.evaluation.report import Report
@@ -21,8 +22,7 @@ def compare_runs(reports: Mapping[str, Report]) -> str:
     what a new run would give; intervals over episodes, which tell how sure one run's figure is, are in its
     own report.
     """
-    head = ["figure", "statistic", *reports, "mean", "standard deviation"]
-    lines = [table_row(*head), "|" + "---|" * len(head)]
+    lines = table_head("figure", "statistic", *reports, "mean", "standard deviation")
     for key, title, statistic, unit in all_rows():
         found = [report.figures.get(key) for report in reports.values()]
         values = [one.value for one in found if one is not None and math.isfinite(one.value)]

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from tinyworlds import __version__
-from tinyworlds.evaluation.rows import FIGURES, PREDICTIONS, SOURCES, STATISTICS, Bar
+from tinyworlds.evaluation.markdown import table_head, table_row
+from tinyworlds.evaluation.play_test import text as play_text
+from tinyworlds.evaluation.rows import FIGURES, PLAYED, PREDICTIONS, SOURCES, STATISTICS, Bar
 from tinyworlds.metrics.estimate import Estimate
 from tinyworlds.system.text import literal
 
@@ -25,6 +27,8 @@ def markdown(report: Report, bars: Mapping[str, Bar], pictures: Mapping[str, str
         f"{__version__}.",
         f"{_basis(report)} Context frames that were given never count. Equal frames count as 58.9 dB (8-bit "
         "rounding).",
+        "",
+        *(play_text.tables(report.play) if report.play else []),
         "",
         *_figure_table(report, bars),
         "",
@@ -63,8 +67,8 @@ def _pressed(report: Report) -> str:
 
 
 def _figure_table(report: Report, bars: Mapping[str, Bar]) -> list[str]:
-    rows = [table_row("figure", "statistic", "value", "95 % interval", "asked", "met"), "|" + "---|" * 6]
-    for key, (title, statistic, unit) in FIGURES.items():
+    rows = table_head("figure", "statistic", "value", "95 % interval", "asked", "met")
+    for key, (title, statistic, unit) in {**PLAYED, **FIGURES}.items():
         found, bar = report.figures.get(key), bars.get(key)
         if found or bar:
             asked = [str(bar), _met(bar, found)] if bar else ["", ""]
@@ -74,7 +78,7 @@ def _figure_table(report: Report, bars: Mapping[str, Bar]) -> list[str]:
 
 def _prediction_table(report: Report, bars: Mapping[str, Bar]) -> list[str]:
     sources = _sources(report)
-    rows = [table_row("prediction", "statistic", *sources, "asked", "met"), "|" + "---|" * (len(sources) + 4)]
+    rows = table_head("prediction", "statistic", *sources, "asked", "met")
     for row, (title, statistic, unit) in PREDICTIONS.items():
         found = {source: report.figures.get(f"{row}_{source}") for source in sources}
         asked = {source: bars[f"{row}_{source}"] for source in SOURCES if f"{row}_{source}" in bars}
@@ -89,8 +93,7 @@ def _prediction_table(report: Report, bars: Mapping[str, Bar]) -> list[str]:
 def _horizon_table(report: Report) -> list[str]:
     steps = len(report.repeat_psnr)
     rows = [
-        table_row("frame of the rollout (pooled)", *map(str, range(1, steps + 1))),
-        "|" + "---|" * (steps + 1),
+        *table_head("frame of the rollout (pooled)", *map(str, range(1, steps + 1))),
         table_row("repeat, dB", *(f"{value:.2f}" for value in report.repeat_psnr)),
     ]
     for source in _sources(report)[1:]:
@@ -104,18 +107,12 @@ def _horizon_table(report: Report) -> list[str]:
 def _confusion_table(report: Report) -> list[str]:
     num_latent = len(report.confusion[0])
     return [
-        table_row("true action \\ latent", *map(str, range(num_latent))),
-        "|" + "---|" * (num_latent + 1),
+        *table_head("true action \\ latent", *map(str, range(num_latent))),
         *(
             table_row(literal(name), *map(str, counts))
             for name, counts in zip(report.true_action_names, report.confusion, strict=True)
         ),
     ]
-
-
-def table_row(*cells: str) -> str:
-    """A row of a Markdown table."""
-    return "| " + " | ".join(cells) + " |"
 
 
 def value_cell(found: Estimate | None, unit: str) -> str:

@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 from toy_games import CountingEnv  # importing it registers TinyCounting-v0, too
 
-from tinyworlds.commands.record import default_file, record_command
+from tinyworlds.commands.record import record_command
 from tinyworlds.data.reader import FrameFile
 from tinyworlds.data.schema import read_info
 from tinyworlds.errors import ConfigError, DataError, MissingExtraError
 from tinyworlds.sources.record.action_table import action_table, select_actions
 from tinyworlds.sources.record.environments import LiveGame
 from tinyworlds.sources.record.record import fit_picture, record
+from tinyworlds.sources.record.titles import default_file
 
 DOOM, PONG = "VizdoomBasic-v1", "ALE/Pong-v5"
 needs_doom = pytest.mark.skipif(find_spec("vizdoom") is None, reason="needs the extra games")

@@ -1,0 +1,30 @@
+"""Pictures of a play test: each key held, and what is left after hundreds of frames."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tinyworlds.evaluation.play_test.drift import SHOWN_PLAYED
+from tinyworlds.evaluation.play_test.measure import SHOWN_HELD, Shown
+from tinyworlds.evaluation.play_test.result import PlayTest
+from tinyworlds.media.pictures import save_strip
+
+PICTURES = {
+    "keys.png": "Each key held, from the same start",
+    "played.png": "Played on as people did, four sessions",
+}
+
+
+def draw(folder: Path, play: PlayTest, shown: Shown) -> None:
+    """Draw `PICTURES` into a folder."""
+    labels = [key.name if key.sent is not None else f"{key.name} (nothing found)" for key in play.keys]
+    columns = ["start", *(f"+{frame}" for frame in SHOWN_HELD)]
+    title = "Each key held in the dream, from the same start"
+    save_strip(folder / "keys.png", [list(row.numpy()) for row in shown.held], labels, columns, title)
+    if shown.played is not None:
+        rows = [list(row.numpy()) for row in shown.played]
+        columns = ["start", *(f"+{frame}" for frame in SHOWN_PLAYED)]
+        title = "Played on as people did"
+        save_strip(
+            folder / "played.png", rows, [f"session {i}" for i in range(1, len(rows) + 1)], columns, title
+        )
