@@ -98,7 +98,7 @@ def pictures(trainer):
 
 def test_names_are_imported_on_first_use():
     assert callbacks.__all__ == sorted(
-        ["CodeUsage", "OpenLoopClip", "OpenLoopWriter", "ReconstructionAB", "Throughput"]
+        ["CodeUsage", "KeyReadBack", "OpenLoopClip", "OpenLoopWriter", "ReconstructionAB", "Throughput"]
     )
     assert callbacks.Throughput.__name__ == "Throughput"
     with pytest.raises(AttributeError, match="no attribute 'Throughputt'"):

@@ -49,7 +49,7 @@ class DynamicsStage(Stage):
     """
 
     name = "dynamics"
-    picture_callbacks = ("OpenLoopClip",)
+    picture_callbacks = ("OpenLoopClip", "KeyReadBack")
     predict_callbacks = ("OpenLoopWriter",)
     network: DynamicsModel
 
