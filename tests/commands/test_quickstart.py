@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tinyworlds.commands.quickstart import PRESETS, quickstart
+from tinyworlds.commands.quickstart import quickstart
 from tinyworlds.errors import ConfigError
 
 SHORT = [
@@ -18,6 +18,9 @@ SHORT = [
     "latent_actions.trainer.max_steps=6",
     "dynamics.trainer.max_steps=6",
     "data.batch_size=4",
+    "video_tokenizer.model.embed_dim=32",
+    "dynamics.model.embed_dim=32",
+    "dynamics.model.num_blocks=1",
 ]
 
 
@@ -32,17 +35,20 @@ def test_unknown_game_names_the_nearest() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("game", PRESETS)
-def test_quickstart_leaves_a_playable_world_and_a_report(game: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("game", "actions"), [("doom", "labels"), ("pong", "latent")])
+def test_quickstart_leaves_a_playable_world_and_a_report(game: str, actions: str, tmp_path: Path) -> None:
     pytest.importorskip({"doom": "vizdoom", "pong": "ale_py"}[game])
-    done = run(tmp_path, "--game", game, "--frames", "1800")
+    done = run(tmp_path, "--game", game, "--actions", actions, "--frames", "1800")
     assert done.returncode == 0, done.stderr[-2000:]
 
     report = tmp_path / "lightning_logs" / game / "evaluation"
-    for name in ("report.md", "metrics.json", "open_loop.png", "action_sheet.png", "tokenizer.png"):
+    pictures = ("open_loop.png", "action_sheet.png", "tokenizer.png", "keys.png", "played.png")
+    for name in ("report.md", "metrics.json", *pictures):
         assert (report / name).stat().st_size > 0
     figures = json.loads((report / "metrics.json").read_text())["figures"]
-    assert {"tokenizer_psnr", "action_nmi", "delta_t_psnr_pressed"} <= set(figures)
+    assert {"tokenizer_psnr", "delta_t_psnr_pressed", "read_back_33_64", "life_least"} <= set(figures)
+    assert ("action_nmi" in figures) == (actions == "latent")
+    assert "What a player meets" in done.stdout
     assert "below the mark" in done.stdout  # six updates cannot reach the figures, and the command says so
 
     from tinyworlds import World

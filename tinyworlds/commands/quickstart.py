@@ -40,14 +40,14 @@ class Preset:
 
 
 PRESETS = {
-    "doom": Preset(16_000, hold=5.0, overlay=None, minutes=(0.4, 2.8, 1.4, 4.4, 0.8)),
-    "pong": Preset(12_000, hold=2.0, overlay="quickstart_pong.yaml", minutes=(0.2, 2.7, 2.2, 4.0, 0.9)),
+    "doom": Preset(16_000, hold=5.0, overlay=None, minutes=(0.3, 1.6, 0.7, 4.0, 2.3)),
+    "pong": Preset(12_000, hold=2.0, overlay="quickstart_pong.yaml", minutes=(0.2, 1.5, 1.5, 3.0, 2.3)),
 }
 
 
 def quickstart(
     game: str = "doom",
-    actions: str = "latent",
+    actions: str = "labels",
     fresh: bool = False,
     play: bool = True,
     seed: int = 0,
@@ -60,7 +60,7 @@ def quickstart(
 
     Args:
         game: doom (ViZDoom, needs the extra "games") or pong (Atari, needs the extra "atari").
-        actions: latent (found without labels) or labels (the true ones of the recording).
+        actions: labels (the keys that were recorded) or latent (found in the pictures alone; weaker keys).
         fresh: record and train again, although there is a recording or a run.
         play: open the window at the end where there is a display.
         seed: of the recording and of training.
@@ -139,6 +139,7 @@ def _train(game: str, words: list[str], run: Path, fresh: bool, announce: Callab
 
 
 def _measure(folder: Path, world: Path, game: str, actions: str, announce: Callable[[], None]) -> None:
+    from tinyworlds.evaluation.play_test.text import lines_for_players
     from tinyworlds.evaluation.rows import MOTION_BARS, QUICKSTART_BARS
     from tinyworlds.evaluation.run import evaluate
     from tinyworlds.export.build import export_world
@@ -152,6 +153,8 @@ def _measure(folder: Path, world: Path, game: str, actions: str, announce: Calla
     bars = {**report.listening_bars, **bars}
     export_world(folder, world, metrics=figures, num_steps=NUM_STEPS)
     print(report.to_markdown(bars))
+    if report.play is not None:
+        print("\n".join(["", *lines_for_players(report.play), ""]))
     print(f"pictures, clip and report: {folder / 'evaluation' / 'report.md'}")
     missed = report.missed(bars)
     if missed:
