@@ -29,8 +29,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     from tinyworlds.checkpoints.world_search import locate_run
     from tinyworlds.export.build import build_world, evaluated_figures
     from tinyworlds.export.convert import written
+    from tinyworlds.export.keeping import save_over
     from tinyworlds.export.loading import world_from_checkpoints
-    from tinyworlds.world.file import save_world
 
     chosen = {stage: locate(path, stage) for stage, path in given.items()}
     stages = {**(locate_run(run) if run and len(chosen) < len(_OPTIONS) else {}), **chosen}
@@ -39,7 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         world = build_world(stages, args.data or (), args.num_clips, metrics, **settings)
     else:
         world = world_from_checkpoints(stages, num_clips=args.num_clips, **settings)
-    save_world(out, world)
+    if told := save_over(out, world):
+        print(told)
     print(written(out, world))
     return 0
 

@@ -80,7 +80,9 @@ def _say_error(error: TinyWorldsError) -> None:
 
 def _say(done: Ingested, settings: Settings) -> None:
     for name in done.present:
-        print(f"{name}: is in {done.out} already")
+        print(f"{name}: is in {done.out} already, as it was read then")
+    if done.present:
+        print("--overwrite begins anew, with the options given now")
     for name, same in done.twins:
         print(f"{name}: is the same as {same}")
     for record, state in done.added:

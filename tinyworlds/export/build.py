@@ -21,6 +21,7 @@ from tinyworlds.checkpoints.world_search import check_complete, locate_run, netw
 from tinyworlds.data.gameplay import Gameplay, check_followed, read_gameplay
 from tinyworlds.data.trained_on import TRAINED_ON_KEY, read_trained_on
 from tinyworlds.errors import ConfigError, DataError, MissingFileError
+from tinyworlds.export.keeping import save_over
 from tinyworlds.media.pixels import frames_to_input
 from tinyworlds.models.fit import check_fit
 from tinyworlds.models.maskgit import AS_PLAYED
@@ -28,7 +29,6 @@ from tinyworlds.models.registry import STAGE_OF_PART
 from tinyworlds.system.documents import read_json
 from tinyworlds.world.action_source import infer_actions
 from tinyworlds.world.core import WorldCore
-from tinyworlds.world.file import save_world
 from tinyworlds.world.info import ActionKind, WorldInfo
 from tinyworlds.world.networks import Trio
 from tinyworlds.world.start_clips import StartClips
@@ -61,7 +61,9 @@ def export_world(
     """
     stages = locate_run(run)
     metrics = evaluated_figures(Path(run)) if metrics is None else metrics
-    return save_world(out, build_world(stages, data, num_clips, metrics, **settings))
+    if told := save_over(Path(out), build_world(stages, data, num_clips, metrics, **settings)):
+        log.warning(told)
+    return Path(out)
 
 
 def evaluated_figures(run: Path) -> dict[str, float]:

@@ -39,6 +39,17 @@ def _is_table(value: Any, kinds: tuple[type, ...]) -> bool:
     return small and all(isinstance(key, str) and type(each) in kinds for key, each in value.items())
 
 
+def _are_changes(value: Any) -> bool:
+    kinds: dict[str, Callable[[Any], bool]] = {
+        "bind": lambda part: _is_table(part, (int, type(None))),
+        "names": lambda part: _is_table(part, (str,)) and all(number.isdecimal() for number in part),
+        "idle": lambda part: is_whole(part, 0, _MOST_ACTIONS),
+    }
+    return isinstance(value, dict) and all(
+        name in kinds and kinds[name](part) for name, part in value.items()
+    )
+
+
 PLAY: dict[str, Callable[[Any], bool]] = {
     "context_frames": lambda value: is_whole(value, 1, 10_000),
     "num_steps": lambda value: is_whole(value, 1, 4096),
@@ -57,6 +68,7 @@ _INFO: dict[str, Callable[[Any], bool]] = {
     "idle_action": lambda value: is_whole(value, 0, _MOST_ACTIONS),
     "actions": lambda value: isinstance(value, str) and value in ACTION_KINDS,
     "true_actions": lambda value: _is_table(value, (int, type(None))),
+    "by_hand": lambda value: _are_changes(value),
     "metrics": lambda value: isinstance(value, dict),
     "provenance": lambda value: isinstance(value, dict),
 }
@@ -67,6 +79,17 @@ def check(entries: Mapping[str, Any], kinds: Mapping[str, Callable[[Any], bool]]
     for name, value in entries.items():
         if name not in kinds or not kinds[name](value):
             raise ValueError(f"{name} is {value!r:.80}")
+
+
+def changes_by_hand(header: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a person changed of the keys, see `WorldInfo.by_hand`.
+
+    Raises:
+        ValueError: it is of another kind.
+    """
+    changes = header.get("by_hand", {})
+    check({"by_hand": changes}, _INFO)
+    return changes
 
 
 def play_settings(header: Mapping[str, Any]) -> dict[str, Any]:

@@ -30,6 +30,8 @@ class WorldInfo:
         actions: what the dynamics listens to, see `ActionKind`.
         true_actions: the action of this world that carries each true one of its recording, by name, in the
             order of their ids; None where nothing was found for it. Empty where no true ones are known.
+        by_hand: what a person changed of the keys: ``bind``, key name to action or None where the key was
+            taken away; ``names``, action id as text to name; ``idle``. An export over the file keeps it.
         metrics: figures of the last evaluation.
         provenance: where weights and start clips come from.
     """
@@ -41,6 +43,7 @@ class WorldInfo:
     idle_action: int = 0
     actions: ActionKind = "latent"
     true_actions: dict[str, int | None] = field(default_factory=dict)
+    by_hand: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,16 +32,19 @@ class Keys:
         names: one per action.
         idle: the action taken while no key is pressed.
         true_actions: the action that carries each true one, see `WorldInfo`; None leaves it as it is.
+        by_hand: what a person changed, see `WorldInfo`.
     """
 
     key_map: dict[str, int]
     names: tuple[str, ...]
     idle: int
     true_actions: dict[str, int | None] | None = None
+    by_hand: dict[str, Any] = field(default_factory=dict)
 
     def entries(self) -> dict[str, Any]:
         """Return them as they stand in a file."""
-        stored = {"key_map": self.key_map, "action_names": list(self.names), "idle_action": self.idle}
+        stored = {"key_map": self.key_map, "action_names": list(self.names), "idle_action": self.idle,
+                  "by_hand": self.by_hand}  # fmt: skip
         return stored if self.true_actions is None else {**stored, "true_actions": self.true_actions}
 
     def __str__(self) -> str:
@@ -77,13 +80,32 @@ def changed_keys(
         if text in carried:  # a person knows better than what was counted
             carried[text] = _action(action, keys.names)
     changed = replace(keys, names=tuple(names), true_actions=carried or keys.true_actions)
-    key_map = dict(keys.key_map)
+    bound: dict[str, int | None] = {}
     for entry in bind:
         key, action = _parts(entry, "--bind left=2")
-        key_map.pop(_key(key), None)
-        if action:
-            key_map[_key(key)] = _action(action, changed.names)
-    return replace(changed, key_map=key_map, idle=keys.idle if idle is None else _action(idle, changed.names))
+        bound[_key(key)] = _action(action, changed.names) if action else None
+    renamed = {str(i): text for i, text in enumerate(names) if text != keys.names[i]}
+    return with_changes(changed, bound, renamed, None if idle is None else _action(idle, changed.names))
+
+
+def with_changes(
+    keys: Keys, bind: Mapping[str, int | None], names: Mapping[str, str], idle: int | None
+) -> Keys:
+    """Change keys by hand, and note that; what was changed before and is not now stays noted."""
+    key_map = {key: action for key, action in {**keys.key_map, **bind}.items() if action is not None}
+    before = keys.by_hand
+    noted = {
+        "bind": {**before.get("bind", {}), **bind},
+        "names": {**before.get("names", {}), **names},
+        "idle": before.get("idle") if idle is None else idle,
+    }
+    return replace(
+        keys,
+        key_map=key_map,
+        names=tuple(names.get(str(i), name) for i, name in enumerate(keys.names)),
+        idle=keys.idle if idle is None else idle,
+        by_hand={name: part for name, part in noted.items() if part not in ({}, None)},
+    )
 
 
 def _parts(entry: str, example: str) -> tuple[str, str]:
@@ -124,6 +146,7 @@ def read_keys(path: Path) -> Keys:
         DataError: what the file says of its actions is damaged.
     """
     from tinyworlds.world.file import read_header
+    from tinyworlds.world.header import changes_by_hand
 
     header = read_header(path)
     try:
@@ -135,11 +158,13 @@ def read_keys(path: Path) -> Keys:
         keys = {str(key): int(action) for key, action in (header.get("key_map") or {}).items()}
         idle = int(header.get("idle_action") or 0)
         carried = {str(k): v if v is None else int(v) for k, v in (header.get("true_actions") or {}).items()}
+        by_hand = changes_by_hand(header)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DataError(
             f"{path}: what it says of its actions is damaged ({error!r}): export it again"
         ) from None
-    return Keys(known_keys(keys, count), names, idle if 0 <= idle < count else 0, carried or None)
+    idle = idle if 0 <= idle < count else 0
+    return Keys(known_keys(keys, count), names, idle, carried or None, by_hand)
 
 
 def write_keys(path: Path, keys: Keys) -> None:

@@ -100,7 +100,9 @@ def test_the_command(
     out = capsys.readouterr().out
     assert "frames/frame_#.png: 20 pictures of 128x96, 15 a second, 20 frames" in out
     assert main(["ingest", *map(str, pictures), *words]) == 0
-    assert "is in data/f_frames.h5 already" in capsys.readouterr().out.replace("\\", "/")
+    told = capsys.readouterr().out.replace("\\", "/")
+    assert "is in data/f_frames.h5 already" in told
+    assert "--overwrite begins anew, with the options given now" in told
     assert main(["ingest", str(pictures[0]), *words]) == 1
     err = capsys.readouterr().err
     assert "is one picture; name the folder of all that belong together" in err
