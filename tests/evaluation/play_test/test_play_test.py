@@ -174,8 +174,10 @@ def real_play(starts: Starts, deaf: bool = False) -> RealPlay:
 def test_beside_the_real_game_life_is_measured_against_it(judge):
     """Frames after the end of an episode do not count: they are blank."""
     starts = starts_of()
-    found, _ = play_test(world_of(), judge, KEYS, starts, real=real_play(starts))
+    found, shown = play_test(world_of(), judge, KEYS, starts, real=real_play(starts))
     assert found.real
+    for number in range(4):  # a start is shown from which the game goes on to the end, not the first
+        assert torch.equal(shown.real[number], shown.held[number])
     for key in found.keys[1:]:
         assert key.life == pytest.approx([1.0] * 4, abs=0.02)
         assert min(key.read_real) > 0.95

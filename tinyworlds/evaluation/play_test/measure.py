@@ -9,8 +9,8 @@ Shapes: n clips, S starts, T frames, K keys.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -109,36 +109,53 @@ class Shown:
     """Frames for whoever draws them, uint8.
 
     Attributes:
-        held: each key held from the first start, at 0 and `SHOWN_HELD`: [K, 1 + len(SHOWN_HELD), H, W, C].
+        held: each key held from one of the starts, at 0 and `SHOWN_HELD`: [K, 1 + len(SHOWN_HELD), H, W, C].
         played: some sessions of recorded play, at 0 and `SHOWN_PLAYED`; None where none was played.
+        real: the real game from the same start, by number of the key; blank after its end.
     """
 
     held: Tensor
     played: Tensor | None = None
+    real: Mapping[int, Tensor] = field(default_factory=dict)
 
 
 def hold_keys(
     world: WorldCore, judge: Judge, reads: Reads, keys: Sequence[Key], starts: Starts,
     progress: Callable[[float], None] | None = None,
     real: RealPlay | None = None,
-) -> tuple[tuple[KeyResult, ...], Tensor, Tensor]:  # fmt: skip
+) -> tuple[tuple[KeyResult, ...], Tensor, Shown]:  # fmt: skip
     """Hold each key from every start and read it back.
 
     Returns:
-        What was found for each key; what was read, int64 [K, S, NUM_HELD]; frames to show, see `Shown`.
+        What was found for each key; what was read, int64 [K, S, NUM_HELD]; frames to show.
     """
     results, read, pictures = [], [], []
+    pick, steps = _shown_start(starts, real), [0, *SHOWN_HELD]
     for number, key in enumerate(keys, start=1):
         sent = world.idle_action if key.sent is None else key.sent
         shown = dream(world, starts, np.full((len(starts), NUM_HELD), sent))
         found = reads.read(triples_of(shown).flatten(0, 1)).unflatten(0, (len(starts), NUM_HELD))
         read.append(found)
-        pictures.append(shown[0, [1, *(1 + frame for frame in SHOWN_HELD)]])
+        pictures.append(shown[pick, 1:][steps])
         right, change = by_band(found == key.action).mean(0), by_band(change_of(shown)[:, 1:]).mean(0)
         results.append(_key_result(key, right.tolist(), change.tolist(), judge, reads, real))
         if progress is not None:
             progress(number / len(keys))
-    return tuple(results), torch.stack(read), torch.stack(pictures)
+    seen = {} if real is None else {
+        number: torch.from_numpy(real.held[key.name][pick, steps])
+        for number, key in enumerate(keys) if key.name in real.held
+    }  # fmt: skip
+    return tuple(results), torch.stack(read), Shown(torch.stack(pictures), real=seen)
+
+
+def _shown_start(starts: Starts, real: RealPlay | None) -> int:
+    """A start that pictures show: livelier than most, and where the real game goes on for longest."""
+    change = change_of(torch.from_numpy(starts.frames)).mean(dim=1)
+    if real is not None:
+        lived = torch.from_numpy(np.sum([*real.lived.values()], axis=0))
+        change = change.masked_fill(lived < lived.max(), -1.0)
+    shown = (change >= 0).nonzero()[:, 0]
+    return int(shown[change[shown].argsort()[round(0.75 * (len(shown) - 1))]])
 
 
 def _key_result(
@@ -205,7 +222,7 @@ def play_test(
         progress: told the share done, 0 to 1.
     """
     share = 0.5 if segments is not None else 1.0
-    results, read, held = hold_keys(
+    results, read, shown = hold_keys(
         world, judge, reads or judge.reader, keys, starts, part(progress, 0.0, share), real
     )
     right = torch.stack([found == key.action for found, key in zip(read, keys, strict=True)])
@@ -220,7 +237,7 @@ def play_test(
         real=real is not None,
     )
     if segments is None:
-        return found, Shown(held)
+        return found, shown
     drift, floor, played = measure_drift(
         world,
         judge.reader,
@@ -229,7 +246,9 @@ def play_test(
         long_starts or starts,
         part(progress, share, 1 - share),
     )
-    return replace(found, drift_bands=DRIFT_BANDS, drift=drift, drift_floor=floor), Shown(held, played)
+    return replace(found, drift_bands=DRIFT_BANDS, drift=drift, drift_floor=floor), replace(
+        shown, played=played
+    )
 
 
 def part(

@@ -17,10 +17,19 @@ PICTURES = {
 
 def draw(folder: Path, play: PlayTest, shown: Shown) -> None:
     """Draw `PICTURES` into a folder."""
-    labels = [key.name if key.sent is not None else f"{key.name} (nothing found)" for key in play.keys]
+    rows, labels = [], []
+    for number, key in enumerate(play.keys):
+        name = key.name if key.sent is not None else f"{key.name} (nothing found)"
+        if number in shown.real:
+            rows.append(list(shown.real[number].numpy()))
+            labels.append(f"{name}: game")
+            name = f"{name}: dream"
+        rows.append(list(shown.held[number].numpy()))
+        labels.append(name)
     columns = ["start", *(f"+{frame}" for frame in SHOWN_HELD)]
-    title = "Each key held in the dream, from the same start"
-    save_strip(folder / "keys.png", [list(row.numpy()) for row in shown.held], labels, columns, title)
+    beside = ", beside the real game" if shown.real else ""
+    title = f"Each key held in the dream, from the same start{beside}"
+    save_strip(folder / "keys.png", rows, labels, columns, title)
     if shown.played is not None:
         rows = [list(row.numpy()) for row in shown.played]
         columns = ["start", *(f"+{frame}" for frame in SHOWN_PLAYED)]
