@@ -73,9 +73,8 @@ def _key_table(play: PlayTest) -> list[str]:
             f"{key.read_game:.2f}",
             *(f"{share:.2f}" for share in key.read_back),
         ]
-        in_game = dict.fromkeys(
-            f"{change:.1f}" for change in key.change_game
-        )  # one, where it is of a recording
+        in_game = [f"{change:.1f}" for change in key.change_game]
+        in_game = in_game if play.real else in_game[:1]  # of a recording there is one
         cells += [", ".join(in_game), *(f"{life:.2f}" for life in key.life)]
         cells += [f"{share:.2f}" for share in key.read_real or [math.nan] * len(bands)] if play.real else []
         rows.append(table_row(*cells))
