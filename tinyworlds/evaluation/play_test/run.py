@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
+from tinyworlds.errors import listed
 from tinyworlds.evaluation.play_test.holding import NUM_HELD
 from tinyworlds.evaluation.play_test.measure import (
     NUM_SESSIONS,
@@ -19,6 +21,8 @@ from tinyworlds.evaluation.play_test.reader import TRIPLE
 from tinyworlds.evaluation.play_test.real import RealGame
 from tinyworlds.evaluation.play_test.result import PlayTest
 from tinyworlds.world.core import WorldCore
+
+log = logging.getLogger(__name__)
 
 _REAL, _JUDGE = 0.1, 0.4
 """Shares of the time after which the real game was played, and the reader is trained."""
@@ -45,6 +49,8 @@ def run_play_test(
         TinyWorldsError: the real game fails.
     """
     examples = find_examples(world, settings, module)
+    if examples.too_rare:
+        log.warning("not tested, too rare to know how they look: %s", listed(examples.too_rare))
     starts, long_starts = (find_starts(world, module, count) for count in (NUM_STARTS, NUM_SESSIONS))
     really = None
     if real is not None:
