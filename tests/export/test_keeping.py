@@ -4,11 +4,11 @@ import dataclasses
 
 import pytest
 from tiny_worlds import change, tiny_world
-from tinyworlds.export.keeping import save_over
 
 from tinyworlds.api import World
 from tinyworlds.commands.actions import main as actions
 from tinyworlds.errors import CheckpointError
+from tinyworlds.export.keeping import save_over
 from tinyworlds.world.file import load_world, save_world
 from tinyworlds.world.keys import read_keys
 
