@@ -1,10 +1,14 @@
 """Optimizers, which parameters they get, and the schedule of the learning rate."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn
 
 from tinyworlds.errors import ConfigError
+from tinyworlds.models import DynamicsModel
+from tinyworlds.training import optim
 from tinyworlds.training.optim import MuonAdamW, build_optimizer, cosine_with_warmup, split_parameters
 
 
@@ -50,6 +54,39 @@ def test_muon_steps_resumes_and_follows_the_schedule() -> None:
         return net.body[0].weight.detach()
 
     assert torch.equal(trained(False), trained(True))
+
+
+def test_learned_places_are_tables_and_no_matrices() -> None:
+    network = DynamicsModel(num_patches=16, embed_dim=32, num_heads=2, hidden_dim=32, num_blocks=1)
+    matrices, decayed, _ = ({id(p) for p in group} for group in split_parameters(network))
+    place = id(network.token_input.place.weight)
+    assert place in decayed
+    assert place not in matrices
+
+
+@pytest.mark.parametrize("name", ["muon", "adamw"])
+def test_a_state_from_when_places_were_matrices_goes_on_as_it_would_have(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def updated(network: DynamicsModel, optimizer: torch.optim.Optimizer, seeds: range) -> list[torch.Tensor]:
+        for seed in seeds:
+            torch.manual_seed(seed)
+            network.loss(torch.randint(1024, (2, 3, 16)), torch.randint(16, (2, 2)))["loss"].backward()
+            optimizer.step()
+            optimizer.zero_grad()
+        return [p.detach() for p in network.parameters()]
+
+    network = DynamicsModel(num_patches=16, embed_dim=32, num_heads=2, hidden_dim=32, num_blocks=1)
+    with monkeypatch.context() as then:
+        then.setattr(optim, "split_parameters", lambda net, former=True: split_parameters(net, former=True))
+        optimizer = build_optimizer(network, name, 1e-2, 0.1)
+    updated(network, optimizer, range(2))
+    resumed, state = copy.deepcopy(network), copy.deepcopy(optimizer.state_dict())
+    as_it_was = updated(network, optimizer, range(2, 4))
+    now = build_optimizer(resumed, name, 1e-2, 0.1)
+    now.load_state_dict(state)
+    as_it_is = updated(resumed, now, range(2, 4))
+    assert all(map(torch.equal, as_it_is, as_it_was))
 
 
 def test_muon_refuses_the_state_of_adamw() -> None:

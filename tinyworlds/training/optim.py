@@ -1,15 +1,15 @@
 """Optimizers and the learning-rate schedule.
 
 AdamW with decay on weight matrices only, or Muon for the matrices inside the network with AdamW for the rest
-(embeddings, biases, norms, convolutions). Muon's updates are scaled to AdamW's, so one learning rate serves
-both. AdamW steps all parameters in one kernel where torch has one.
+(embeddings, places, biases, norms, convolutions). Muon's updates are scaled to AdamW's, so one learning rate
+serves both. AdamW steps all parameters in one kernel where torch has one.
 """
 
 from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, overload
 
 import torch
@@ -17,18 +17,27 @@ from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
 from tinyworlds.errors import ConfigError, did_you_mean
+from tinyworlds.nn.positions import LearnedPlace
 from tinyworlds.training.muon import BatchedMuon
 
 OPTIMIZERS = ("adamw", "muon")
 
 
-def split_parameters(network: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter], list[nn.Parameter]]:
+def split_parameters(
+    network: nn.Module, former: bool = False
+) -> tuple[list[nn.Parameter], list[nn.Parameter], list[nn.Parameter]]:
     """Sort the trainable parameters of `network` into (matrices, other decayed, not decayed).
 
-    Matrices are 2-D weights of layers; embeddings and learned tokens or positions are decayed but no
-    matrices; biases, norms and every other vector are not decayed.
+    Matrices are 2-D weights of layers. Tables, such as embeddings and learned places, are decayed but no
+    matrices: a row is looked up, and turning all rows together means nothing. Biases, norms and every other
+    vector are not decayed.
+
+    Args:
+        network: whose parameters.
+        former: with learned places among the matrices, as in checkpoints before 2026-11-29.
     """
-    embeddings = {id(p) for m in network.modules() if isinstance(m, nn.Embedding) for p in m.parameters()}
+    tables = nn.Embedding if former else (nn.Embedding, LearnedPlace)
+    looked_up = {id(p) for m in network.modules() if isinstance(m, tables) for p in m.parameters()}
     matrices, decayed, plain = [], [], []
     for name, parameter in network.named_parameters():
         if not parameter.requires_grad:
@@ -36,7 +45,7 @@ def split_parameters(network: nn.Module) -> tuple[list[nn.Parameter], list[nn.Pa
         is_vector = sum(size > 1 for size in parameter.shape) < 2
         if is_vector or name.endswith("bias") or "norm" in name.rsplit(".", 2)[-2:][0]:
             plain.append(parameter)
-        elif parameter.ndim == 2 and id(parameter) not in embeddings and name.endswith("weight"):
+        elif parameter.ndim == 2 and id(parameter) not in looked_up and name.endswith("weight"):
             matrices.append(parameter)
         else:
             decayed.append(parameter)
@@ -99,6 +108,8 @@ class MuonAdamW(torch.optim.Optimizer):
         weight_decay: for the Muon groups.
         beta2: AdamW's decay of squared gradients.
         fused: see `AdamW`.
+        former: what Muon stepped before learned places were left to AdamW, in order. A state of that time is
+            restored to groups of that time, so that its run goes on as it would have.
     """
 
     def __init__(
@@ -109,7 +120,9 @@ class MuonAdamW(torch.optim.Optimizer):
         weight_decay: float,
         beta2: float = 0.999,
         fused: bool = True,
+        former: Sequence[nn.Parameter] = (),
     ) -> None:
+        self.former = former
         self.muon = BatchedMuon(
             list(muon),
             lr=learning_rate,
@@ -166,9 +179,19 @@ class MuonAdamW(torch.optim.Optimizer):
                 "--model.optimizer muon cannot go on from a checkpoint written with adamw; "
                 "resume with --model.optimizer adamw or start a new run without --ckpt_path"
             )
+        self._group_as(state_dict["muon"])
         self.muon.load_state_dict(state_dict["muon"])
         self.adamw.load_state_dict(state_dict["adamw"])
         self._share_groups()
+
+    def _group_as(self, state: dict[str, Any]) -> None:
+        if [len(group["params"]) for group in state["param_groups"]] != [len(self.former)]:
+            return
+        (stepped,) = self.muon.param_groups
+        moved = {id(p) for p in self.former} - {id(p) for p in stepped["params"]}
+        stepped["params"] = list(self.former)
+        for group in self.adamw.param_groups:
+            group["params"] = [p for p in group["params"] if id(p) not in moved]
 
 
 def build_optimizer(
@@ -185,12 +208,14 @@ def build_optimizer(
         ConfigError: `name` is none of :data:`OPTIMIZERS`.
     """
     check_optimizer(name)
+    former, *_ = split_parameters(network, former=True)
     matrices, decayed, plain = split_parameters(network)
     rest = [{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}]
     if name == "muon" and matrices:
         groups = [g for g in rest if g["params"]]
-        return MuonAdamW(matrices, groups, learning_rate, weight_decay, beta2, fused)
-    rest[0]["params"] = [*matrices, *decayed]
+        return MuonAdamW(matrices, groups, learning_rate, weight_decay, beta2, fused, former)
+    known = {id(p) for p in former}  # first, in the order in which states have them
+    rest[0]["params"] = [*former, *(p for p in decayed if id(p) not in known)]
     return AdamW([g for g in rest if g["params"]], learning_rate, beta2, fused)
 
 
