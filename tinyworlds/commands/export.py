@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from tinyworlds.errors import ConfigError
+from tinyworlds.errors import ConfigError, listed
 from tinyworlds.models.registry import STAGES
 from tinyworlds.system.options import OptionParser, positive
 
@@ -25,6 +26,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     run, out = _run_and_out(args.paths, given)
     settings = {name: getattr(args, name) for name in ("num_steps", "temperature", "top_p", "schedule")}
     settings = {name: value for name, value in settings.items() if value is not None}
+    if args.tune:
+        _check_tuned(settings, run, args.data)
     from tinyworlds.checkpoints.search import locate
     from tinyworlds.checkpoints.world_search import locate_run
     from tinyworlds.export.build import build_world, evaluated_figures
@@ -39,10 +42,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         world = build_world(stages, args.data or (), args.num_clips, metrics, **settings)
     else:
         world = world_from_checkpoints(stages, num_clips=args.num_clips, **settings)
+    if args.tune:
+        from tinyworlds.evaluation.tuning import tune
+
+        print("\n".join(tune(world, run or out, args.data, stages["dynamics"])))
     if told := save_over(out, world):
         print(told)
     print(written(out, world))
     return 0
+
+
+def _check_tuned(settings: dict[str, Any], run: Path | None, data: list[str] | None) -> None:
+    given = [f"--{name}" for name in settings if name != "num_steps"]
+    if given:
+        raise ConfigError(f"--tune chooses what {listed(given)} would set: leave one of them out")
+    if run is None and not data:
+        raise ConfigError("--tune plays from recorded frames: name a RUN, or gameplay with --data FILE")
 
 
 def _parser() -> OptionParser:
@@ -73,10 +88,23 @@ def _parser() -> OptionParser:
         "--temperature",
         type=float,
         help="at play, 0 takes the likeliest code, above 0 draws "
-        "(default: 1; weights of the original program: 0, no --top_p, exponential)",
+        "(default: as `train` chose by play tests, else 1; weights of the original program: 0, no --top_p, "
+        "exponential)",
     )
-    add("--top_p", type=float, help="draw from the likeliest codes that have this share (default: 0.9)")
-    add("--schedule", help="how codes are revealed: halton, cosine, linear or exponential (default: halton)")
+    add(
+        "--top_p",
+        type=float,
+        help="draw from the likeliest codes that have this share (default: as chosen, else 0.9)",
+    )
+    add(
+        "--schedule",
+        help="how codes are revealed: halton, cosine, linear, exponential (default: as chosen, else halton)",
+    )
+    add(
+        "--tune",
+        action="store_true",
+        help="choose the last three anew, by short play tests on validation frames: minutes on two cores",
+    )
     return parser
 
 

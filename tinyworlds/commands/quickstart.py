@@ -18,9 +18,6 @@ from tinyworlds.fit.config_files import find_config
 from tinyworlds.system.options import call
 from tinyworlds.system.shell import shown_command
 
-NUM_STEPS = 4
-"""Decoding steps of a frame: enough for a good one, few enough to play on a CPU."""
-
 
 @dataclass(frozen=True)
 class Preset:
@@ -142,16 +139,18 @@ def _measure(folder: Path, world: Path, game: str, actions: str, announce: Calla
     from tinyworlds.evaluation.play_test.text import lines_for_players
     from tinyworlds.evaluation.rows import MOTION_BARS, QUICKSTART_BARS
     from tinyworlds.evaluation.run import evaluate
+    from tinyworlds.evaluation.tuning import tune_run
     from tinyworlds.export.build import export_world
 
     announce()
+    print("\n".join(tune_run(folder)))
     bars = dict(QUICKSTART_BARS if game == "doom" else MOTION_BARS)
     if actions != "latent":
         bars = {name: bar for name, bar in bars.items() if not name.startswith("action")}
-    report = evaluate(folder, out=folder / "evaluation", num_steps=NUM_STEPS, bars=bars)
+    report = evaluate(folder, out=folder / "evaluation", bars=bars)
     figures = {name: one.value for name, one in report.figures.items() if math.isfinite(one.value)}
     bars = {**report.listening_bars, **bars}
-    export_world(folder, world, metrics=figures, num_steps=NUM_STEPS)
+    export_world(folder, world, metrics=figures)
     print(report.to_markdown(bars))
     if report.play is not None:
         print("\n".join(["", *lines_for_players(report.play), ""]))

@@ -18,7 +18,13 @@ def main(argv: list[str]) -> int:
     if any(word in ("-h", "--help") for word in argv):  # also after the game, where settings of `fit` stand
         _parser().print_help()
         return 0
-    return train(read_request(argv))
+    request = read_request(argv)
+    code = train(request)
+    if code == 0:
+        from tinyworlds.evaluation.tuning import tune_run
+
+        print("\n".join(tune_run(request.run)))
+    return code
 
 
 def read_request(argv: Sequence[str]) -> TrainRequest:
@@ -39,8 +45,8 @@ def _parser() -> OptionParser:
     parser = OptionParser(
         "tinyworlds train",
         usage="tinyworlds train GAME [--run DIR] [--config OVERLAY.yaml] [--fresh] [SETTINGS]",
-        description="Train the tokenizer, the latent actions and the dynamics of a game, in this order. "
-        "Call it again to go on.",
+        description="Train the tokenizer, the latent actions and the dynamics of a game, in this order, and "
+        "choose by short play tests how its codes are drawn. Call it again to go on.",
         epilog="SETTINGS are those of `tinyworlds fit`: --data.batch_size 16, --trainer.max_steps 500, "
         "--model.learning_rate 1e-3; for one stage: --dynamics.trainer.max_steps 500",
     )

@@ -90,23 +90,23 @@ def evaluate(
     with progress_bar("evaluate", _TICKS, enabled=sys.stderr.isatty()) as advance:
         likeness = round(_LIKENESS * _TICKS) if tested else _TICKS
         evaluation = evaluate_world(
-            world, clips, horizon=horizon, seed=seed, progress=_ticking(advance, likeness)
+            world, clips, horizon=horizon, seed=seed, progress=ticks(advance, likeness)
         )
         shown = None
         if tested:
-            evaluation, shown = _play(evaluation, world, held_out, _ticking(advance, _TICKS - likeness), real)
+            evaluation, shown = _play(evaluation, world, held_out, ticks(advance, _TICKS - likeness), real)
     folder = Path(out) if out is not None else default_folder(path)
     write_report(folder, evaluation, world, bars, shown)
     return evaluation.report
 
 
-def _ticking(advance: Callable[[int], None], ticks: int) -> Callable[[float], None]:
-    """Turn shares done, 0 to 1, into ticks of a bar."""
+def ticks(advance: Callable[[int], None], count: int) -> Callable[[float], None]:
+    """What turns shares done, 0 to 1, into `count` ticks of a bar."""
     before = 0
 
     def progress(share: float) -> None:
         nonlocal before
-        now = round(share * ticks)
+        now = round(share * count)
         advance(now - before)
         before = now
 

@@ -22,6 +22,7 @@ from tinyworlds.data.gameplay import Gameplay, check_followed, read_gameplay
 from tinyworlds.data.trained_on import TRAINED_ON_KEY, read_trained_on
 from tinyworlds.errors import ConfigError, DataError, MissingFileError
 from tinyworlds.export.keeping import save_over
+from tinyworlds.export.sampling_file import stored_sampling
 from tinyworlds.media.pixels import frames_to_input
 from tinyworlds.models.fit import check_fit
 from tinyworlds.models.maskgit import AS_PLAYED
@@ -131,7 +132,8 @@ def build_world(
         },
     )
     compiled = settings.pop("compile", False)
-    world = world_class(*networks, info=info, device=device, **{**_as_played(networks), **settings})
+    played = _as_played(networks, dynamics)
+    world = world_class(*networks, info=info, device=device, **{**played, **settings})
     if gameplay:
         _add_start_clips(world, gameplay)
         naming = measured_naming(world, naming)
@@ -155,9 +157,11 @@ def _tell_strangers(stages: Mapping[str, Located]) -> None:
             )  # fmt: skip
 
 
-def _as_played(networks: Trio) -> dict[str, Any]:
-    """How a fresh world decodes; weights of the original program as that did."""
-    return dataclasses.asdict(AS_PLAYED) if networks.dynamics.config["architecture"] == "v2" else {}
+def _as_played(networks: Trio, dynamics: Located) -> dict[str, Any]:
+    """How a fresh world decodes: as was chosen for it; weights of the original program as that did."""
+    usual = AS_PLAYED if networks.dynamics.config["architecture"] == "v2" else None
+    sampling = stored_sampling(dynamics) or usual
+    return dataclasses.asdict(sampling) if sampling else {}
 
 
 def _data_settings(dynamics: Located, data: Sequence[str]) -> dict[str, Any]:
