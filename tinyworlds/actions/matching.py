@@ -33,6 +33,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tinyworlds.actions.lags import at_lag, lag_of
 from tinyworlds.metrics.usage import MIN_SHARE
 
 _IDLE_NAMES = ("noop", "nothing", "none", "idle", "stay", "wait", "no-op", "no_op")
@@ -58,10 +59,12 @@ class ActionMatch:
     Attributes:
         latent_of_true: the latent action to take for a true one; true actions that none carries are missing.
         names: one per latent action: of the true actions it carries ("jump/fire"), else "action 3".
+        lag: transitions after which true actions show; pairs were made at it.
     """
 
     latent_of_true: dict[int, int]
     names: tuple[str, ...]
+    lag: int = 0
 
 
 def match_actions(
@@ -71,7 +74,7 @@ def match_actions(
 
     Several true actions may share a latent one, several latent ones may carry the same (they are numbered),
     and some of either may have no partner. A key takes, of those that carry its action, the one that occurs
-    with it most.
+    with it most. In clips, a game that shows its actions one or two frames late is matched at that lag.
 
     Args:
         true_ids: the true action of each transition, below 0 where unknown, int [clips, T-1], or [N] for
@@ -80,6 +83,9 @@ def match_actions(
         true_names: one name per true action.
         num_latent: how many latent actions there are.
     """
+    lag = lag_of(true_ids, latent_ids) if true_ids.ndim == 2 else 0
+    if lag:
+        true_ids, latent_ids = at_lag(true_ids, latent_ids, lag)
     runs = _Runs.of(true_ids, latent_ids, len(true_names), num_latent)
     counts = runs.table()
     carried = _carried(runs, counts, idle_from_names(true_names))
@@ -87,7 +93,7 @@ def match_actions(
         int(true): int(np.where(carried[true], counts[true], -1).argmax())
         for true in np.flatnonzero(carried.any(1))
     }
-    return ActionMatch(found, _names(carried, counts, true_names))
+    return ActionMatch(found, _names(carried, counts, true_names), lag)
 
 
 def _names(carried: np.ndarray, counts: np.ndarray, true_names: Sequence[str]) -> tuple[str, ...]:

@@ -31,6 +31,7 @@ class Naming:
         idle: the action to take while no key is pressed.
         true_actions: the action that carries each true one, by name; None where nothing was found for it.
         guessed: whether the keys are only the game's own, since nothing tells what the actions do.
+        lag: transitions after which the recording shows a true action.
     """
 
     key_map: dict[str, int] = field(default_factory=dict)
@@ -38,6 +39,7 @@ class Naming:
     idle: int = 0
     guessed: bool = False
     true_actions: dict[str, int | None] = field(default_factory=dict)
+    lag: int = 0
 
     @property
     def not_found(self) -> tuple[str, ...]:
@@ -127,6 +129,7 @@ def _matched(
         found[idle] if idle in found else _still_action(model, gameplay.clips),
         guessed=not found.keys() - {idle},
         true_actions={name: found.get(true) for true, name in enumerate(names)},
+        lag=match.lag,
     )
 
 

@@ -91,7 +91,9 @@ def _proposal(found: Discovery) -> str:
     idle = found.proposal.idle
     told = f"Proposed keys, from {found.origin}: {keys or 'none'}; no key = {idle} {names[idle]}"
     missing = nothing_found(found.proposal.not_found)
-    return f"{told}; {missing}" if missing else told
+    late = found.proposal.lag
+    shown = f"the recording shows an action {late} transition{'s' * (late > 1)} late" if late else ""
+    return "; ".join(filter(None, [told, missing, shown]))
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:
