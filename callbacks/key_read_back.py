@@ -87,7 +87,11 @@ class KeyReadBack(Callback):
             return _Test(examples.keys, starts, examples.reads)
         assert examples.train.actions is not None  # recorded, or there were none to learn
         reader = train_reader(
-            examples.train.frames, examples.train.actions, len(examples.names), num_updates=self.num_updates
+            examples.train.frames,
+            examples.train.actions,
+            len(examples.names),
+            world.device,
+            self.num_updates,
         )
         return _Test(examples.keys, starts, reader)
 

@@ -96,7 +96,8 @@ def choose_sampling(
     """
     examples = find_examples(world, settings, module, "val")
     few, many = (find_starts(world, module, count, "val") for count in (_FEW, _MANY))
-    judge = make_judge(examples.train, examples.held_out, len(examples.names), part(progress, 0.0, _JUDGE))
+    told = part(progress, 0.0, _JUDGE)
+    judge = make_judge(examples.train, examples.held_out, len(examples.names), told, world.device)
     own = world.sampling
     ways = list(dict.fromkeys([own, *(replace(way, num_steps=own.num_steps) for way in CANDIDATES)]))
 

@@ -73,8 +73,9 @@ class Judge:
 
 
 def make_judge(
-    train: Clips, held_out: Clips, num_actions: int, progress: Callable[[float], None] | None = None
-) -> Judge:
+    train: Clips, held_out: Clips, num_actions: int, progress: Callable[[float], None] | None = None,
+    device: torch.device | str = "cpu",
+) -> Judge:  # fmt: skip
     """Train a reader on clips, and see how well it reads others.
 
     Args:
@@ -82,10 +83,11 @@ def make_judge(
         held_out: others.
         num_actions: how many there are.
         progress: told the share done, 0 to 1.
+        device: where it learns and reads.
     """
     assert train.actions is not None
     assert held_out.actions is not None
-    reader = train_reader(train.frames, train.actions, num_actions, progress=progress)
+    reader = train_reader(train.frames, train.actions, num_actions, device, progress=progress)
     triples, taken = triples_of(held_out.frames).flatten(0, 1), held_out.actions[:, 1:-1].flatten()
     right = (reader.read(triples) == taken).float()
     return Judge(

@@ -58,9 +58,8 @@ def run_play_test(
         told = part(progress, 0.0, _REAL)
         really = real.play(NUM_STARTS, context, NUM_HELD, world.frame_size, told)
         starts = starts_of(world, really, examples.names)
-    judge = make_judge(
-        examples.train, examples.held_out, len(examples.names), part(progress, _REAL, _JUDGE - _REAL)
-    )
+    told = part(progress, _REAL, _JUDGE - _REAL)
+    judge = make_judge(examples.train, examples.held_out, len(examples.names), told, world.device)
     return play_test(
         world,
         judge,
