@@ -14,8 +14,8 @@ from paths import ROOT, SUPPORT
 from x_server import happens, lit, screenshot, x_server
 
 from benchmarks.busy import busy
-from tinyworlds.keys import KeyHint
-from tinyworlds.play.overlay import COMMAND_HINTS, draw, fit_square, hint_lines
+from tinyworlds.keys import USUAL_COMMANDS, KeyHint, session_commands
+from tinyworlds.play.overlay import command_hints, draw, figure_lines, fit_square, hint_lines
 from tinyworlds.play.session import PlayFrame
 
 
@@ -63,13 +63,29 @@ def test_states_are_shown(changes):
 def test_hints_wrap():
     lines = hint_lines([KeyHint((f"f{i}",), i, "a long name of an action") for i in range(9)], 16)
     assert len(lines) > 3
-    assert lines[-1] == COMMAND_HINTS
+    assert lines[-1] == command_hints(USUAL_COMMANDS)
     assert "0-9 action" in lines[-2]
 
 
 def test_what_was_not_found_is_said_behind_the_keys():
     lines = hint_lines([KeyHint(("a",), 1, "left")], 4, ["nothing found for attack"])
-    assert lines == ["A left   0-3 action   nothing found for attack", COMMAND_HINTS]
+    assert lines == ["A left   0-3 action   nothing found for attack", command_hints(USUAL_COMMANDS)]
+
+
+def test_the_line_of_commands_names_what_there_is():
+    assert command_hints(USUAL_COMMANDS).startswith("H help   R reset   P pause   Backspace rewind")
+    line = command_hints(session_commands({"t": 1}, beside=True))
+    assert "Y switch   G both" in line
+    assert "rewind" not in line
+
+
+def test_a_dream_that_is_made_up_is_marked():
+    image = np.full((64, 64, 3), 100, np.uint8)
+    said = {sure: draw(a_frame(image, sure=sure), []) for sure in (None, 0.83, 0.04)}
+    red = {sure: ((picture[..., 0] > 150) & (picture[..., 1] < 110)).any() for sure, picture in said.items()}
+    assert red == {None: False, 0.83: False, 0.04: True}
+    assert figure_lines(a_frame(image, sure=0.83))[-1].endswith("sure 83 %")
+    assert not figure_lines(a_frame(image))[-1].endswith("%")
 
 
 PLAYER = """

@@ -53,6 +53,8 @@ PREDICTIONS = {
     "rollout_ssim": ("all frames of a rollout: SSIM", MEAN, ""),
     "last_step_gain_pooled": ("last frame of a rollout, above repeating the last given one", POOLED, "dB"),
     "last_step_above_random": ("last frame of a rollout, above random actions", POOLED, "dB"),
+    "one_step_sureness": ("next frame: rank correlation of how sure the world is with the error", ALL, ""),
+    "rollout_sureness": ("all frames of a rollout: the same", ALL, ""),
 }
 
 SOURCES = {

@@ -33,6 +33,7 @@ from tinyworlds.world.core import WorldCore
 from tinyworlds.world.info import ActionKind, WorldInfo
 from tinyworlds.world.networks import Trio
 from tinyworlds.world.start_clips import StartClips
+from tinyworlds.world.sureness import measure_sureness
 
 log = logging.getLogger(__name__)
 
@@ -138,7 +139,11 @@ def build_world(
         _add_start_clips(world, gameplay)
         naming = measured_naming(world, naming)
         world.info = dataclasses.replace(
-            info, key_map=naming.key_map, action_names=naming.names, idle_action=naming.idle
+            info,
+            key_map=naming.key_map,
+            action_names=naming.names,
+            idle_action=naming.idle,
+            sureness=measure_sureness(world),
         )
     if compiled:  # not before: dreams of many sessions would be compiled for
         world.compile()

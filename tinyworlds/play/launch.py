@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import secrets
 import sys
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from tinyworlds.system.exits import INTERRUPTED
 from tinyworlds.system.files import check_writable, portable_name
 
 if TYPE_CHECKING:
+    from tinyworlds.play.beside import Beside, OpenGame
     from tinyworlds.play.browser import BrowserView
     from tinyworlds.play.headless import ScriptedView
     from tinyworlds.play.session import Session
@@ -25,13 +27,18 @@ if TYPE_CHECKING:
     from tinyworlds.play.window import Window
     from tinyworlds.world.core import WorldCore
 
-    Played = WorldCore | SideBySide
+    Played = WorldCore | SideBySide | Beside
 
 _CLIP_PX = 512
 
 
-def launch(args: argparse.Namespace, *paths: str | Path) -> int:
+def launch(args: argparse.Namespace, *paths: str | Path, open_game: OpenGame | None = None) -> int:
     """Play the world or the two worlds in `paths` as `tinyworlds.play.options` ask; return the exit code.
+
+    Args:
+        args: the options.
+        paths: the worlds.
+        open_game: opens the real game for ``--real``.
 
     Raises:
         TinyWorldsError: what is wrong with a world, an option or the display.
@@ -47,7 +54,21 @@ def launch(args: argparse.Namespace, *paths: str | Path) -> int:
     script = parse_script(args.keys) if args.keys is not None else None
     replayed = SessionLog.read(args.replay) if args.replay else None
     browser = not (args.headless or args.replay) and (args.browser or not _has_window(args.window))
-    world = _load(paths, args, replayed)
+    with contextlib.ExitStack() as running:
+        world = _load(paths, args, replayed)
+        if args.real is not None:
+            world = running.enter_context(contextlib.closing(_beside(world, args, open_game)))
+        return _play(args, world, paths, script, replayed, browser)
+
+
+def _play(
+    args: argparse.Namespace,
+    world: Played,
+    paths: Sequence[str | Path],
+    script: list[str | None] | None,
+    replayed: SessionLog | None,
+    browser: bool,
+) -> int:
     if args.govern:
         _govern(world, args)
     print(
@@ -112,10 +133,23 @@ def _load(paths: Sequence[str | Path], args: argparse.Namespace, replayed: Sessi
     return played
 
 
+def _beside(world: Played, args: argparse.Namespace, open_game: OpenGame | None) -> Beside:
+    """The world with its real game beside it."""
+    from tinyworlds.play.beside import Beside
+    from tinyworlds.world.core import WorldCore
+
+    if open_game is None or not isinstance(world, WorldCore):
+        raise ConfigError("--real goes with one world: name only that")
+    both = Beside(world, open_game(args.real, world))
+    for note in [note for note in both.notes if note not in world.notes]:
+        print(f"note: {note}", file=sys.stderr)
+    return both
+
+
 def _give_starts(worlds: Sequence[WorldCore], args: argparse.Namespace) -> None:
     """Start from --start; who plays live and has nothing to start from is shown what to do."""
     has_clips = any(world.start_clips for world in worlds)
-    if not args.start and (has_clips or args.headless or args.replay):
+    if args.real is not None or (not args.start and (has_clips or args.headless or args.replay)):
         return
     from tinyworlds.play.start import NO_START, grey_clip, start_clips
 
@@ -131,7 +165,8 @@ def _play_headless(args: argparse.Namespace, world: Played, script: list[str | N
     from tinyworlds.play.headless import ScriptedView
 
     session, log = _session(args, world)
-    if unused := keys_without_meaning(script, session.key_map):
+    commands = [command.key for command in session.commands]
+    if unused := keys_without_meaning(script, session.key_map, commands):
         print(f"note: {do_nothing(unused, session.key_map)}", file=sys.stderr)
     return _play_to_clip(args, world, session, ScriptedView(script), log)
 
@@ -140,7 +175,7 @@ def _replay(args: argparse.Namespace, world: Played, log: SessionLog) -> int:
     from tinyworlds.play.session import Session
     from tinyworlds.play.session_log import ReplayView, check_replayable
 
-    if note := check_replayable(log, world):
+    if note := check_replayable(log, world, args.real):
         print(f"note: {note}", file=sys.stderr)
     session = Session(world, fps=log.fps, seed=log.seed)
     session.key_map = dict(log.key_map)
@@ -192,6 +227,7 @@ def _play_live(args: argparse.Namespace, world: Played, paths: Sequence[str | Pa
 
 def _store_keys(paths: Sequence[str | Path], world: Played, session: Session) -> None:
     """Keep the keys that the player changed, so that every front end has them from now on."""
+    from tinyworlds.play.beside import Beside
     from tinyworlds.world.keys import Keys, write_keys
 
     path = Path(paths[0])
@@ -201,7 +237,10 @@ def _store_keys(paths: Sequence[str | Path], world: Played, session: Session) ->
     if path.suffix != ".world":
         print(f"{path} is no .world file, so the changed keys are not kept: export it first")
         return
-    key_map = {**world.key_map, **session.rebound}
+    rebound = session.rebound
+    if isinstance(world, Beside):
+        rebound, world = {key: world.dreamt(pair) for key, pair in rebound.items()}, world.dream
+    key_map = {**world.key_map, **rebound}
     write_keys(path, Keys(key_map, tuple(world.action_names), world.idle_action))
     print(f"saved the changed keys in {path}")
 
@@ -210,7 +249,7 @@ def _window(args: argparse.Namespace, world: Played, session: Session) -> Window
     from tinyworlds.play.window import Window
 
     title = f"TinyWorlds {world.game}".strip()
-    return Window(title, session.hints, world.num_actions, session.notes, args.smooth)
+    return Window(title, session.hints, world.num_actions, session.notes, args.smooth, session.commands)
 
 
 def _browser(args: argparse.Namespace, world: Played, session: Session) -> BrowserView:
@@ -227,6 +266,7 @@ def _browser(args: argparse.Namespace, world: Played, session: Session) -> Brows
         host=args.host or "127.0.0.1",
         port=args.port,
         allowed_hosts=allowed_hosts(args.allow_host),
+        commands=session.commands,
     )
     print(f"play at {view.url}   (Ctrl-C ends it)", flush=True)
     if has_display():
@@ -249,7 +289,7 @@ def _session(args: argparse.Namespace, world: Played) -> tuple[Session, SessionL
         path, source = recording_path(world.game, args.recordings), f"tinyworlds play {world.game}".strip()
         return Recorder(path, fps, scale, world.action_names, world.idle_action, source)
 
-    log = new_log(world, seed, fps)
+    log = new_log(world, seed, fps, args.real)
     session = Session(world, fps=fps, seed=seed, new_recorder=new_recorder, on_events=log.note)
     if args.record:
         session.handle([KeyEvent("v")])

@@ -51,6 +51,7 @@ class LiveGame:
 
     Attributes:
         env_id: the id that was found.
+        frame_skip: game steps per action.
         fps: pictures per second of game time.
         actions: the table of numbered actions.
         picture: the game's current picture, uint8 [H,W,3]; the game may reuse it.
@@ -75,7 +76,7 @@ class LiveGame:
             raise ConfigError(f"frame_skip is {frame_skip}; it must be at least 1.")
         self.env_id = find_environment(env_id)
         native = _is_atari(self.env_id) or _is_doom(self.env_id)
-        skip = frame_skip or (_NATIVE_SKIP if native or is_retro(self.env_id) else 1)
+        self.frame_skip = skip = frame_skip or (_NATIVE_SKIP if native or is_retro(self.env_id) else 1)
         self._repeat = 1 if native else skip
         self._closed = self._has_engine = False
         self.observation: Any = None

@@ -50,12 +50,15 @@ export class Figures {
       action: frame.action === null ? "–" : `${frame.action} ${frame.name}`,
       number: frame.number,
       steps: frame.steps ?? "–",
+      sure: frame.sure === null ? "–" : `${Math.round(100 * frame.sure)} %`,
       dropped: frame.dropped,
       skipped: this.skipped,
       message: frame.message,
     };
     for (const [id, text] of Object.entries(texts)) setText(id, `${text}`);
     document.getElementById("skipped").parentElement.hidden = this.skipped === 0;
+    document.getElementById("sure").parentElement.hidden = frame.sure === null;
+    document.getElementById("made-up").hidden = !frame.made_up;
     document.getElementById("paused").hidden = !frame.paused;
     document.getElementById("recording").hidden = !frame.recording;
   }

@@ -79,6 +79,9 @@ function show(frame) {
   panel.show(frame.help);
   byId("truth-side").hidden = frame.blobs.length < 2;
   byId("stage").classList.toggle("pair", frame.blobs.length > 1);
+  byId("stage").classList.toggle("named", frame.labels[0] !== "");
+  byId("dream-label").textContent = frame.labels[0] || "dream";
+  byId("truth-label").textContent = frame.labels[1];
   for (const hint of byId("hints").children) {
     hint.classList.toggle("active", Number(hint.dataset.action) === frame.action);
   }
