@@ -90,12 +90,15 @@ def test_a_dream_that_is_made_up_is_marked():
 
 PLAYER = """
 import signal, sys
+import numpy as np
 signal.signal(signal.SIGINT, signal.default_int_handler)  # tests in the background inherit that it is ignored
 from fake_world import FakeWorld
 from tinyworlds.commands import play as cli
-from tinyworlds.play import launch
+from tinyworlds.play import opening
 world = FakeWorld(fps=15)
-launch._load = lambda path, *_: world
+if sys.argv[2:]:
+    world.beside = np.full((16, 16, 3), (200, 10, 30), np.uint8)  # a real game's picture
+opening.load = lambda path, *_: world
 code = cli.main(["fake.world", "--recordings", sys.argv[1]])
 print("taken", world.taken)
 sys.exit(code)
@@ -103,11 +106,11 @@ sys.exit(code)
 
 
 @contextlib.contextmanager
-def player(display, folder):
+def player(display, folder, *more):
     """A process that plays the fake world in a real window; OpenCV may abort it, hence not this process."""
     path = os.pathsep.join([str(SUPPORT), str(ROOT)])
     process = subprocess.Popen(
-        [sys.executable, "-c", PLAYER, str(folder)],
+        [sys.executable, "-c", PLAYER, str(folder), *more],
         env={**os.environ, "DISPLAY": display, "PYTHONPATH": path},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
@@ -176,6 +179,16 @@ def test_the_window_shows_the_world_and_ctrl_c_leaves_it(display, tmp_path):
         assert process.returncode == 130
         assert "Traceback" not in err
         assert "taken [0" in out
+
+
+def test_the_window_shows_the_real_game_beside_the_dream(display, tmp_path):
+    with player(display, tmp_path, "beside") as process:
+        assert happens(lambda: (screenshot(display)[200:400, 530:590] == (200, 10, 30)).mean() > 0.9, 20)
+        picture = screenshot(display)
+        assert (picture[200:400, 40:200] == 90).mean() > 0.9  # the dream stands at its left
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+        assert "Traceback" not in err
 
 
 @pytest.mark.skipif(shutil.which("xdotool") is None, reason="needs xdotool")

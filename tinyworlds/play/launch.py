@@ -8,26 +8,24 @@ import secrets
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-from tinyworlds.errors import ConfigError, DisplayError, StorageError
+from tinyworlds.errors import DisplayError, StorageError
 from tinyworlds.keys import do_nothing, keys_without_meaning, parse_script
 from tinyworlds.media.suffixes import check_clip_path
-from tinyworlds.play.options import WORLD_SETTINGS, allowed_hosts, check_options
+from tinyworlds.play import opening
+from tinyworlds.play.options import allowed_hosts, check_options
 from tinyworlds.system.exits import INTERRUPTED
 from tinyworlds.system.files import check_writable, portable_name
 
 if TYPE_CHECKING:
-    from tinyworlds.play.beside import Beside, OpenGame
+    from tinyworlds.play.beside import OpenGame
     from tinyworlds.play.browser import BrowserView
     from tinyworlds.play.headless import ScriptedView
+    from tinyworlds.play.opening import Played
     from tinyworlds.play.session import Session
     from tinyworlds.play.session_log import ReplayView, SessionLog
-    from tinyworlds.play.side_by_side import SideBySide
     from tinyworlds.play.window import Window
-    from tinyworlds.world.core import WorldCore
-
-    Played = WorldCore | SideBySide | Beside
 
 _CLIP_PX = 512
 
@@ -55,9 +53,9 @@ def launch(args: argparse.Namespace, *paths: str | Path, open_game: OpenGame | N
     replayed = SessionLog.read(args.replay) if args.replay else None
     browser = not (args.headless or args.replay) and (args.browser or not _has_window(args.window))
     with contextlib.ExitStack() as running:
-        world = _load(paths, args, replayed)
+        world = opening.load(paths, args, replayed)
         if args.real is not None:
-            world = running.enter_context(contextlib.closing(_beside(world, args, open_game)))
+            world = running.enter_context(contextlib.closing(opening.with_game(world, args, open_game)))
         return _play(args, world, paths, script, replayed, browser)
 
 
@@ -70,7 +68,7 @@ def _play(
     browser: bool,
 ) -> int:
     if args.govern:
-        _govern(world, args)
+        opening.govern(world, args)
     print(
         f"{world.game or paths[0]}: {world.num_actions} actions, {world.fps:g} frames/s, on {world.device}",
         flush=True,
@@ -80,17 +78,6 @@ def _play(
     if script is not None:
         return _play_headless(args, world, script)
     return _play_live(args, world, paths, browser)
-
-
-def _govern(world: Played, args: argparse.Namespace) -> None:
-    """Let the governor choose, and say what it chose."""
-    from tinyworlds.play.governor import govern
-
-    worlds = cast("Sequence[WorldCore]", getattr(world, "worlds", (world,)))
-    for each in worlds:
-        each.reset(seed=args.seed)
-        wanted = len(worlds) * (args.fps or world.fps)
-        print(f"governor: {govern(each, wanted, bool(args.compile))}", flush=True)
 
 
 def _has_window(insist: bool) -> bool:
@@ -105,60 +92,6 @@ def _has_window(insist: bool) -> bool:
         print(f"{str(error).split(':')[0]}: playing in the browser instead", file=sys.stderr)
         return False
     return True
-
-
-def _load(paths: Sequence[str | Path], args: argparse.Namespace, replayed: SessionLog | None) -> Played:
-    from tinyworlds.export.loading import open_world
-
-    settings = {name: getattr(args, name) for name in WORLD_SETTINGS if getattr(args, name) is not None}
-    if args.govern:
-        settings.pop("compile", None)  # the governor compiles if it must
-    logged = replayed.settings if replayed else [{}] * len(paths)
-    if len(logged) != len(paths):
-        raise ConfigError(f"the log is of {len(logged)} worlds, here are {len(paths)}: name those played")
-    worlds = [
-        open_world(path, args.device, **{**own, **settings}) for path, own in zip(paths, logged, strict=True)
-    ]
-    if settings.get("compile") and not any(world.compiled for world in worlds):
-        print("note: nothing to compile; float32 on a CPU runs in a kernel of its own", file=sys.stderr)
-    _give_starts(worlds, args)
-    played: Played = worlds[0]
-    if len(worlds) > 1:
-        from tinyworlds.play.side_by_side import SideBySide
-
-        (left, right), names = worlds, [Path(path).name for path in paths]
-        played = SideBySide(left, right, (names[0], names[1]))
-    for note in played.notes:
-        print(f"note: {note}", file=sys.stderr)
-    return played
-
-
-def _beside(world: Played, args: argparse.Namespace, open_game: OpenGame | None) -> Beside:
-    """The world with its real game beside it."""
-    from tinyworlds.play.beside import Beside
-    from tinyworlds.world.core import WorldCore
-
-    if open_game is None or not isinstance(world, WorldCore):
-        raise ConfigError("--real goes with one world: name only that")
-    both = Beside(world, open_game(args.real, world))
-    for note in [note for note in both.notes if note not in world.notes]:
-        print(f"note: {note}", file=sys.stderr)
-    return both
-
-
-def _give_starts(worlds: Sequence[WorldCore], args: argparse.Namespace) -> None:
-    """Start from --start; who plays live and has nothing to start from is shown what to do."""
-    has_clips = any(world.start_clips for world in worlds)
-    if args.real is not None or (not args.start and (has_clips or args.headless or args.replay)):
-        return
-    from tinyworlds.play.start import NO_START, grey_clip, start_clips
-
-    for world in worlds:
-        if args.start:
-            world.start_clips = start_clips(args.start, world.frame_shape, world.fps, world.context_frames)
-        else:
-            world.start_clips = grey_clip(world.frame_shape, world.context_frames)
-            world.remarks.append(NO_START)
 
 
 def _play_headless(args: argparse.Namespace, world: Played, script: list[str | None]) -> int:

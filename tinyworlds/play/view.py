@@ -9,7 +9,9 @@ from typing import Protocol
 import numpy as np
 
 from tinyworlds.keys import KeyBinding, KeyEvent
-from tinyworlds.world.sureness import UNUSUAL
+
+UNUSUAL = 0.05
+"""What a world is less sure of than of all but this share of true seconds, it makes up."""
 
 WHAT_FOLLOWED = "what really followed"
 """What is said of the true frames of a start clip."""

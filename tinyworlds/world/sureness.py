@@ -22,9 +22,6 @@ from tinyworlds.world.dream import Dream
 if TYPE_CHECKING:
     from tinyworlds.world.core import WorldCore
 
-UNUSUAL = 0.05
-"""A piece of play is made up if the world was less sure in no more than this share of the true ones."""
-
 _NUM_QUANTILES = 41
 
 
