@@ -18,6 +18,7 @@ from tinyworlds.errors import CheckpointError, ConfigError, MissingFileError
 from tinyworlds.export.build import export_world
 from tinyworlds.models import VideoTokenizer
 from tinyworlds.world.file import read_header, save_world
+from tinyworlds.world.sureness import measure_sureness
 
 
 @pytest.fixture
@@ -41,6 +42,8 @@ def test_a_run_becomes_a_world(run, tmp_path, capsys):
     assert world.info.true_actions == dict.fromkeys(("noop", "left", "right", "up"))
     world.reset(seed=0)
     assert world.step(3).shape == (16, 16, 3)
+    assert world.usual_sureness is not None
+    assert world.usual_sureness == measure_sureness(world)
     about = read_header(out)["provenance"]
     assert about["stages"]["dynamics"]["step"] == 7
     assert about["data"] == ["tiny_frames.h5"]

@@ -34,6 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from tinyworlds.export.convert import written
     from tinyworlds.export.keeping import save_over
     from tinyworlds.export.loading import world_from_checkpoints
+    from tinyworlds.world.sureness import note_sureness
 
     chosen = {stage: locate(path, stage) for stage, path in given.items()}
     stages = {**(locate_run(run) if run and len(chosen) < len(_OPTIONS) else {}), **chosen}
@@ -46,6 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         from tinyworlds.evaluation.tuning import tune
 
         print("\n".join(tune(world, run or out, args.data, stages["dynamics"])))
+    note_sureness(world)
     if told := save_over(out, world):
         print(told)
     print(written(out, world))

@@ -33,7 +33,7 @@ from tinyworlds.world.core import WorldCore
 from tinyworlds.world.info import ActionKind, WorldInfo
 from tinyworlds.world.networks import Trio
 from tinyworlds.world.start_clips import StartClips
-from tinyworlds.world.sureness import measure_sureness
+from tinyworlds.world.sureness import note_sureness
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +63,9 @@ def export_world(
     """
     stages = locate_run(run)
     metrics = evaluated_figures(Path(run)) if metrics is None else metrics
-    if told := save_over(Path(out), build_world(stages, data, num_clips, metrics, **settings)):
+    world = build_world(stages, data, num_clips, metrics, **settings)
+    note_sureness(world)
+    if told := save_over(Path(out), world):
         log.warning(told)
     return Path(out)
 
@@ -139,11 +141,7 @@ def build_world(
         _add_start_clips(world, gameplay)
         naming = measured_naming(world, naming)
         world.info = dataclasses.replace(
-            info,
-            key_map=naming.key_map,
-            action_names=naming.names,
-            idle_action=naming.idle,
-            sureness=measure_sureness(world),
+            info, key_map=naming.key_map, action_names=naming.names, idle_action=naming.idle
         )
     if compiled:  # not before: dreams of many sessions would be compiled for
         world.compile()

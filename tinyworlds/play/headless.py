@@ -71,4 +71,6 @@ def _pair(frame: PlayFrame) -> np.ndarray:
     """What a window shows of a frame that something is seen beside."""
     label = frame.label or "dream"
     text = f"{label}: {frame.action_name}" if frame.action_name else label
+    if frame.sure is not None:
+        text += "   making it up" if frame.made_up else f"   sure {100 * frame.sure:.0f} %"
     return side_by_side([frame.image, frame.truth], [text, "" if frame.truth is None else frame.truth_label])

@@ -8,21 +8,23 @@ export notes what is usual: over pieces of held-out play, each frame predicted f
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from einops import rearrange
+from torch import Tensor
 
 from tinyworlds.media.pixels import frames_to_input
+from tinyworlds.models import maskgit
 from tinyworlds.models.maskgit import Sampling
-from tinyworlds.world.dream import Dream
 
 if TYPE_CHECKING:
     from tinyworlds.world.core import WorldCore
 
 _NUM_QUANTILES = 41
+_PIECES = 2  # that are looked at of each clip, with all between them: seconds, on a CPU
 
 
 @dataclass(frozen=True)
@@ -75,16 +77,32 @@ def measure_sureness(world: WorldCore, seed: int = 0) -> UsualSureness | None:
     frames = frames_to_input(torch.from_numpy(np.ascontiguousarray(clips.frames)).to(world.device))
     actions = world.actions_between(frames, clips.actions)
     generator = torch.Generator(world.device).manual_seed(seed)
-    dream = Dream(
-        world.tokenizer, world.dynamics, world.sampling, given, "codes", world.bf16, generator, False
-    )
-    seen = []
-    for place in range(follow):
-        last = place + given
-        dream.start(frames[:, place:last], None if actions is None else actions[:, place : last - 1])
-        dream.advance(None if actions is None else actions[:, last - 1])
-        seen.append(dream.sureness)
-    each = torch.stack([sureness for sureness in seen if sureness is not None], dim=1)  # [n, follow]
+    encode, seen, whole = world.tokenizer.encode, [], None
+    if world.tokenizer.per_frame:
+        whole = torch.cat([encode(clip[None]) for clip in frames])  # [n, T, P]
+    for place in range(min(follow, _PIECES * num_frames)):
+        window = slice(place, place + given)
+        past = encode(frames[:, window]) if whole is None else whole[:, window]
+        seen.append(_next_frame(world, past, actions, place, generator))
+    each = torch.stack(seen, dim=1)  # [n, places]
     pieces = rearrange(each.unfold(1, num_frames, 1).mean(-1), "n place -> (n place)").double().cpu()
     shares = torch.linspace(0, 1, _NUM_QUANTILES, dtype=torch.float64)
     return UsualSureness(tuple(pieces.quantile(shares).tolist()), num_frames, world.sampling)
+
+
+def _next_frame(
+    world: WorldCore, past: Tensor, actions: Tensor | None, place: int, generator: torch.Generator
+) -> Tensor:
+    """How sure the world is of the frame after codes [n, T, P], which begin at frame `place`: [n]."""
+    last = place + past.shape[1] - 1  # the action that leads on
+    between = None if actions is None else actions[:, place:last]
+    guess = maskgit.begin(world.dynamics, past, between, past.shape[1])
+    blank = torch.full_like(past[:, :1], world.dynamics.mask_id)
+    with torch.autocast(world.device.type, dtype=torch.bfloat16, enabled=world.bf16):
+        guess.expect(None if actions is None else actions[:, last : last + 1])
+        return maskgit.fill(guess, blank, world.sampling, generator)[1].float()
+
+
+def note_sureness(world: WorldCore) -> None:
+    """Measure how sure a world usually is, and note it in what is known of it."""
+    world.info = replace(world.info, sureness=measure_sureness(world))

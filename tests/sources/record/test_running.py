@@ -1,6 +1,7 @@
 """A live game beside a world: its pictures, its rate, its end; real Doom beside a dream."""
 
 import dataclasses
+import sys
 
 import numpy as np
 import pytest
@@ -12,7 +13,6 @@ from tinyworlds.keys import parse_script
 from tinyworlds.play.beside import Beside
 from tinyworlds.play.headless import play_script
 from tinyworlds.play.session import Session
-from tinyworlds.sources.record import environments
 from tinyworlds.sources.record.running import running_game
 
 
@@ -51,10 +51,8 @@ def test_a_world_without_a_real_game_says_what_to_name():
 
 
 def test_a_missing_package_is_named_with_its_command(monkeypatch):
-    def missing(module):
-        raise ImportError(module)
-
-    monkeypatch.setattr(environments.importlib, "import_module", missing)
+    monkeypatch.setitem(sys.modules, "vizdoom", None)
+    monkeypatch.delitem(sys.modules, "vizdoom.gymnasium_wrapper", raising=False)
     with pytest.raises(MissingExtraError, match=r"needs the package 'vizdoom'; run: pip install 'tiny"):
         running_game("VizdoomBasic-v1", world_of("toy"))
 
