@@ -84,9 +84,14 @@ def world_text(
     notes: Sequence[str] = (),
     commands: Sequence[Command] = USUAL_COMMANDS,
 ) -> str:
-    """Return the message that tells a page what there is to play and which key takes which action."""
+    """Return the message that tells a page what there is to play and which key takes which action.
+
+    Reserved are keys that no action can have: the commands of this session, and those of any other.
+    """
     said = {"title": title, "fps": fps, "actions": list(actions), "keys": dict(keys), "notes": list(notes)}
-    return json.dumps({"type": "world", **said, "commands": [asdict(command) for command in commands]})
+    reserved = dict.fromkeys([*COMMANDS, *(command.key for command in commands)])
+    told = {"commands": [asdict(command) for command in commands], "reserved": [*reserved]}
+    return json.dumps({"type": "world", **said, **told})
 
 
 def pack_frame(frame: PlayFrame, serial: int) -> bytes:

@@ -9,6 +9,7 @@ export class Figures {
     this.drawn = 0;
     this.waiting = new Map(); // id of a key message to when the key went down
     this.last = null; // serial of the last frame
+    this.tellsSure = false; // whether the world ever said how sure it is
   }
 
   // A key that will act in some frame was sent.
@@ -57,7 +58,8 @@ export class Figures {
     };
     for (const [id, text] of Object.entries(texts)) setText(id, `${text}`);
     document.getElementById("skipped").parentElement.hidden = this.skipped === 0;
-    document.getElementById("sure").parentElement.hidden = frame.sure === null;
+    this.tellsSure ||= frame.sure !== null;
+    document.getElementById("sure").parentElement.hidden = !this.tellsSure;
     document.getElementById("made-up").hidden = !frame.made_up;
     document.getElementById("paused").hidden = !frame.paused;
     document.getElementById("recording").hidden = !frame.recording;

@@ -14,7 +14,7 @@ import { World } from "./world.js";
 const byId = (id) => document.getElementById(id);
 const HELP_KEY = "h";
 
-let world = new World({ title: "TinyWorlds", actions: [], keys: {}, commands: [], notes: [] });
+let world = new World({ title: "TinyWorlds", actions: [], keys: {}, commands: [], reserved: [], notes: [] });
 let lastId = 0;
 let paused = false;
 
