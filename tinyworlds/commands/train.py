@@ -22,8 +22,9 @@ def main(argv: list[str]) -> int:
     code = train(request)
     if code == 0:
         from tinyworlds.evaluation.tuning import tune_run
+        from tinyworlds.fit.course import seconds_after
 
-        print("\n".join(tune_run(request.run)))
+        print("\n".join(tune_run(request.run, seconds_after(request))))
     return code
 
 

@@ -78,7 +78,10 @@ class PlannedCourse(Course):
         request, game = self.request, self.request.game
         num_actions = get(game).num_actions if game in titles() else UNKNOWN_ACTIONS
         with measuring() as machine:
-            plan = make_plan(minutes, request.arguments, request.with_words, machine, num_actions)
+            plan = make_plan(
+                minutes, request.arguments, request.with_words, machine, num_actions,
+                request.before_s, request.after_s,
+            )  # fmt: skip
         plan.save(request.run)
         return plan
 
@@ -132,6 +135,12 @@ def course_of(request: TrainRequest, say: Say) -> Course:
     if request.minutes is None:
         return Course(request, say)
     return PlannedCourse(request, say, request.minutes)
+
+
+def seconds_after(request: TrainRequest) -> float | None:
+    """Return what a plan has left for what follows training; None where there is no plan."""
+    plan = request.minutes and load_plan(request.run, request.minutes, request.arguments)
+    return max(60 * plan.minutes - plan.spent_s, 0.0) if plan else None
 
 
 def _updates_per_second(run: Path, stage: str) -> list[float]:

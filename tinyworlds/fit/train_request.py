@@ -31,7 +31,9 @@ class TrainRequest:
         run: the run folder.
         fresh: train all stages again.
         arguments: for each stage, the words after ``tinyworlds fit``; the first two name its base config.
-        minutes: for all stages, by a plan for this machine; None where the settings say how long.
+        minutes: for everything, by a plan for this machine; None where the settings say how long.
+        before_s: seconds of these minutes that are gone already.
+        after_s: seconds of them to keep for what follows; None for choosing how codes are drawn.
     """
 
     game: str
@@ -39,6 +41,8 @@ class TrainRequest:
     fresh: bool
     arguments: dict[str, list[str]]
     minutes: float | None = None
+    before_s: float = 0.0
+    after_s: float | None = None
 
     def with_words(self, words: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
         """Return the arguments with a plan's words; of these only the base config counts less."""

@@ -6,6 +6,7 @@ import re
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fake_machine import FACTS, FakeMachine
@@ -19,11 +20,11 @@ from tinyworlds.models.registry import STAGES
 ASKED = {stage: ["--config", f"own_{stage}.yaml"] for stage in STAGES}
 
 
-def plan(minutes: float, machine: FakeMachine, num_actions: int = 16) -> Plan:
+def plan(minutes: float, machine: FakeMachine, **more: Any) -> Plan:
     def with_words(words):
         return {stage: [*ASKED[stage], *words[stage]] for stage in STAGES}
 
-    return make_plan(minutes, ASKED, with_words, machine, num_actions, clock=lambda: 0.0)
+    return make_plan(minutes, ASKED, with_words, machine, clock=lambda: 0.0, **more)
 
 
 def total(found: Plan) -> float:
@@ -34,9 +35,9 @@ def total(found: Plan) -> float:
 @pytest.mark.parametrize("seconds", [0.004, 0.05, 0.3])
 def test_a_plan_ends_in_time_and_uses_it(minutes: float, seconds: float) -> None:
     found = plan(minutes, FakeMachine(seconds))
-    assert total(found) <= 60 * minutes
+    assert total(found) + found.after_s <= 60 * minutes
     taught = all(stage.updates >= stage.most_updates for stage in found.stages.values())
-    assert taught or total(found) > 0.6 * 60 * minutes or found.stages["dynamics"].updates >= 10_000
+    assert taught or total(found) > 0.55 * 60 * minutes or found.stages["dynamics"].updates >= 10_000
     for stage in found.stages.values():
         assert stage.updates >= LEAST_UPDATES
         assert stage.limit_s >= 0.95 * stage.updates * stage.update_s, "by its speed it ends by updates"
@@ -76,6 +77,15 @@ def test_too_short_says_the_least_and_that_is_enough() -> None:
     assert min(stage.updates for stage in plan(least, machine).stages.values()) >= LEAST_UPDATES
     with pytest.raises(ConfigError, match="too short"):
         plan(least - 1, machine)
+
+
+def test_what_goes_before_and_follows_is_counted() -> None:
+    found = plan(10, FakeMachine(0.1), before_s=60.0, after_s=120.0)
+    assert total(found) <= 600 - 60 - 120
+    assert total(found) > 0.8 * (600 - 60 - 120)
+    assert plan(4, FakeMachine(0.05)).after_s == 0, "too little for choosing how codes are drawn"
+    with pytest.raises(ConfigError, match=r"the least is --minutes 1[0-9]"):
+        plan(5, FakeMachine(0.1), before_s=60.0, after_s=500.0)
 
 
 def test_the_patch_divides_the_frame() -> None:
@@ -118,8 +128,9 @@ def run_through(found: Plan, factor: float) -> float:
 
 @pytest.mark.parametrize("factor", [0.4, 1.0, 1.05, 1.5, 3.0])
 def test_it_ends_in_time_where_the_machine_is_faster_or_slower_than_measured(factor: float) -> None:
-    spent = run_through(plan(10, FakeMachine(0.1)), factor)
-    assert 0.8 * 600 < spent <= 600
+    found = plan(10, FakeMachine(0.1))
+    spent = run_through(found, factor)
+    assert 0.8 * 600 < spent + found.after_s <= 600
 
 
 def test_near_the_plan_the_updates_are_those_that_were_shown() -> None:

@@ -33,6 +33,8 @@ _STARTING = 1.2  # starting a stage, over what starting to measure took
 _ENDING_UPDATES = 10  # validation and pictures at the end of a stage take about as long
 _LATER = 1.35  # the time limit of a stage over its plan, where later stages can give way
 
+_TUNING, _TUNING_MINUTES = 0.15, 6.0
+
 Arguments = Callable[[Mapping[str, Sequence[str]]], Mapping[str, Sequence[str]]]
 """From the plan's words to all words of each stage."""
 
@@ -43,6 +45,8 @@ def make_plan(
     with_words: Arguments,
     machine: Machine,
     num_actions: int = UNKNOWN_ACTIONS,
+    before_s: float = 0.0,
+    after_s: float | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Plan:
     """Choose the largest size that pays in the time there is, and share the time out.
@@ -53,12 +57,15 @@ def make_plan(
         with_words: see `Arguments`; what the user has set counts more than the plan's words.
         machine: answers how fast the stages go.
         num_actions: latent actions that the title names.
+        before_s: seconds of the minutes that are gone already.
+        after_s: seconds to keep for what follows; None for choosing how codes are drawn.
         clock: seconds.
 
     Raises:
         ConfigError: it is too short for anything.
     """
-    began = clock()
+    began = clock() - before_s
+    kept_s = tuning_seconds(minutes) if after_s is None else after_s
     facts = machine.facts(with_words({stage: () for stage in STAGES}))
     known: dict[tuple[str, ...], Pace] = {}  # the action model is the same in several sizes
 
@@ -68,7 +75,8 @@ def make_plan(
         paces = {stage: known.get(tuple(words[stage])) or machine.pace(full, stage) for stage in STAGES}
         known.update({tuple(words[stage]): paces[stage] for stage in STAGES})
         stages = {stage: _stage_plan(size, facts, paces, stage, words[stage]) for stage in STAGES}
-        return shared_out(Plan(minutes, asked, size.name, stages, spent_s=clock() - began), [*STAGES])
+        spent_s = clock() - began
+        return shared_out(Plan(minutes, asked, size.name, stages, spent_s=spent_s, after_s=kept_s), [*STAGES])
 
     plan = _climb(draft, facts)
     least = min(stage.updates for stage in plan.stages.values())
@@ -155,6 +163,11 @@ def revised(plan: Plan, stage: str, slowdown: float, say: Callable[[str], None])
     return replace(plan, stages={**plan.stages, **slower, stage: own})
 
 
+def tuning_seconds(minutes: float) -> float:
+    """Return how much of so many minutes goes to choosing how codes are drawn; too few leave nothing."""
+    return _TUNING * 60 * minutes if minutes >= _TUNING_MINUTES else 0.0
+
+
 def round_down(number: int) -> int:
     """Return a rounder number, at most 5 % less, so that a small difference in speed changes nothing."""
     unit = max(5 * 10 ** (len(str(number)) - 3), 1) if number >= 100 else 1
@@ -164,7 +177,10 @@ def round_down(number: int) -> int:
 def least_minutes(plan: Plan) -> float:
     """Return in how many minutes, in halves, the plan's size does the least of updates."""
     stages = plan.stages.values()
-    seconds = plan.spent_s + sum(stage.overhead_s + LEAST_UPDATES * stage.update_s for stage in stages)
+    # whoever gives few minutes cannot have what follows take a share of more
+    after = 0.0 if plan.after_s == tuning_seconds(plan.minutes) else plan.after_s
+    training = sum(stage.overhead_s + LEAST_UPDATES * stage.update_s for stage in stages)
+    seconds = plan.spent_s + after + training
     with_reserve = max(seconds / (1 - RESERVE), seconds + LEAST_RESERVE_S)
     return math.ceil(1.05 * with_reserve / 30) / 2
 
@@ -179,9 +195,9 @@ def expectation(plan: Plan) -> str:
         )
     if updates < 400:
         return "to expect: a first look; blurred pictures, and keys that may do little; more minutes help"
-    if updates < 1500:
+    if updates < 1500 or plan.size == SIZES[0].name:
         return (
             "to expect: a picture that follows the keys that the recording shows often, less sharp and less "
-            "sure than the quickstart's Doom (1,500 updates of the dynamics)"
+            f"sure than the quickstart's Doom (size '{SIZES[START].name}', 1,500 updates of the dynamics)"
         )
     return "to expect: about what README.md shows of the quickstart's Doom, or better"

@@ -75,6 +75,7 @@ class Plan:
         stages: by name.
         begun: stages that were started, so that their part stands.
         spent_s: seconds that went so far, pauses between two calls left out.
+        after_s: seconds to keep for what follows training.
         running_since: when the stage in progress was started, in seconds since 1970; None between stages.
     """
 
@@ -84,13 +85,14 @@ class Plan:
     stages: Mapping[str, StagePlan]
     begun: tuple[str, ...] = ()
     spent_s: float = 0.0
+    after_s: float = 0.0
     running_since: float | None = None
     schema_version: int = field(default=1, kw_only=True)
 
     @property
     def left_s(self) -> float:
-        """Seconds that are left."""
-        return 60 * self.minutes - self.spent_s
+        """Seconds that are left for training."""
+        return 60 * self.minutes - self.spent_s - self.after_s
 
     def save(self, run: Path) -> None:
         """Write the file, whole or not at all."""
