@@ -1,85 +1,78 @@
 """Training on a machine that others use, too: updates a second beside processes that never rest.
 
-In turn, in processes of their own: each fixed number of threads, and as training follows the cores
-(`tinyworlds.training.thread_choice`): ``python -m benchmarks.busy_training --busy 0 1 2 3``. Updates are
-those of the quickstart's dynamics, on made-up codes.
+In turn: each fixed number of threads, and as training follows the cores (`ThreadChoice`). Updates are those of
+the quickstart's dynamics, on made-up codes; the others begin when training runs already, so its threads wait
+as OpenMP comes: ``python -m benchmarks.busy_training --busy 0 1 2 3``.
 """
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
 from collections import Counter
+from collections.abc import Callable
+
+import torch
 
 from benchmarks.busy import busy as busy_processes
 from benchmarks.command import run
 from tinyworlds.bench.report import Table
+from tinyworlds.fit.updates import planned, update_of
 from tinyworlds.system.cores import num_cores
 from tinyworlds.system.options import PositiveFloat
+from tinyworlds.training.thread_choice import ThreadChoice
 
-FOLLOWING = 0
-"""Stands for the number of threads that follows."""
+Update = Callable[[], None]
 
 
-def updates_per_second(threads: int, seconds: float, config: str) -> tuple[float, dict[int, int]]:
-    """Train here for so long; also return how many updates had how many threads."""
-    import torch
-
-    from tinyworlds.fit.updates import planned, update_of
-    from tinyworlds.training.thread_choice import ThreadChoice
-
-    work, stage = planned(["--config", config, "--data.frame_size=64"])
-    update = update_of(stage, work, work.batch)
-    torch.set_num_threads(threads or num_cores())
+def fixed_rate(update: Update, threads: int, seconds: float) -> float:
+    """Updates a second with so many threads."""
+    torch.set_num_threads(threads)
     update()
-    choice = ThreadChoice(num_cores()) if threads == FOLLOWING else None
-    used: Counter[int] = Counter()
+    begun, done = time.perf_counter(), 0
+    while (passed := time.perf_counter() - begun) < seconds:
+        update()
+        done += 1
+    return done / passed
+
+
+def following_rate(update: Update, seconds: float) -> tuple[float, Counter[int]]:
+    """Updates a second with threads that follow, from all of them on; and how many updates had how many."""
+    choice, used = ThreadChoice(num_cores()), Counter[int]()
     begun = time.perf_counter()
     while (passed := time.perf_counter() - begun) < seconds:
-        if choice is not None:
-            torch.set_num_threads(choice.num_threads)
-        used[torch.get_num_threads()] += 1
+        torch.set_num_threads(choice.num_threads)
+        used[choice.num_threads] += 1
         start = time.perf_counter()
         update()
-        if choice is not None:
-            choice.note(time.perf_counter() - start)
-    return used.total() / passed, dict(used)
+        choice.note(time.perf_counter() - start)
+    return used.total() / passed, used
 
 
-def _in_child(threads: int, seconds: float, config: str) -> tuple[float, str]:
-    code = (
-        "import tinyworlds; from benchmarks.busy_training import updates_per_second as measure; "
-        f"print(*measure({threads}, {seconds}, {config!r}), sep=';')"
-    )
-    done = subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.PIPE, text=True)
-    rate, used = done.stdout.strip().splitlines()[-1].split(";")
-    return float(rate), used
-
-
-def _row(count: int, seconds: float, config: str, fixed: list[int]) -> tuple[str, ...]:
+def _row(update: Update, count: int, fixed: list[int], seconds: float) -> tuple[str, ...]:
     with busy_processes(count):
-        rates = {threads: _in_child(threads, seconds, config) for threads in (*fixed, FOLLOWING)}
-    best = max(rates[threads][0] for threads in fixed)
-    following, used = rates[FOLLOWING]
-    cells = [f"{rates[threads][0]:.2f}" for threads in fixed]
-    return str(count), *cells, f"{following:.2f}", f"{following / best:.2f}", used
+        rates = [fixed_rate(update, threads, seconds) for threads in fixed]
+        following, used = following_rate(update, 2 * seconds)
+    cells = [f"{rate:.2f}" for rate in (*rates, following, following / max(rates))]
+    return str(count), *cells, ", ".join(f"{used[threads]} with {threads}" for threads in sorted(used))
 
 
 def compare(
-    busy: list[int] | None = None, seconds: PositiveFloat = 20.0, config: str = "doom_dynamics.yaml"
+    busy: list[int] | None = None, seconds: PositiveFloat = 15.0, config: str = "doom_dynamics.yaml"
 ) -> None:
     """Print how fast training is beside other busy processes, and how near to the best fixed choice.
 
     Args:
         busy: beside how many, one row each (default: 0 1 2 3).
-        seconds: of each measurement.
+        seconds: of each fixed choice; following gets twice as long.
         config: of the stage whose updates are measured.
     """
+    work, stage = planned(["--config", config, "--data.frame_size=64"])
+    update = update_of(stage, work, work.batch)
     fixed = sorted({1, max(num_cores() // 2, 1), num_cores()})
-    rows = [_row(count, seconds, config, fixed) for count in busy or [0, 1, 2, 3]]
+    update()
+    rows = [_row(update, count, fixed, seconds) for count in busy or [0, 1, 2, 3]]
     names = (f"{threads} thread{'s' * (threads > 1)}" for threads in fixed)
-    columns = ("busy", *names, "following", "over the best fixed", "updates by threads")
+    columns = ("busy", *names, "following", "over the best fixed", "updates")
     print(Table(f"Updates/s of {config} beside busy processes", columns, tuple(rows)))
 
 
