@@ -1,8 +1,8 @@
 """Training on a machine that others use, too: updates a second beside processes that never rest.
 
-In turn: each fixed number of threads, and as training follows the cores (`ThreadChoice`). Updates are those of
-the quickstart's dynamics, on made-up codes; the others begin when training runs already, so its threads wait
-as OpenMP comes: ``python -m benchmarks.busy_training --busy 0 1 2 3``.
+In turn: each fixed number of threads, and as training follows the cores (`ThreadChoice`). Updates are those
+of the quickstart's dynamics, on made-up codes; the others begin when training runs already, so its threads
+wait as OpenMP comes: ``python -m benchmarks.busy_training --busy 0 1 2 3``.
 """
 
 from __future__ import annotations

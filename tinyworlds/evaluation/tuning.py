@@ -18,6 +18,9 @@ from tinyworlds.export.sampling_file import store_sampling, stored_sampling
 from tinyworlds.system.progress import progress_bar
 from tinyworlds.world.core import WorldCore
 
+_LEAST_S = 20.0  # for the reader alone
+_TOO_FEW = "the minutes are too few; `tinyworlds export RUN OUT.world --tune` does it"
+
 
 def tune(
     world: WorldCore,
@@ -74,7 +77,7 @@ def in_time(
         gone = clock() - began
         # what is left goes as fast as what is done, about; the beginning says little
         if gone > seconds or (share > 0.1 and gone / share > 1.5 * seconds):
-            raise TinyWorldsError("the minutes are too few; `tinyworlds export RUN OUT.world --tune` does it")
+            raise TinyWorldsError(_TOO_FEW)
 
     return watched
 
@@ -88,6 +91,8 @@ def tune_run(run: Path, seconds: float | None = None) -> list[str]:
     if stored_sampling(stages["dynamics"]) is not None:
         return ["how codes are drawn: chosen already"]
     try:
+        if seconds is not None and seconds < _LEAST_S:
+            raise TinyWorldsError(_TOO_FEW)
         return tune(build_world(stages, num_clips=0), run, None, stages["dynamics"], seconds)
     except TinyWorldsError as error:
         return [f"how codes are drawn was not chosen by a play test: {error}"]
