@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from fake_machine import FakeMachine
 
+from tinyworlds.commands import quickstart as command
 from tinyworlds.commands.quickstart import quickstart
 from tinyworlds.errors import ConfigError
+from tinyworlds.fit.train_request import TrainRequest
 
 SHORT = [
     "video_tokenizer.trainer.max_steps=6",
@@ -32,6 +36,63 @@ def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 def test_unknown_game_names_the_nearest() -> None:
     with pytest.raises(ConfigError, match="Did you mean 'doom'"):
         quickstart("dom")
+
+
+class Stopped:
+    """Stands in for training: keeps the request and ends there."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+        self.machine = FakeMachine(seconds)
+        self.requests: list[TrainRequest] = []
+        monkeypatch.setattr(command, "measuring", self.machine.measuring)
+        monkeypatch.setattr(command, "train", self._train)
+        monkeypatch.setattr(command, "_record", lambda *arguments: arguments[-1]())
+
+    def _train(self, request: TrainRequest, announced: bool = False) -> int:
+        self.requests.append(request)
+        return 3
+
+
+@pytest.mark.parametrize(("seconds", "minutes"), [(0.05, 7), (0.6, 33)])
+def test_it_says_the_minutes_of_this_machine(
+    seconds: float,
+    minutes: int,
+    here: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    stopped = Stopped(monkeypatch, seconds)
+    assert quickstart("doom", play=False) == 3
+    told = capsys.readouterr().out
+    found = int(re.findall(r"a world in about (\d+) minutes on this machine", told)[0])
+    assert found == pytest.approx(minutes, rel=0.3)
+    assert f"[1/3] record the game (about {found} min to go)" in told
+    assert ("--minutes 10 trains less" in told) == (found > 13)
+    assert stopped.requests[0].minutes is None
+
+
+@pytest.mark.parametrize("actions", ["labels", "latent"])
+def test_minutes_are_for_everything(
+    actions: str, here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stopped = Stopped(monkeypatch, 0.1)
+    assert quickstart("pong", actions=actions, play=False, minutes=10) == 3
+    assert "pong: a world in 10 minutes" in capsys.readouterr().out
+    (request,) = stopped.requests
+    assert request.minutes == 10
+    assert request.after_s is not None
+    assert 60 < request.after_s < 360, "the report, and choosing how codes are drawn"
+    assert f"--model.actions={actions}" in request.arguments["dynamics"], "a plan takes labels by itself"
+    assert not any("overlay" in word for word in request.arguments["dynamics"])
+
+
+def test_minutes_and_updates_contradict_before_anything_is_done(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Stopped(monkeypatch, 0.1)
+    with pytest.raises(ConfigError, match="both say how long"):
+        quickstart("doom", minutes=10, settings=["dynamics.trainer.max_steps=9"])
+    assert not [*here.iterdir()]
 
 
 @pytest.mark.slow
