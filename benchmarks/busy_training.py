@@ -7,6 +7,7 @@ wait as OpenMP comes: ``python -m benchmarks.busy_training --busy 0 1 2 3``.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -50,7 +51,10 @@ def following_rate(update: Update, seconds: float) -> tuple[float, Counter[int]]
 
 def _row(update: Update, count: int, fixed: list[int], seconds: float) -> tuple[str, ...]:
     with busy_processes(count):
-        rates = [fixed_rate(update, threads, seconds) for threads in fixed]
+        rates = []
+        for threads in fixed:
+            rates.append(fixed_rate(update, threads, seconds))
+            print(f"beside {count}, {threads} threads: {rates[-1]:.2f}/s", file=sys.stderr, flush=True)
         following, used = following_rate(update, 2 * seconds)
     cells = [f"{rate:.2f}" for rate in (*rates, following, following / max(rates))]
     return str(count), *cells, ", ".join(f"{used[threads]} with {threads}" for threads in sorted(used))

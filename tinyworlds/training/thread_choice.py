@@ -27,6 +27,7 @@ _CHANGED = 1.33  # updates that become so many times slower or faster, with the 
 _TRIED_S, _TRIED_UPDATES = 0.3, 2  # a try lasts at least so long
 _SOON_S, _LATE_S = 5.0, 60.0  # until the next try; doubled each time that one changes nothing
 _LOOK_S = 0.5
+_LONG_S = 1.0  # one update of that length is as good as two
 
 
 class ThreadChoice:
@@ -73,7 +74,8 @@ class ThreadChoice:
         elif self.most > 1:
             self._recent.append(seconds)
             self._look()
-            if len(self._recent) > 1 and self._wants_try():
+            enough = len(self._recent) > 1 or seconds > _LONG_S
+            if enough and self._wants_try():
                 self._begin()
 
     # ---- settled
