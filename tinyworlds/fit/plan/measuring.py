@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -199,6 +200,7 @@ def _answer(line: str) -> dict[str, Any]:
 
 def main(questions: IO[str]) -> None:
     """Answer line by line; what libraries print goes to stderr."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the asking side's, which then ends this one
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as out:
         os.dup2(2, 1)
         for line in questions:
