@@ -53,7 +53,7 @@ class Stopped:
         return 3
 
 
-@pytest.mark.parametrize(("seconds", "minutes"), [(0.05, 7), (0.6, 33)])
+@pytest.mark.parametrize(("seconds", "minutes"), [(0.05, 4), (0.6, 47)])
 def test_it_says_the_minutes_of_this_machine(
     seconds: float,
     minutes: int,
@@ -65,7 +65,7 @@ def test_it_says_the_minutes_of_this_machine(
     assert quickstart("doom", play=False) == 3
     told = capsys.readouterr().out
     found = int(re.findall(r"a world in about (\d+) minutes on this machine", told)[0])
-    assert found == pytest.approx(minutes, rel=0.3)
+    assert found == pytest.approx(minutes, abs=1)
     assert f"[1/3] record the game (about {found} min to go)" in told
     assert ("--minutes 10 trains less" in told) == (found > 13)
     assert stopped.requests[0].minutes is None

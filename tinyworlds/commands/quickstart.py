@@ -151,9 +151,7 @@ class _Course:
         preset = PRESETS[self.game].minutes
         known = dict(zip(STAGES, preset[1:4], strict=True))
         slower = sum(seconds.values()) / 60 / sum(known[stage] for stage in seconds)
-        # playing in float32 differs less from machine to machine than training, in bfloat16 there
-        rest = max(slower / 2, 1.0)
-        self._expected = (rest * preset[0], *(slower * each for each in preset[1:4]), rest * preset[4])
+        self._expected = tuple(slower * each for each in preset)
         whole = sum(self._expected)
         if self.minutes is not None:
             print(f"{self.game}: a world in {self.minutes:g} minutes; with the usual updates {whole:.0f}")
