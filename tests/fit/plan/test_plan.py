@@ -69,14 +69,24 @@ def test_a_short_recording_is_not_learned_by_heart() -> None:
     assert "a longer recording" in expectation(found)
 
 
-def test_too_short_says_the_least_and_that_is_enough() -> None:
-    machine = FakeMachine(0.3)
+@pytest.mark.parametrize("seconds", [0.05, 0.3, 1.0, 3.0, 10.0])
+def test_too_short_says_the_least_and_that_is_enough(seconds: float) -> None:
+    machine = FakeMachine(seconds)
     with pytest.raises(ConfigError, match=r"--minutes 0\.1 is too short .*the least is") as error:
         plan(0.1, machine)
     least = float(re.findall(r"--minutes ([\d.]+)$", str(error.value))[0])
     assert min(stage.updates for stage in plan(least, machine).stages.values()) >= LEAST_UPDATES
     with pytest.raises(ConfigError, match="too short"):
-        plan(least - 1, machine)
+        plan(least / 2 - 0.1, machine)
+
+
+def test_a_recording_too_long_to_encode_is_encoded_as_it_is_seen() -> None:
+    words = "--model.cache_codes=false"
+    assert words not in plan(10, FakeMachine(0.1)).stages["dynamics"].words
+    found = plan(10, FakeMachine(0.1, replace(FACTS, num_frames=1_000_000)))
+    assert words in found.stages["dynamics"].words
+    assert total(found) + found.after_s <= 600
+    assert found.stages["dynamics"].updates > 500
 
 
 def test_what_goes_before_and_follows_is_counted() -> None:

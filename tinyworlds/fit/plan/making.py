@@ -32,6 +32,7 @@ BESIDE = 1.1
 _STARTING = 1.2  # starting a stage, over what starting to measure took
 _ENDING_UPDATES = 10  # validation and pictures at the end of a stage take about as long
 _LATER = 1.35  # the time limit of a stage over its plan, where later stages can give way
+_MOST_ENCODING = 0.15  # share of the minutes that making codes of all frames may take
 
 _TUNING, _TUNING_MINUTES = 0.15, 6.0
 
@@ -74,7 +75,9 @@ def make_plan(
         full = with_words(words)
         paces = {stage: known.get(tuple(words[stage])) or machine.pace(full, stage) for stage in STAGES}
         known.update({tuple(words[stage]): paces[stage] for stage in STAGES})
-        stages = {stage: _stage_plan(size, facts, paces, stage, words[stage]) for stage in STAGES}
+        stages = {
+            stage: _stage_plan(size, facts, paces, stage, words[stage], 60 * minutes) for stage in STAGES
+        }
         spent_s = clock() - began
         return shared_out(Plan(minutes, asked, size.name, stages, spent_s=spent_s, after_s=kept_s), [*STAGES])
 
@@ -105,16 +108,22 @@ def _climb(draft: Callable[[Size], Plan], facts: Facts) -> Plan:
 
 
 def _stage_plan(
-    size: Size, facts: Facts, paces: Mapping[str, Pace], stage: str, words: Sequence[str]
+    size: Size, facts: Facts, paces: Mapping[str, Pace], stage: str, words: Sequence[str], budget_s: float
 ) -> StagePlan:
-    pace = paces[stage]
+    pace, words = paces[stage], [*words]
     update_s = BESIDE * pace.update_s
     most = int(PASSES * facts.num_frames / (pace.clips * pace.num_frames))
     if stage == "latent_actions":
         most = min(most, size.action_updates)
     overhead = _STARTING * facts.startup_s + _ENDING_UPDATES * update_s
     if stage == "dynamics":
-        overhead += 1.5 * facts.num_frames * paces["video_tokenizer"].encode_s
+        encode_s = 2 * paces["video_tokenizer"].encode_s  # codes, and latent actions
+        seen = 0.5 * budget_s / update_s * pace.clips * pace.num_frames  # frames, about
+        if facts.num_frames < seen and facts.num_frames * encode_s < _MOST_ENCODING * budget_s:
+            overhead += facts.num_frames * encode_s
+        else:  # where few of all frames are seen, only these are encoded, whenever they are
+            words.append("--model.cache_codes=false")
+            update_s += pace.clips * pace.num_frames * encode_s
     return StagePlan(tuple(words), pace.size, 0, update_s, max(most, LEAST_UPDATES), overhead, 0.0)
 
 
@@ -176,13 +185,16 @@ def round_down(number: int) -> int:
 
 def least_minutes(plan: Plan) -> float:
     """Return in how many minutes, in halves, the plan's size does the least of updates."""
-    stages = plan.stages.values()
-    # whoever gives few minutes cannot have what follows take a share of more
-    after = 0.0 if plan.after_s == tuning_seconds(plan.minutes) else plan.after_s
-    training = sum(stage.overhead_s + LEAST_UPDATES * stage.update_s for stage in stages)
-    seconds = plan.spent_s + after + training
-    with_reserve = max(seconds / (1 - RESERVE), seconds + LEAST_RESERVE_S)
-    return math.ceil(1.05 * with_reserve / 30) / 2
+    seconds = plan.spent_s + sum(
+        stage.overhead_s + LEAST_UPDATES * stage.update_s for stage in plan.stages.values()
+    )
+    is_share = plan.after_s == tuning_seconds(plan.minutes)  # of whatever the minutes are
+    seconds += 0.0 if is_share else plan.after_s
+    for share in (0.0, _TUNING if is_share else 0.0):
+        minutes = math.ceil(1.05 * max(seconds / (1 - RESERVE - share), seconds + LEAST_RESERVE_S) / 30) / 2
+        if minutes < _TUNING_MINUTES:
+            break
+    return minutes
 
 
 def expectation(plan: Plan) -> str:
