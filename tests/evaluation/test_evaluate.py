@@ -302,7 +302,7 @@ def test_one_episode_gives_no_interval(tmp_path):
 def test_every_row_says_its_statistic_and_has_its_mark_on_it():
     bars = {"one_step_gain_pooled_pressed": Bar(500.0), "delta_t_psnr_inferred": Bar(1.0)}
     text = evaluate_world(fake_world(), fake_clips()).report.to_markdown(bars)
-    [columns] = [line for line in text.splitlines() if line.startswith("| prediction |")]
+    [columns] = [line for line in text.splitlines() if line.startswith("| prediction; ")]
     names = [cell.strip() for cell in columns.strip("|").split("|")]
     assert names == ["prediction", "statistic", "repeat", "inferred", "pressed", "random", "asked", "met"]
     rows = {line.split("|")[1].strip(): line.split("|")[2:] for line in text.splitlines() if line[:2] == "| "}

@@ -26,6 +26,13 @@ from tinyworlds.models.registry import STAGES
 from tinyworlds.system.options import PositiveFloat, call
 from tinyworlds.system.shell import shown_command
 
+ACTIONS = {
+    "labels": ["--dynamics.model.actions=labels"],
+    "anchored": ["--latent_actions.model.label_share=0.025", "--dynamics.model.actions=anchored"],
+    "latent": ["--dynamics.model.actions=latent"],  # a plan would take recorded keys by itself
+}
+"""Where actions may come from, and the settings of `tinyworlds train` for it."""
+
 
 @dataclass(frozen=True)
 class Preset:
@@ -71,7 +78,8 @@ def quickstart(
 
     Args:
         game: doom (ViZDoom, needs the extra "games") or pong (Atari, needs the extra "atari").
-        actions: labels (the keys that were recorded) or latent (found in the pictures alone; weaker keys).
+        actions: labels (the keys that were recorded), anchored (read off the pictures, after 2.5 % of the
+            recorded keys) or latent (found in the pictures alone; weaker keys).
         fresh: record and train again, although there is a recording or a run.
         play: open the window at the end where there is a display.
         seed: of the recording and of training.
@@ -89,12 +97,14 @@ def quickstart(
     if game not in PRESETS:
         known = ", ".join(PRESETS)
         raise ConfigError(f"quickstart knows {known}, asked for '{game}'.{did_you_mean(game, PRESETS)}")
+    if actions not in ACTIONS:
+        known = ", ".join(ACTIONS)
+        raise ConfigError(f"--actions is one of {known}, got '{actions}'.{did_you_mean(actions, ACTIONS)}")
     folder = Path(run) if run else default_run(game)
     world = Path(out or f"{game}.world")
     course = _Course(game, minutes, time.monotonic())
     words = [f"--seed_everything={seed}", *_machine_words()]
-    # a plan would take recorded keys by itself
-    words += [f"--dynamics.model.actions={actions}"] if actions != "latent" or minutes else []
+    words += ACTIONS[actions]
     words += [f"--{setting.removeprefix('--')}" for setting in settings or ()]
     request = make_request(game, words, folder, [] if minutes else _overlays(game), fresh, minutes)
     course.measure(request)
@@ -232,7 +242,7 @@ def _measure(folder: Path, world: Path, game: str, actions: str, course: _Course
     left_s = course.left_s
     print("\n".join(tune_run(folder, None if left_s is None else left_s - course.report_s)))
     bars = dict(QUICKSTART_BARS if game == "doom" else MOTION_BARS)
-    if actions != "latent":
+    if actions == "labels":
         bars = {name: bar for name, bar in bars.items() if not name.startswith("action")}
     report = evaluate(folder, out=folder / "evaluation", bars=bars, play=course.with_play_test)
     figures = {name: one.value for name, one in report.figures.items() if math.isfinite(one.value)}

@@ -29,6 +29,7 @@ from tinyworlds.metrics import usage
 from tinyworlds.metrics.episodes import averaged, over_episodes, pooled_psnr
 from tinyworlds.metrics.estimate import Estimate
 from tinyworlds.models.maskgit import Sampling
+from tinyworlds.models.registry import INFERRED
 from tinyworlds.nn.motion import motion_mask
 from tinyworlds.world.core import WorldCore
 from tinyworlds.world.rollout import RolloutOptions, RolloutResult, join_results, open_loop
@@ -238,8 +239,8 @@ def _tokenizer_figures(parts: Sequence[_Part], episodes: Tensor) -> dict[str, Es
 
 
 def _action_figures(world: WorldCore, actions: Actions, clips: Clips) -> dict[str, Any]:
-    """What latent actions are used, and what they tell of the true ones; arguments of the report."""
-    if world.info.actions != "latent":
+    """What inferred actions are used, and what they tell of the true ones; arguments of the report."""
+    if world.info.actions not in INFERRED:
         return {"figures": {}}
     latent, num_latent = actions.by_source["inferred"], world.dynamics.num_actions
     assert latent is not None

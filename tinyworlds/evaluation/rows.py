@@ -67,6 +67,14 @@ SOURCES = {
 """Where the actions of predicted frames come from; the columns of the report."""
 
 
+ACTION_KINDS = {
+    "latent": "found in the pictures alone.",
+    "anchored": "read off the pictures by a network that was told a share of the recorded keys.",
+    "labels": "the recorded keys.",
+}
+"""What a world was trained to listen to; marked in the head of each table."""
+
+
 def all_rows() -> Iterator[tuple[str, str, str, str]]:
     """Every figure there may be: its key, what it is, statistic and unit, in the order of the report."""
     for key, (title, statistic, unit) in {**PLAYED, **FIGURES}.items():

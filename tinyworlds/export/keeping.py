@@ -56,7 +56,7 @@ def _keep(out: Path, world: WorldCore) -> str:
 
 def _meaning(header: Mapping[str, Any]) -> tuple[Any, ...]:
     """What tells whether action 2 is the same action in two worlds."""
-    if header.get("actions") != "latent":
+    if header.get("actions") != "latent":  # anchored ones mean the same, whichever model reads them
         return header.get("actions"), tuple(header.get("true_actions") or ())
     try:
         return "latent", header["provenance"]["stages"]["latent_actions"]["fingerprint"]

@@ -10,8 +10,9 @@ from tinyworlds.errors import listed
 from tinyworlds.system.text import visible
 from tinyworlds.world.sureness import UsualSureness
 
-ActionKind = Literal["latent", "labels", "none"]
-"""What the dynamics listens to: latent actions, the data's own labels, or nothing."""
+ActionKind = Literal["latent", "anchored", "labels", "none"]
+"""What the dynamics listens to: latent actions, those that a few recorded labels anchor, the data's own
+labels at every frame, or nothing."""
 
 _LONGEST_NAME = 200
 

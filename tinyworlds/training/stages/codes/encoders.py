@@ -69,12 +69,27 @@ class CodeEncoder:
 
 
 class FrameEncoder(CodeEncoder):
-    """A row for each frame: where codes depend on one frame alone and an action on its two frames alone."""
+    """A row for each frame: where codes depend on one frame alone and an action on few frames.
+
+    Args:
+        file: the gameplay file.
+        stride: as above, like the networks.
+        tokenizer: as above.
+        action_model: as above.
+        with_before: whether an action depends on its two frames and the one before them, rather than on its
+            two frames alone. At the beginning of an episode that is the first frame again.
+    """
 
     def __init__(
-        self, file: FrameFile, stride: int, tokenizer: VideoTokenizer, action_model: LatentActionModel | None
+        self,
+        file: FrameFile,
+        stride: int,
+        tokenizer: VideoTokenizer,
+        action_model: LatentActionModel | None,
+        with_before: bool = False,
     ) -> None:
         super().__init__(file, stride, tokenizer, action_model)
+        self.with_before = with_before
         self.window = f"frames, stride {stride}"
         self.shapes = {"ids": (len(file), tokenizer.num_patches)}
         if action_model is not None:
@@ -82,18 +97,28 @@ class FrameEncoder(CodeEncoder):
 
     def encode(self, first: int) -> dict[str, np.ndarray]:
         """Return ids [R,P] and action_ids [R]; the last `stride` frames of a file have no action: 0."""
-        left = len(self) - first
-        count = min(self.batch_frames, left)
-        frames = torch.from_numpy(self.file.frames(first, min(count + self.stride, left)))
-        images = frames_to_input(frames.to(self.device))  # [count + stride, C, H, W]
-        rows = {"ids": self._run(self.tokenizer, images[:count, None])[:, 0]}
+        count = min(self.batch_frames, len(self) - first)
+        low = max(first - self.stride, 0) if self.with_before else first
+        high = min(first + count + self.stride, len(self))
+        frames = torch.from_numpy(self.file.frames(low, high - low))
+        images = frames_to_input(frames.to(self.device))  # [high - low, C, H, W]
+        rows = {"ids": self._run(self.tokenizer, images[first - low : first - low + count, None])[:, 0]}
         if self.action_model is not None:
             rows["action_ids"] = np.zeros(count, np.int16)
-            pairs = max(0, min(count, len(images) - self.stride))
-            if pairs:
-                both = torch.stack([images[:pairs], images[self.stride : self.stride + pairs]], dim=1)
-                rows["action_ids"][:pairs] = self._run(self.action_model, both)[:, 0]
+            places = np.arange(first, min(first + count, len(self) - self.stride))
+            if len(places):
+                clips = images[torch.from_numpy(self._around(places) - low).to(self.device)]
+                rows["action_ids"][: len(places)] = self._run(self.action_model, clips)[:, -1]
         return rows
+
+    def _around(self, places: np.ndarray) -> np.ndarray:
+        """The frames that actions at `places` are read from, int64 [N, 2 or 3]."""
+        if not self.with_before:
+            return np.stack([places, places + self.stride], axis=1)
+        ends = self.file.episode_ends
+        begins = np.concatenate([[0], ends + 1])[np.searchsorted(ends, places)]
+        before = np.where(places - self.stride >= begins, places - self.stride, places)
+        return np.stack([before, places, places + self.stride], axis=1)
 
 
 class WindowEncoder(CodeEncoder):
