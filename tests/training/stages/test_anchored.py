@@ -1,0 +1,211 @@
+"""Anchored actions through the real commands: a few recorded keys, and videos without any."""
+
+import json
+
+import h5py
+import numpy as np
+import pytest
+import torch
+from code_caches import cached, partners_of
+from tiny_runs import SMALL, words
+
+from tinyworlds import H5DataModule, LatentActionModel, World, load_network
+from tinyworlds.checkpoints.load import META_KEY, fingerprint
+from tinyworlds.commands.cli import main
+from tinyworlds.data import frames_to_input
+from tinyworlds.data.held_out import held_out_clips
+from tinyworlds.training.stages.partners import Partner
+
+NAMES = ("noop", "left", "right", "up")
+
+
+def without_actions(path):
+    with h5py.File(path, "r+") as file:
+        del file["actions"]
+        del file.attrs["action_names"]
+    return path
+
+
+def newest(run, stage):
+    return run / stage / "version_0" / "checkpoints" / "last.ckpt"
+
+
+def meta_of(checkpoint):
+    return torch.load(checkpoint, weights_only=True)[META_KEY]
+
+
+def accuracy(checkpoint, *files):
+    """Share read rightly of held-out actions, by true action."""
+    clips = held_out_clips(H5DataModule([str(file) for file in files], split="episode"), 8, 100)
+    with torch.inference_mode():
+        read = load_network(checkpoint).encode(frames_to_input(clips.frames))
+    true = clips.actions[:, :-1]
+    return [float((read[true == action] == action).float().mean()) for action in true.unique()]
+
+
+LEARN = [
+    "--trainer.max_steps=80",
+    "--model.learning_rate=5e-3",
+    "--data.split=episode",
+    "--data.batch_size=12",
+]
+
+
+def test_a_share_of_the_keys_is_read_on_held_out_episodes(make_h5, tmp_path, capsys):
+    data, run = make_h5(num_episodes=20, episode_length=40), tmp_path / "run"
+    share = "--model.label_share=0.15"
+    assert main(["fit", *words("latent_actions", data, run, share, *LEARN)]) == 0
+    printed = capsys.readouterr().out
+    assert "anchored on" in printed
+    assert "windows of 10 frames" in printed
+    checkpoint = newest(run, "latent_actions")
+    meta = meta_of(checkpoint)
+    assert meta["network"]["anchored"]
+    assert meta["network"]["num_actions"] == 4
+    assert meta["anchors"]["names"] == [*NAMES]
+    [(name, stretches)] = meta["anchors"]["stretches"].items()
+    assert name == data.name
+    assert sum(stop - start for start, stop in stretches) == 120
+    # a sprite at the wall obeys as little as one that was told nothing
+    assert np.mean(accuracy(checkpoint, data)) > 0.8
+
+
+def test_training_goes_on_exactly(make_h5, tmp_path):
+    data = make_h5()
+    more = ["--model.label_share=0.3", "--data.batch_size=6"]
+    for name, parts in {"whole": [4], "halves": [2, 4]}.items():
+        for number, steps in enumerate(parts):
+            going_on = ["--ckpt_path=last"] if number else []
+            all_words = words(
+                "latent_actions", data, tmp_path / name, *more, f"--trainer.max_steps={steps}", *going_on
+            )
+            assert main(["fit", *all_words, "--model.warmup_fraction=0", "--model.final_fraction=1"]) == 0
+    whole, halves = (load_network(newest(tmp_path / name, "latent_actions")) for name in ("whole", "halves"))
+    for key, value in whole.state_dict().items():
+        torch.testing.assert_close(value, halves.state_dict()[key], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        (
+            ["--model.label_share=1.5"],
+            "label_share is the share of recorded actions to know, 0 to 1, got 1.5",
+        ),
+        (["--model.label_share=0.1", "--model.architecture=v1"], "v1 cannot be anchored"),
+        (["--model.anchored=true"], "needs labels: set --model.label_share"),
+    ],
+)
+def test_what_cannot_be_anchored_is_said_in_a_line(tiny_h5, tmp_path, error_line, more, told):
+    line = error_line("fit", *words("latent_actions", tiny_h5, tmp_path / "run", *more))
+    assert told in line
+
+
+def test_videos_alone_cannot_be_anchored(tiny_h5, tmp_path, error_line):
+    without_actions(tiny_h5)
+    share = "--model.label_share=0.1"
+    line = error_line("fit", *words("latent_actions", tiny_h5, tmp_path / "run", share))
+    assert "holds no actions; add a recording" in line
+
+
+def test_dynamics_do_not_take_latent_actions_for_anchored_ones(tiny_h5, partners, error_line):
+    line = error_line("fit", *words("dynamics", tiny_h5, partners, "--model.actions=anchored"))
+    assert "trained without labels; train it with --model.label_share" in line
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory):
+    """A run on a video without keys and a recording with them, trained by the plain command."""
+    from gameplay_files import write_gameplay
+
+    folder = tmp_path_factory.mktemp("mixed")
+    videos = without_actions(write_gameplay(folder / "videos.h5", seed=1))
+    played = write_gameplay(folder / "played.h5", seed=2)
+    small = [word for word in SMALL if not word.startswith("--data.batch")]
+    files = ["--data.files", str(videos), str(played)]
+    command = ["train", "mygame", *files, "--run", str(folder / "run"), "--trainer.max_steps=3", *small]
+    assert main([*command, "--data.batch_size=4"]) == 0
+    return folder
+
+
+def test_videos_and_a_recording_just_work(mixed, capfd):
+    meta = meta_of(newest(mixed / "run", "latent_actions"))
+    assert [*meta["anchors"]["stretches"]] == ["played.h5"]
+    assert meta["anchors"]["share"] == 1
+    assert meta["anchors"]["names"] == [*NAMES]
+    dynamics = meta_of(newest(mixed / "run", "dynamics"))
+    assert dynamics["actions"] == "anchored"
+    assert {each["name"] for each in dynamics["trained_on"]["files"]} == {"videos.h5", "played.h5"}
+
+
+def test_a_world_of_it_knows_the_keys_by_name(mixed, tmp_path, capfd):
+    out = tmp_path / "mygame.world"
+    assert main(["export", str(mixed / "run"), str(out)]) == 0
+    world = World.load(out)
+    assert world.info.actions == "anchored"
+    assert world.action_names == NAMES
+    assert world.key_map["left"] == 1
+    assert world.info.true_actions == {name: action for action, name in enumerate(NAMES)}
+    noted = world.info.provenance["stages"]["latent_actions"]["anchors"]
+    assert noted["names"] == [*NAMES]
+    assert world.step(1).shape == (16, 16, 3)
+    capfd.readouterr()
+    assert main(["actions", str(out), "--sheet", "none"]) == 0
+    printed = capfd.readouterr().out
+    assert "4 actions (anchored), held for" in printed
+    # what a world file holds can be measured and gone on from
+    small = ["--data.files", str(mixed / "played.h5"), *SMALL, "--run", str(tmp_path / "again")]
+    assert main(["validate", "--config", "pong_dynamics.yaml", "--ckpt_path", str(out), *small]) == 0
+    assert "anchored" in capfd.readouterr().out
+
+
+def test_a_report_of_it_is_marked_and_presses_the_recorded_keys(mixed, tmp_path, capfd):
+    out = tmp_path / "evaluation"
+    assert (
+        main(["evaluate", str(mixed / "run"), "--out", str(out), "--skip_play_test", "--horizon", "3"]) == 0
+    )
+    figures = json.loads((out / "metrics.json").read_text())
+    assert figures["settings"]["actions"] == "anchored"
+    assert figures["headline"] == "pressed"
+    assert figures["pressed_as"] == {name: action for action, name in enumerate(NAMES)}
+    assert "played.h5" in figures["data"]
+    assert "videos.h5" not in figures["data"].split(";")[0]
+    text = (out / "report.md").read_text()
+    assert "| prediction; anchored actions |" in text
+    assert "the files without recorded keys are left out" in text
+
+
+def test_zero_leaves_them_to_be_found(mixed, tmp_path):
+    run, out = tmp_path / "run", []
+    files = ["--data.files", str(mixed / "videos.h5"), str(mixed / "played.h5"), "--run", str(run)]
+    more = ["--config", "pong_latent_actions.yaml", *SMALL, "--trainer.max_steps=1", "--model.label_share=0"]
+    assert main(["fit", *more, *files]) == 0
+    out = meta_of(newest(run, "latent_actions"))
+    assert "anchors" not in out
+    assert not out["network"]["anchored"]
+
+
+def test_codes_of_anchored_actions_look_a_frame_back(make_h5):
+    """As training shows them, except that the first action of a window sees the frame before the window."""
+    torch.manual_seed(0)
+    model = LatentActionModel(frame_size=16, num_actions=4, anchored=True).eval()
+    tokenizer = partners_of("v2")[0]
+    file = make_h5("a.h5", num_episodes=6, episode_length=23, fps=15.0)
+    data = cached([file], (tokenizer, Partner(model, "here", fingerprint(model))), fps=7.5)
+    plain = H5DataModule(data.files, batch_size=8, fps=7.5).train_dataloader().dataset
+    coded = data.train_dataloader().dataset
+    numbers = list(range(len(plain)))
+    batch, frames = coded.__getitems__(numbers), frames_to_input(plain.__getitems__(numbers)["frames"])
+    with torch.inference_mode():
+        live = model.encode(frames)
+    assert torch.equal(batch["ids"], tokenizer.network.encode(frames))
+    assert torch.equal(batch["action_ids"][:, 1:], live[:, 1:])
+    starts = np.array([plain.index.locate(number)[1] for number in numbers])
+    begins = torch.from_numpy(starts % 23 < 2)  # no frame lies two before, within the episode
+    assert torch.equal(batch["action_ids"][begins, 0], live[begins, 0])
+    with h5py.File(file) as opened:
+        frames = opened["frames"][:]
+    earlier = np.stack([frames[starts - 2], frames[starts], frames[starts + 2]], axis=1)[~begins.numpy()]
+    with torch.inference_mode():
+        expected = model.encode(frames_to_input(torch.from_numpy(earlier)))[:, 1]
+    assert torch.equal(batch["action_ids"][~begins, 0], expected)
