@@ -71,7 +71,7 @@ class ActionReader(nn.Module):
         Before the first frame of a clip nothing is known: it is taken to have stood still.
         """
         batch = len(frames)
-        frames = self._shrunk(frames)
+        frames = self.shrunk(frames)
         triples = torch.cat([frames[:, :1], frames], dim=1).unfold(1, TRIPLE, 1).movedim(-1, 2)
         return self.read(triples.flatten(0, 1)).unflatten(0, (batch, -1))
 
@@ -85,7 +85,8 @@ class ActionReader(nn.Module):
         pooled = torch.cat([x.mean(dim=(2, 3)), x.amax(dim=(2, 3))], dim=1)
         return self.head(F.silu(self.to_features(pooled))).float()
 
-    def _shrunk(self, frames: Tensor) -> Tensor:
+    def shrunk(self, frames: Tensor) -> Tensor:
+        """Frames ``[B, T, C, H, W]`` as they are read, ``[B, T, C, side, side]``."""
         if frames.shape[-1] == self.side:
             return frames
         small = F.interpolate(frames.flatten(0, 1), (self.side, self.side), mode="area")
@@ -146,7 +147,7 @@ class AnchoredObjective(nn.Module):
         alone = torch.rand(len(triples), device=triples.device) < _ALONE
         first = torch.where(alone[:, None, None, None], triples[:, 1], triples[:, 0])
         triples = altered(torch.cat([first[:, None], triples[:, 1:]], dim=1), _JITTER)
-        named = F.cross_entropy(encoder(triples)[:, -1], actions)
+        named = F.cross_entropy(encoder.read(encoder.shrunk(triples)), actions)
         return {"loss": named + consistency, "consistency": consistency, "anchored": named}
 
 

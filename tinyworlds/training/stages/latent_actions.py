@@ -19,7 +19,7 @@ from tinyworlds.training.settings import TrainingSettings, flat_training
 from tinyworlds.training.stages.base import Losses, Stage
 from tinyworlds.training.trainer_parts import parts_of
 
-NUM_ANCHORS = 48
+NUM_ANCHORS = 32
 """Anchors that each batch sees."""
 ANCHORED_FRAMES = 10
 """Frames of a window, at least: an anchored model learns from for how long a key is held."""
