@@ -139,6 +139,16 @@ def test_an_anchored_action_depends_on_three_frames(anchored, frames):
     torch.testing.assert_close(anchored.encoder(before)[:, 2], whole[:, 2])
 
 
+@torch.no_grad()
+def test_what_an_anchored_model_reads_is_weighed_with_what_comes_before_and_after(anchored, frames):
+    anchored.anchor([1, 1, 1], 0.999)
+    seen = torch.tensor([[[0.0, 5.0, 0.0], [0.1, 0.0, 0.0], [0.0, 5.0, 0.0]]])
+    anchored.encoder.forward = lambda clips: seen
+    assert anchored.encode(frames[:1]).tolist() == [[1, 1, 1]]
+    anchored.anchor([1, 1, 1], 1 / 3)  # as often as by chance: nothing is held
+    assert anchored.encode(frames[:1]).tolist() == [[1, 0, 1]]
+
+
 def test_anchors_and_other_frames_both_teach(anchored, frames):
     anchored.anchor([5, 3, 2], 0.8)
     anchors = (frames[:, :3], torch.tensor([0, 1, 2]))

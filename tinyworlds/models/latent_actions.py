@@ -22,6 +22,7 @@ from torch import Tensor
 from tinyworlds.errors import ConfigError, DataError
 from tinyworlds.models import latent_actions_anchored, latent_actions_v1, latent_actions_v2
 from tinyworlds.models.base import Network, check_frames, check_grid, check_heads, check_positive, pick
+from tinyworlds.models.latent_actions_anchored import AnchoredObjective
 from tinyworlds.models.latent_actions_v1 import ActionParts
 
 _ARCHITECTURES: dict[str, Callable[..., ActionParts]] = {
@@ -95,8 +96,13 @@ class LatentActionModel(Network):
         return self.decoder(frames, self.quantizer(self.encoder(frames)))
 
     def encode(self, frames: Tensor) -> Tensor:
-        """Actions ``[B, T-1]`` int64 between neighbouring frames of ``[B, T, C, H, W]`` in [-1, 1]."""
+        """Actions ``[B, T-1]`` int64 between neighbouring frames of ``[B, T, C, H, W]`` in [-1, 1].
+
+        An anchored model looks at the whole of each clip, since keys are held; the longer, the surer.
+        """
         self._check(frames)
+        if isinstance(self.objective, AnchoredObjective):
+            return self.objective.likely(self.encoder(frames)).argmax(dim=-1)
         return self.quantizer.ids(self.quantizer(self.encoder(frames)))
 
     def latents(self, action_ids: Tensor) -> Tensor:
@@ -118,7 +124,7 @@ class LatentActionModel(Network):
                 f"the data hold {len(counts)} actions, the network knows {self.num_actions}: "
                 f"set --model.num_actions {len(counts)}"
             )
-        assert isinstance(self.objective, latent_actions_anchored.AnchoredObjective)
+        assert isinstance(self.objective, AnchoredObjective)
         shares = torch.as_tensor(counts, dtype=torch.float32)
         self.objective.shares.copy_(shares / shares.sum())
         self.objective.staying.fill_(staying)

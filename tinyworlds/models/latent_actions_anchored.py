@@ -120,6 +120,10 @@ class AnchoredObjective(nn.Module):
         self.register_buffer("shares", torch.full((num_actions,), 1 / num_actions))
         self.register_buffer("staying", torch.tensor(1 / num_actions))
 
+    def likely(self, logits: Tensor) -> Tensor:
+        """Probabilities of the actions of clips, ``[B, T-1, num_actions]``, from the encoder's logits."""
+        return smoothed(logits, self.shares, self.staying)
+
     def forward(
         self,
         encoder: ActionReader,
@@ -138,7 +142,7 @@ class AnchoredObjective(nn.Module):
             anchors: triples ``[M, 3, C, H, W]`` and the actions ``[M]`` that were taken at the middle ones.
         """
         with torch.no_grad():
-            likely = smoothed(encoder(frames), self.shares, self.staying)
+            likely = self.likely(encoder(frames))
         logits = encoder(altered(frames, _STRONG_JITTER)) + self.shares.clamp(min=1e-4).log()
         consistency = -(likely * logits.log_softmax(dim=-1)).sum(dim=-1).mean()
         if anchors is None:

@@ -1,8 +1,9 @@
 """Codes and latent actions computed once, so that training dynamics neither reads pixels nor encodes them.
 
-Where a frame's codes depend on that frame alone and an action on its two frames, or on these and the one
-before, (architecture v2) every frame is encoded once; elsewhere (v1) every window that training and
-validation draw. The result lies beside the gameplay file, see :mod:`tinyworlds.training.stages.codes.files`.
+Where a frame's codes depend on that frame alone and an action on its two frames alone (architecture v2),
+every frame is encoded once, as where an anchored model reads whole episodes; elsewhere (v1) every window that
+training and validation draw. The result lies beside the gameplay file, see
+:mod:`tinyworlds.training.stages.codes.files`.
 """
 
 from __future__ import annotations
@@ -57,9 +58,9 @@ def code_encoders(
     """Return an encoder for each file of a datamodule, by frames where these networks allow it."""
     networks = (tokenizer, action_model)
     files = list(zip(data.frame_files, data.strides, strict=True))
-    needed = 2 if action_model is None else _frames_needed(action_model)
-    if tokenizer.per_frame and needed is not None:
-        return [FrameEncoder(file, stride, *networks, with_before=needed == 3) for file, stride in files]
+    by_frame = action_model is None or action_model.anchored or _per_pair(action_model)
+    if tokenizer.per_frame and by_frame:
+        return [FrameEncoder(file, stride, *networks) for file, stride in files]
     return [
         WindowEncoder(file, data.window_starts(number), data.num_frames, stride, *networks)
         for number, (file, stride) in enumerate(files)
@@ -67,18 +68,15 @@ def code_encoders(
 
 
 @torch.no_grad()
-def _frames_needed(action_model: LatentActionModel) -> int | None:
-    """Try it: are actions the same when only the last 2 or 3 frames of a clip are shown? None: neither."""
+def _per_pair(action_model: LatentActionModel) -> bool:
+    """Try it: do the actions of a clip change when its pairs of frames are shown one by one?"""
     size, channels = action_model.config["frame_size"], action_model.config["num_channels"]
     device = next(action_model.parameters()).device
     generator = torch.Generator().manual_seed(0)
     clip = (torch.rand(2, 4, channels, size, size, generator=generator) * 2 - 1).to(device)
     whole = action_model.encoder(clip)  # [B, T-1, A]
-    for needed in (2, 3):
-        last = [action_model.encoder(clip[:, max(i - needed, 0) : i])[:, -1] for i in range(2, 5)]
-        if torch.allclose(whole, torch.stack(last, dim=1), rtol=1e-3, atol=1e-4):
-            return needed
-    return None
+    pairs = torch.cat([action_model.encoder(clip[:, i : i + 2]) for i in range(3)], dim=1)
+    return torch.allclose(whole, pairs, rtol=1e-3, atol=1e-4)
 
 
 class Meeting:

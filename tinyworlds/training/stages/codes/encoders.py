@@ -16,6 +16,9 @@ from tinyworlds.models import LatentActionModel, VideoTokenizer
 _BATCH_PIXELS = 2**20
 """Pixels of a batch while encoding: 256 frames of 64 x 64."""
 
+_ASIDE = 12
+"""Frames before and after those of a batch that an anchored action model looks at as well: a key is held."""
+
 
 class CodeEncoder:
     """Base of the two ways to encode a gameplay file.
@@ -69,27 +72,15 @@ class CodeEncoder:
 
 
 class FrameEncoder(CodeEncoder):
-    """A row for each frame: where codes depend on one frame alone and an action on few frames.
+    """A row for each frame: where codes depend on one frame alone and an action on its two frames alone.
 
-    Args:
-        file: the gameplay file.
-        stride: as above, like the networks.
-        tokenizer: as above.
-        action_model: as above.
-        with_before: whether an action depends on its two frames and the one before them, rather than on its
-            two frames alone. At the beginning of an episode that is the first frame again.
+    An anchored model reads the whole of an episode, which tells it more than a window would.
     """
 
     def __init__(
-        self,
-        file: FrameFile,
-        stride: int,
-        tokenizer: VideoTokenizer,
-        action_model: LatentActionModel | None,
-        with_before: bool = False,
+        self, file: FrameFile, stride: int, tokenizer: VideoTokenizer, action_model: LatentActionModel | None
     ) -> None:
         super().__init__(file, stride, tokenizer, action_model)
-        self.with_before = with_before
         self.window = f"frames, stride {stride}"
         self.shapes = {"ids": (len(file), tokenizer.num_patches)}
         if action_model is not None:
@@ -97,28 +88,38 @@ class FrameEncoder(CodeEncoder):
 
     def encode(self, first: int) -> dict[str, np.ndarray]:
         """Return ids [R,P] and action_ids [R]; the last `stride` frames of a file have no action: 0."""
-        count = min(self.batch_frames, len(self) - first)
-        low = max(first - self.stride, 0) if self.with_before else first
-        high = min(first + count + self.stride, len(self))
-        frames = torch.from_numpy(self.file.frames(low, high - low))
-        images = frames_to_input(frames.to(self.device))  # [high - low, C, H, W]
-        rows = {"ids": self._run(self.tokenizer, images[first - low : first - low + count, None])[:, 0]}
+        left = len(self) - first
+        count = min(self.batch_frames, left)
+        frames = torch.from_numpy(self.file.frames(first, min(count + self.stride, left)))
+        images = frames_to_input(frames.to(self.device))  # [count + stride, C, H, W]
+        rows = {"ids": self._run(self.tokenizer, images[:count, None])[:, 0]}
         if self.action_model is not None:
             rows["action_ids"] = np.zeros(count, np.int16)
-            places = np.arange(first, min(first + count, len(self) - self.stride))
-            if len(places):
-                clips = images[torch.from_numpy(self._around(places) - low).to(self.device)]
-                rows["action_ids"][: len(places)] = self._run(self.action_model, clips)[:, -1]
+            if self.action_model.anchored:
+                self._read_episodes(self.action_model, first, rows["action_ids"])
+                return rows
+            pairs = max(0, min(count, len(images) - self.stride))
+            if pairs:
+                both = torch.stack([images[:pairs], images[self.stride : self.stride + pairs]], dim=1)
+                rows["action_ids"][:pairs] = self._run(self.action_model, both)[:, 0]
         return rows
 
-    def _around(self, places: np.ndarray) -> np.ndarray:
-        """The frames that actions at `places` are read from, int64 [N, 2 or 3]."""
-        if not self.with_before:
-            return np.stack([places, places + self.stride], axis=1)
-        ends = self.file.episode_ends
-        begins = np.concatenate([[0], ends + 1])[np.searchsorted(ends, places)]
-        before = np.where(places - self.stride >= begins, places - self.stride, places)
-        return np.stack([before, places, places + self.stride], axis=1)
+    def _read_episodes(self, model: LatentActionModel, first: int, action_ids: np.ndarray) -> None:
+        """Fill in the actions of the rows from `first` on, read episode by episode.
+
+        With a stride an episode is several clips, which begin one stored frame after another.
+        """
+        stop, aside = first + len(action_ids), _ASIDE * self.stride
+        ends = self.file.episode_ends + 1
+        begins = np.concatenate([[0], ends[:-1]])
+        for number in np.flatnonzero((ends > first) & (begins < stop)):
+            low, high = max(begins[number], first - aside), min(ends[number], stop + self.stride + aside)
+            for start in range(low, min(low + self.stride, high - self.stride)):
+                places = np.arange(start, high - self.stride, self.stride)
+                frames = torch.from_numpy(self.file.frames(start, len(places) + 1, self.stride))
+                read = self._run(model, frames_to_input(frames.to(self.device))[None])[0]
+                own = (places >= first) & (places < stop)
+                action_ids[places[own] - first] = read[own]
 
 
 class WindowEncoder(CodeEncoder):
