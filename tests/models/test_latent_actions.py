@@ -118,11 +118,11 @@ def anchored():
 
 
 def test_an_anchored_model_has_as_many_actions_as_are_recorded(anchored, frames):
+    anchored.anchor([5, 3, 0], 0.8)
     ids = anchored.encode(frames)
     assert ids.shape == (3, 3)
-    assert ids.max() < 3
+    assert ids.max() < 2  # of the third none is known
     twin = LatentActionModel(**anchored.config)
-    anchored.anchor([5, 3, 0], 0.8)
     twin.load_state_dict(anchored.state_dict(), strict=True)
     assert torch.equal(twin.encode(frames), ids)
     assert twin.objective.shares.tolist() == pytest.approx([5 / 8, 3 / 8, 0])

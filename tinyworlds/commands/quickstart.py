@@ -32,6 +32,8 @@ ACTIONS = {
     "latent": ["--dynamics.model.actions=latent"],  # a plan would take recorded keys by itself
 }
 """Where actions may come from, and the settings of `tinyworlds train` for it."""
+ANCHORED_MINUTES = 2.5
+"""Rough duration of the second stage where actions are anchored."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ def quickstart(
         raise ConfigError(f"--actions is one of {known}, got '{actions}'.{did_you_mean(actions, ACTIONS)}")
     folder = Path(run) if run else default_run(game)
     world = Path(out or f"{game}.world")
-    course = _Course(game, minutes, time.monotonic())
+    course = _Course(game, actions, minutes, time.monotonic())
     words = [f"--seed_everything={seed}", *_machine_words()]
     words += ACTIONS[actions]
     words += [f"--{setting.removeprefix('--')}" for setting in settings or ()]
@@ -124,8 +126,11 @@ class _Course:
         minutes: for everything; None for as long as it takes.
     """
 
-    def __init__(self, game: str, minutes: float | None, started: float) -> None:
+    def __init__(self, game: str, actions: str, minutes: float | None, started: float) -> None:
         self.game, self.minutes, self._started = game, minutes, started
+        self._usual = PRESETS[game].minutes
+        if actions == "anchored":
+            self._usual = (*self._usual[:2], ANCHORED_MINUTES, *self._usual[3:])
         self._expected: tuple[float, ...] | None = None
 
     @property
@@ -136,13 +141,13 @@ class _Course:
     @property
     def report_s(self) -> float:
         """Seconds that the report takes here; without its play test where that would take too much."""
-        seconds = 60 * (self._expected or PRESETS[self.game].minutes)[-1]
+        seconds = 60 * (self._expected or self._usual)[-1]
         return seconds if self.with_play_test else 0.3 * seconds
 
     @property
     def with_play_test(self) -> bool:
         """Whether there is time for holding every key."""
-        seconds = 60 * (self._expected or PRESETS[self.game].minutes)[-1]
+        seconds = 60 * (self._expected or self._usual)[-1]
         return self.minutes is None or seconds < 0.4 * 60 * self.minutes
 
     @property
@@ -158,7 +163,7 @@ class _Course:
         print("measuring this machine for some seconds ...", flush=True)
         # one stage tells how fast the machine is where the updates are not those of the preset
         seconds = _training_seconds(request, ["dynamics"] if self.minutes else [*STAGES])
-        preset = PRESETS[self.game].minutes
+        preset = self._usual
         known = dict(zip(STAGES, preset[1:4], strict=True))
         slower = sum(seconds.values()) / 60 / sum(known[stage] for stage in seconds)
         self._expected = tuple(slower * each for each in preset)

@@ -117,13 +117,7 @@ def find_anchors(module: H5DataModule, share: float) -> Anchors:
     Raises:
         DataError: no file holds actions, or those chosen are all of one kind.
     """
-    files, strides = module.frame_files, module.strides
-    recorded = {number for number, file in enumerate(files) if file.actions is not None}
-    if not recorded:
-        raise DataError(
-            f"--model.label_share {share:g}: {listed([str(file.info.path) for file in files])} holds no "
-            "actions; add a recording that does to --data.files, or leave label_share out"
-        )
+    files, strides, recorded = module.frame_files, module.strides, files_with_actions(module, share)
     runs = [run for run in module.training_runs if run.file in recorded]
     total = round(share * sum(len(files[number]) for number in recorded))
     chosen = choose_stretches(runs, module.file_keys, total)
@@ -142,6 +136,22 @@ def find_anchors(module: H5DataModule, share: float) -> Anchors:
         stretches.setdefault(files[run.file].info.path.name, []).append((run.start, run.stop))
     windows = WindowDataset(files, WindowIndex(chosen, _WINDOW, strides), _WINDOW, strides)
     return Anchors(windows, actions, names, share, stretches, float(same.mean()) if len(same) else 0.0)
+
+
+def files_with_actions(module: H5DataModule, share: float) -> set[int]:
+    """Return the numbers of the files that hold actions.
+
+    Raises:
+        DataError: none does.
+    """
+    files = module.frame_files
+    recorded = {number for number, file in enumerate(files) if file.actions is not None}
+    if not recorded:
+        raise DataError(
+            f"--model.label_share {share:g}: {listed([str(file.info.path) for file in files])} holds no "
+            "actions; add a recording that does to --data.files, or leave label_share out"
+        )
+    return recorded
 
 
 def choose_stretches(runs: Sequence[Run], keys: Sequence[str], total: int) -> list[Run]:

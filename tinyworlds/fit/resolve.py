@@ -18,6 +18,7 @@ from jsonargparse import Namespace
 from tinyworlds.checkpoints.load import CheckpointInfo
 from tinyworlds.checkpoints.run_folder import default_run, game_of
 from tinyworlds.checkpoints.search import Located, Say, find_newest, locate, trained_settings
+from tinyworlds.data.anchors import files_with_actions
 from tinyworlds.data.module import WINDOW_FRAMES, H5DataModule
 from tinyworlds.data.schema import read_info
 from tinyworlds.data.sources import find_files, game_defaults
@@ -208,6 +209,7 @@ def anchoring(model: Mapping[str, Any], start: Start, data: Namespace, say: Say)
             f"latent_actions: {listed(with_keys)} holds keys and other files do not, so its keys anchor the "
             "actions of all (--model.label_share 1; 0 leaves them to be found)"
         )
+    files_with_actions(module, share)
     trained = start.checkpoint.info.config.get("num_actions") if start.checkpoint is not None else None
     num_actions = trained or max(len(module.action_names), 2)
     return {"label_share": share, "anchored": True, "num_actions": num_actions}

@@ -72,6 +72,7 @@ LEARN = [
 ]
 
 
+@pytest.mark.slow
 def test_a_share_of_the_keys_is_read_on_held_out_episodes(tmp_path, capsys):
     data, run = shooting_gallery(tmp_path / "gallery_frames.h5"), tmp_path / "run"
     share = "--model.label_share=0.1"
@@ -92,7 +93,7 @@ def test_a_share_of_the_keys_is_read_on_held_out_episodes(tmp_path, capsys):
 
 def test_training_goes_on_exactly(make_h5, tmp_path):
     data = make_h5()
-    more = ["--model.label_share=0.3", "--data.batch_size=6"]
+    more = ["--model.label_share=0.3", "--data.batch_size=6", "--data.split=episode"]
     for name, parts in {"whole": [4], "halves": [2, 4]}.items():
         for number, steps in enumerate(parts):
             going_on = ["--ckpt_path=last"] if number else []
@@ -148,6 +149,7 @@ def mixed(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_videos_and_a_recording_just_work(mixed, capfd):
     meta = meta_of(newest(mixed / "run", "latent_actions"))
     assert [*meta["anchors"]["stretches"]] == ["played.h5"]
@@ -158,6 +160,7 @@ def test_videos_and_a_recording_just_work(mixed, capfd):
     assert {each["name"] for each in dynamics["trained_on"]["files"]} == {"videos.h5", "played.h5"}
 
 
+@pytest.mark.slow
 def test_a_world_of_it_knows_the_keys_by_name(mixed, tmp_path, capfd):
     out = tmp_path / "mygame.world"
     assert main(["export", str(mixed / "run"), str(out)]) == 0
@@ -168,6 +171,7 @@ def test_a_world_of_it_knows_the_keys_by_name(mixed, tmp_path, capfd):
     assert world.info.true_actions == {name: action for action, name in enumerate(NAMES)}
     noted = world.info.provenance["stages"]["latent_actions"]["anchors"]
     assert noted["names"] == [*NAMES]
+    world.reset(seed=0)
     assert world.step(1).shape == (16, 16, 3)
     capfd.readouterr()
     assert main(["actions", str(out), "--sheet", "none"]) == 0
@@ -179,6 +183,7 @@ def test_a_world_of_it_knows_the_keys_by_name(mixed, tmp_path, capfd):
     assert "anchored" in capfd.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_report_of_it_is_marked_and_presses_the_recorded_keys(mixed, tmp_path, capfd):
     out = tmp_path / "evaluation"
     assert (
@@ -187,7 +192,7 @@ def test_a_report_of_it_is_marked_and_presses_the_recorded_keys(mixed, tmp_path,
     figures = json.loads((out / "metrics.json").read_text())
     assert figures["settings"]["actions"] == "anchored"
     assert figures["headline"] == "pressed"
-    assert figures["pressed_as"] == {name: action for action, name in enumerate(NAMES)}
+    assert {*figures["pressed_as"].items()} <= {(name, action) for action, name in enumerate(NAMES)}
     assert "played.h5" in figures["data"]
     assert "videos.h5" not in figures["data"].split(";")[0]
     text = (out / "report.md").read_text()
@@ -195,14 +200,15 @@ def test_a_report_of_it_is_marked_and_presses_the_recorded_keys(mixed, tmp_path,
     assert "the files without recorded keys are left out" in text
 
 
+@pytest.mark.slow
 def test_zero_leaves_them_to_be_found(mixed, tmp_path):
-    run, out = tmp_path / "run", []
+    run = tmp_path / "run"
     files = ["--data.files", str(mixed / "videos.h5"), str(mixed / "played.h5"), "--run", str(run)]
     more = ["--config", "pong_latent_actions.yaml", *SMALL, "--trainer.max_steps=1", "--model.label_share=0"]
     assert main(["fit", *more, *files]) == 0
-    out = meta_of(newest(run, "latent_actions"))
-    assert "anchors" not in out
-    assert not out["network"]["anchored"]
+    meta = meta_of(newest(run, "latent_actions"))
+    assert "anchors" not in meta
+    assert not meta["network"]["anchored"]
 
 
 @pytest.mark.parametrize("fps", [15.0, 7.5])
