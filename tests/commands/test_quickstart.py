@@ -93,10 +93,13 @@ def test_minutes_and_updates_contradict_before_anything_is_done(
     with pytest.raises(ConfigError, match="both say how long"):
         quickstart("doom", minutes=10, settings=["dynamics.trainer.max_steps=9"])
     assert not [*here.iterdir()]
+def test_unknown_actions_name_the_nearest() -> None:
+    with pytest.raises(ConfigError, match="got 'anchor'. Did you mean 'anchored'"):
+        quickstart("doom", "anchor")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("game", "actions"), [("doom", "labels"), ("pong", "latent")])
+@pytest.mark.parametrize(("game", "actions"), [("doom", "labels"), ("doom", "anchored"), ("pong", "latent")])
 def test_quickstart_leaves_a_playable_world_and_a_report(game: str, actions: str, tmp_path: Path) -> None:
     pytest.importorskip({"doom": "vizdoom", "pong": "ale_py"}[game])
     done = run(tmp_path, "--game", game, "--actions", actions, "--frames", "1800")
@@ -108,7 +111,7 @@ def test_quickstart_leaves_a_playable_world_and_a_report(game: str, actions: str
         assert (report / name).stat().st_size > 0
     figures = json.loads((report / "metrics.json").read_text())["figures"]
     assert {"tokenizer_psnr", "delta_t_psnr_pressed", "read_back_33_64", "life_least"} <= set(figures)
-    assert ("action_nmi" in figures) == (actions == "latent")
+    assert ("action_nmi" in figures) == (actions != "labels")
     assert "What a player meets" in done.stdout
     assert "below the mark" in done.stdout  # six updates cannot reach the figures, and the command says so
 
@@ -117,6 +120,7 @@ def test_quickstart_leaves_a_playable_world_and_a_report(game: str, actions: str
     world = World.load(tmp_path / f"{game}.world", "cpu")
     frames = [world.reset(seed=0), *(world.step(action) for action in range(world.num_actions))]
     assert {(frame.shape, frame.dtype) for frame in frames} == {((64, 64, 3), np.dtype(np.uint8))}
+    assert world.info.actions == actions
     assert world.info.metrics["tokenizer_psnr"] == pytest.approx(figures["tokenizer_psnr"]["value"], abs=1e-3)
 
 

@@ -125,6 +125,7 @@ def test_an_anchored_model_has_as_many_actions_as_are_recorded(anchored, frames)
     twin = LatentActionModel(**anchored.config)
     twin.load_state_dict(anchored.state_dict(), strict=True)
     assert torch.equal(twin.encode(frames), ids)
+    assert torch.equal(twin.encoder(frames), anchored.encoder(frames))
     assert twin.objective.shares.tolist() == pytest.approx([5 / 8, 3 / 8, 0])
 
 
@@ -157,6 +158,33 @@ def test_anchors_and_other_frames_both_teach(anchored, frames):
     assert {*both} == {"loss", "consistency", "anchored"}
     both["loss"].backward()
     assert all(parameter.grad.any() for parameter in anchored.parameters())
+
+
+def test_what_is_said_of_other_frames_counts_once_anchors_are_read(anchored, frames):
+    anchored.anchor([1, 1, 1], 0.8)
+    anchors = (frames[:, :3], torch.tensor([0, 1, 2]))
+
+    def trusted(logits):
+        anchored.encoder.read = lambda triples: logits[: len(triples)]
+        terms = anchored.loss(frames, anchors)
+        return ((terms["loss"] - terms["anchored"]) / terms["consistency"]).item()
+
+    blind, knowing = torch.zeros(9, 3), 4 * torch.eye(3).repeat(3, 1)
+    assert trusted(blind) == pytest.approx(0, abs=1e-6)
+    assert trusted(knowing) > 0.9
+
+
+def test_no_action_takes_over_what_is_said_of_other_frames(anchored, frames):
+    anchored.anchor([1, 1, 1], 1 / 3)
+    anchored.encoder.read = lambda triples: torch.tensor([0.3, 0.0, 0.0]).repeat(len(triples), 1)
+    first = anchored.loss(frames)["consistency"]
+    for _ in range(100):
+        anchored.train().loss(frames)
+    # what it always says is no news, so it is aligned to how often each action is anchored
+    torch.testing.assert_close(
+        anchored.objective.said, torch.tensor([0.3, 0.0, 0.0]).softmax(0), rtol=0, atol=0.01
+    )
+    assert anchored.eval().loss(frames)["consistency"] > first
 
 
 @pytest.mark.parametrize("size", [16, 20, 64, 84, 128])

@@ -127,6 +127,7 @@ class LatentActionModel(Network):
         assert isinstance(self.objective, AnchoredObjective)
         shares = torch.as_tensor(counts, dtype=torch.float32)
         self.objective.shares.copy_(shares / shares.sum())
+        self.objective.said.copy_(self.objective.shares)
         self.objective.staying.fill_(staying)
 
     def loss(self, frames: Tensor, anchors: tuple[Tensor, Tensor] | None = None) -> dict[str, Tensor]:

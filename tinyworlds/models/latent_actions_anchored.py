@@ -19,6 +19,7 @@ those that keys make.
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 from typing import Any
 
@@ -43,6 +44,7 @@ _WIDTHS = (32, 64, 96, 128)
 _COST_WIDTH, _NUM_FEATURES = 32, 64
 _JITTER, _STRONG_JITTER = 0.1, 0.2  # of contrast and brightness
 _SHIFT_SHARE = 1 / 16  # of a frame's side, by which altered frames are moved at most
+_NEWS = 0.05  # of what a batch says, in what is said lately
 _ALONE = 0.15  # share of anchors seen without the frame before, as at the start of a clip
 
 
@@ -107,18 +109,25 @@ def _block(before: int, after: int) -> nn.Module:
 class AnchoredObjective(nn.Module):
     """What the encoder says of anchors, and whether it says the same of other frames when they are altered.
 
+    What it says itself teaches it only as far as anchors are read already, and no action may take over: one
+    that is said more often than it is anchored counts less (the alignment of ReMixMatch,
+    https://arxiv.org/abs/1911.09785).
+
     Attributes:
         shares: how often each action is among the anchors, ``[num_actions]``.
         staying: how often an action is followed by itself there.
+        said: how often each was said of other frames lately, ``[num_actions]``.
     """
 
     shares: Tensor
     staying: Tensor
+    said: Tensor
 
     def __init__(self, num_actions: int) -> None:
         super().__init__()
         self.register_buffer("shares", torch.full((num_actions,), 1 / num_actions))
         self.register_buffer("staying", torch.tensor(1 / num_actions))
+        self.register_buffer("said", torch.full((num_actions,), 1 / num_actions))
 
     def likely(self, logits: Tensor) -> Tensor:
         """Probabilities of the actions of clips, ``[B, T-1, num_actions]``, from the encoder's logits."""
@@ -142,7 +151,7 @@ class AnchoredObjective(nn.Module):
             anchors: triples ``[M, 3, C, H, W]`` and the actions ``[M]`` that were taken at the middle ones.
         """
         with torch.no_grad():
-            likely = self.likely(encoder(frames))
+            likely = self._aligned(self.likely(encoder(frames)))
         logits = encoder(altered(frames, _STRONG_JITTER)) + self.shares.clamp(min=1e-4).log()
         consistency = -(likely * logits.log_softmax(dim=-1)).sum(dim=-1).mean()
         if anchors is None:
@@ -152,7 +161,14 @@ class AnchoredObjective(nn.Module):
         first = torch.where(alone[:, None, None, None], triples[:, 1], triples[:, 0])
         triples = altered(torch.cat([first[:, None], triples[:, 1:]], dim=1), _JITTER)
         named = F.cross_entropy(encoder.read(encoder.shrunk(triples)), actions)
-        return {"loss": named + consistency, "consistency": consistency, "anchored": named}
+        trust = (1 - named.detach() / math.log(len(self.shares))).clamp(min=0)
+        return {"loss": named + trust * consistency, "consistency": consistency, "anchored": named}
+
+    def _aligned(self, likely: Tensor) -> Tensor:
+        if self.training:
+            self.said.lerp_(likely.mean(dim=(0, 1)), _NEWS)
+        likely = likely * (self.shares / self.said.clamp(min=1e-4))
+        return likely / likely.sum(dim=-1, keepdim=True).clamp(min=1e-30)
 
 
 def altered(clips: Tensor, jitter: float) -> Tensor:
