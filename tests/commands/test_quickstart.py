@@ -93,6 +93,8 @@ def test_minutes_and_updates_contradict_before_anything_is_done(
     with pytest.raises(ConfigError, match="both say how long"):
         quickstart("doom", minutes=10, settings=["dynamics.trainer.max_steps=9"])
     assert not [*here.iterdir()]
+
+
 def test_unknown_actions_name_the_nearest() -> None:
     with pytest.raises(ConfigError, match=r"got 'anchor'\. Did you mean 'anchored'"):
         quickstart("doom", "anchor")
