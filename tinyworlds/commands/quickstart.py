@@ -208,6 +208,7 @@ def _record(game: str, seed: int, fresh: bool, num_frames: int, announce: Callab
     found = record(
         spec.env_id or "", spec.data_file, num_frames, size=spec.frame_size, frame_skip=spec.frame_skip,
         actions=spec.record_actions, crop=spec.crop, hold=PRESETS[game].hold, seed=seed, overwrite=fresh,
+        policy=spec.policy, env_kwargs=spec.env_kwargs,
     )  # fmt: skip
     print(
         f"{found.path}: {found.num_frames:,} frames at {found.fps:g} a second, {found.num_episodes} episodes,"
