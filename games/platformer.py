@@ -21,6 +21,7 @@ SPEC = GameSpec(
     crop=(64, 128, 384, 384),
     env_kwargs={"distribution_mode": "easy", "render_mode": "rgb_array"},
     policy="runner",
+    art="Kenney (CC0); backgrounds CC0 and CC-BY, see Procgen's ASSET_LICENSES.md; played by Procgen (MIT)",
 )  # fmt: skip
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ SPEC = GameSpec(
     env_id="CarRacing-v3",
     frame_skip=4,
     policy="driver",
+    art="drawn by gymnasium's CarRacing itself (MIT)",
 )
 
 if __name__ == "__main__":

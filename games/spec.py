@@ -33,6 +33,7 @@ class GameSpec:
         policy: who plays while it is recorded, see `tinyworlds record --policy`.
         skip_frames: stored frames at the start that show menus.
         public_file: its gameplay in the public repository that `tinyworlds download datasets` reads, or None.
+        art: licences of what its pictures show, and of the game.
         docs_url: the page about it.
 
     Raises:
@@ -55,6 +56,7 @@ class GameSpec:
     policy: str = "sticky"
     skip_frames: int = 0
     public_file: str | None = None
+    art: str = ""
     docs_url: str = ""
 
     def __post_init__(self) -> None:

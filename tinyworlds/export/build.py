@@ -134,6 +134,7 @@ def build_world(
         provenance={
             **_provenance(stages, gameplay),
             "data_settings": _shareable_settings(dynamics, data),
+            **art_of(meta.get("game")),
         },
     )
     compiled = settings.pop("compile", False)
@@ -187,6 +188,14 @@ def _data_settings(dynamics: Located, data: Sequence[str]) -> dict[str, Any]:
     if not version and meta.get("fps"):
         settings["fps"] = float(meta["fps"])
     return settings
+
+
+def art_of(game: Any) -> dict[str, str]:
+    """The licences of what is seen, where the game is a title that says so."""
+    from games.registry import get
+
+    art = get(game).art if _has_spec(game) else ""
+    return {"art": art} if art else {}
 
 
 def _has_spec(game: Any) -> bool:
