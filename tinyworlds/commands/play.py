@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         TinyWorldsError: for the dispatcher to print.
     """
     parser = play_parser("tinyworlds play", "Play a world with the keyboard, or with a script of keys.")
-    known = "a .world file, a run folder with the three stages, or a title; two play side by side"
+    known = "a .world file, a run folder, or a name that `tinyworlds worlds` lists; two play side by side"
     parser.add_argument("world", metavar="FILE", nargs="+", help=known)
     args = parser.parse_args(argv)
     if len(args.world) > 2:
