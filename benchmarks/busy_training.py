@@ -70,7 +70,8 @@ def compare(
         seconds: of each fixed choice; following gets twice as long.
         config: of the stage whose updates are measured.
     """
-    work, stage = planned(["--config", config, "--data.frame_size=64"])
+    # dynamics take the size of a patch from their tokenizer, which is not here: that of the quickstarts
+    work, stage = planned(["--config", config, "--data.frame_size=64", "--model.patch_size=8"])
     update = update_of(stage, work, work.batch)
     fixed = sorted({1, max(num_cores() // 2, 1), num_cores()})
     update()
