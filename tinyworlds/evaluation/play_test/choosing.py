@@ -31,7 +31,7 @@ CANDIDATES = (
 )
 """What is tried, each with the world's own number of passes; the last takes the likeliest codes."""
 
-_FEW, _MANY, _FINALISTS = 6, 16, 3
+_FEW, _MANY, _FINALISTS = 4, 8, 2
 """Starts of the first round; of the second, and how many get there."""
 
 _JUDGE, _FIRST = 0.3, 0.4
