@@ -12,7 +12,6 @@ from typing import Any
 
 _HOMES = {
     "CodeUsage": "callbacks.code_usage",
-    "FollowCores": "callbacks.follow_cores",
     "KeyReadBack": "callbacks.key_read_back",
     "OpenLoopClip": "callbacks.open_loop_clip",
     "OpenLoopWriter": "callbacks.open_loop_writer",
