@@ -30,7 +30,7 @@ SHORT = [
 
 def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "tinyworlds", "quickstart", "--no-play", *words, "--settings", *SHORT]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600)
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=1800)
 
 
 def test_unknown_game_names_the_nearest() -> None:
