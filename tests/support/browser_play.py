@@ -35,7 +35,6 @@ class Playing:
             fps,
             self.session.notes,
             port=port,
-            commands=self.session.commands,
             **settings,
         )
         self._thread = threading.Thread(target=play, args=(self.session, self.view))

@@ -13,7 +13,6 @@ from tinyworlds.data.dataset import Batch
 from tinyworlds.errors import ConfigError, DataError
 from tinyworlds.models import DynamicsModel, LatentActionModel, VideoTokenizer
 from tinyworlds.models.fit import check_settings
-from tinyworlds.models.registry import INFERRED
 from tinyworlds.nn.norms import ConditionedNorm
 from tinyworlds.training.settings import TrainingSettings, flat_training
 from tinyworlds.training.stages.base import Losses, Stage, warn_of_trained
@@ -26,7 +25,6 @@ from tinyworlds.training.stages.partners import (
     sizes_from,
 )
 from tinyworlds.training.trainer_parts import parts_of
-from tinyworlds.world.info import ActionKind
 from tinyworlds.world.rollout import RolloutOptions, RolloutResult, open_loop
 
 
@@ -36,8 +34,7 @@ class DynamicsStage(Stage):
     Args:
         tokenizer: checkpoint of the tokenizer; None takes the newest valid one of the same game.
         latent_actions: checkpoint of the action model; None takes the newest valid one of the same game.
-        actions: "latent" (found by the action model), "anchored" (the same, of a model that was told some
-            true ones), "labels" (the true ones in the data) or "none".
+        actions: "latent" (found by the action model), "labels" (the true ones in the data) or "none".
         frame_size: must be the tokenizer's; None takes it from there (as the next three).
         patch_size: must be the tokenizer's.
         latent_dim: must be the tokenizer's.
@@ -80,7 +77,7 @@ class DynamicsStage(Stage):
             "num_bins": num_bins,
         }
         sizes = sizes_from(tokenizer, given)
-        if num_actions is None and latent_actions is not None and actions in INFERRED:
+        if num_actions is None and latent_actions is not None and actions == "latent":
             # built, as in sizes_from
             num_actions = locate(latent_actions, "latent_actions").network.config["num_actions"]
         super().__init__(
@@ -98,7 +95,7 @@ class DynamicsStage(Stage):
                 if isinstance(module, ConditionedNorm):
                     module.requires_grad_(False)  # never used, and DDP waits for every gradient
         self.sizes = sizes
-        self.actions: ActionKind = actions  # type: ignore[assignment]  # checked above
+        self.actions = actions
         self.cache_codes = cache_codes
         self.paths = (tokenizer, latent_actions)
         self.rollout_options = RolloutOptions()  # of `predict`
@@ -112,15 +109,9 @@ class DynamicsStage(Stage):
 
     @property
     def action_model(self) -> LatentActionModel | None:
-        """The frozen action model; None where actions are labels or none."""
+        """The frozen action model; None unless ``actions`` is "latent"."""
         partner = self._loaded()[1]
         return partner.network if partner is not None else None
-
-    @property
-    def action_kind(self) -> ActionKind:
-        """What the dynamics listen to; latent actions of an anchored model are anchored ones."""
-        model = self.action_model
-        return "anchored" if model is not None and model.anchored else self.actions
 
     def _loaded(self) -> Partners:
         if self._partners is None:
@@ -222,7 +213,7 @@ class DynamicsStage(Stage):
         return {
             **super().checkpoint_meta(),
             "partners": partners,
-            "actions": self.action_kind,
+            "actions": self.actions,
             "sizes": self.sizes,
         }
 
