@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from tinyworlds.errors import ConfigError
-from tinyworlds.models import DynamicsModel
+from tinyworlds.models import DynamicsModel, VideoTokenizer
 from tinyworlds.training import optim
 from tinyworlds.training.optim import MuonAdamW, build_optimizer, cosine_with_warmup, split_parameters
 
@@ -64,19 +64,28 @@ def test_learned_places_are_tables_and_no_matrices() -> None:
     assert place not in matrices
 
 
+SMALL = {"embed_dim": 32, "num_heads": 2, "hidden_dim": 32, "num_blocks": 1}
+
+
+@pytest.mark.parametrize("stage", ["dynamics", "tokenizer"])
 @pytest.mark.parametrize("name", ["muon", "adamw"])
 def test_a_state_from_when_places_were_matrices_goes_on_as_it_would_have(
-    name: str, monkeypatch: pytest.MonkeyPatch
+    name: str, stage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def updated(network: DynamicsModel, optimizer: torch.optim.Optimizer, seeds: range) -> list[torch.Tensor]:
+    def updated(network: nn.Module, optimizer: torch.optim.Optimizer, seeds: range) -> list[torch.Tensor]:
         for seed in seeds:
             torch.manual_seed(seed)
-            network.loss(torch.randint(1024, (2, 3, 16)), torch.randint(16, (2, 2)))["loss"].backward()
+            if isinstance(network, DynamicsModel):
+                given = torch.randint(1024, (2, 3, 16)), torch.randint(16, (2, 2))
+                network.loss(*given)["loss"].backward()
+            else:
+                network(torch.randn(2, 3, 3, 16, 16)).square().sum().backward()
             optimizer.step()
             optimizer.zero_grad()
         return [p.detach() for p in network.parameters()]
 
-    network = DynamicsModel(num_patches=16, embed_dim=32, num_heads=2, hidden_dim=32, num_blocks=1)
+    tokenizer = VideoTokenizer(frame_size=16, patch_size=4, **SMALL)
+    network: nn.Module = DynamicsModel(num_patches=16, **SMALL) if stage == "dynamics" else tokenizer
     with monkeypatch.context() as then:
         then.setattr(optim, "split_parameters", lambda net, former=True: split_parameters(net, former=True))
         optimizer = build_optimizer(network, name, 1e-2, 0.1)

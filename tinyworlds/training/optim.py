@@ -192,6 +192,8 @@ class MuonAdamW(torch.optim.Optimizer):
         stepped["params"] = list(self.former)
         for group in self.adamw.param_groups:
             group["params"] = [p for p in group["params"] if id(p) not in moved]
+        # of a tokenizer, places are all that AdamW decays: its states have no such group
+        self.adamw.param_groups = [group for group in self.adamw.param_groups if group["params"]]
 
 
 def build_optimizer(
