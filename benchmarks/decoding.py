@@ -25,6 +25,7 @@ from tinyworlds.data.held_out import Clips, held_out_clips
 from tinyworlds.errors import DataError
 from tinyworlds.metrics.frames import psnr
 from tinyworlds.models.maskgit import SCHEDULES
+from tinyworlds.models.registry import INFERRED
 from tinyworlds.world.action_source import told_source, true_actions
 from tinyworlds.world.dream import Dream, Feedback
 
@@ -73,7 +74,7 @@ def measure(world: World, clips: Clips, batch_size: int = 8) -> tuple[dict[str, 
     seconds: dict[str, float] = {}
     for start in range(0, len(clips), batch_size):
         frames, labels = clips.batch(start, batch_size, world.device)
-        model, labels = (world.latent_actions, None) if world.info.actions == "latent" else (None, labels)
+        model, labels = (world.latent_actions, None) if world.info.actions in INFERRED else (None, labels)
         conditioned = world.info.actions != "none"
         known = true_actions(model, frames, labels, world.dynamics.context_frames) if conditioned else None
         truth = frames[:, world.context_frames :]

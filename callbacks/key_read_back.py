@@ -41,8 +41,9 @@ class KeyReadBack(Callback):
     """Holds every key for some frames from validation clips, reads it back, and warns when none is heard.
 
     Logs ``val/key_read_back``, the mean over keys of the share of frames that it is read from. Where dynamics
-    learn recorded actions, a small network reads that is trained on them once, in some seconds; else the
-    action model reads the latent actions that were sent. `tinyworlds evaluate` has the whole play test.
+    learn recorded or anchored actions, a small network reads that is trained on the recorded ones once, in
+    some seconds; else the action model reads the latent actions that were sent. `tinyworlds evaluate` has the
+    whole play test.
 
     Args:
         num_starts: Places that each key is held from.
@@ -80,8 +81,8 @@ class KeyReadBack(Callback):
         self._listen(share, len(self._test.keys))
 
     def _prepare(self, world: WorldCore, data: H5DataModule) -> _Test:
-        latent = world.info.actions == "latent"
-        examples = find_examples(world, data.settings, data, "val", own_actions=latent)
+        own_actions = world.info.actions == "latent"
+        examples = find_examples(world, data.settings, data, "val", own_actions)
         starts = find_starts(world, data, self.num_starts, "val")
         if examples.reads is not None:
             return _Test(examples.keys, starts, examples.reads)
@@ -117,8 +118,15 @@ class KeyReadBack(Callback):
 
 def _world_of(stage: Any, data: H5DataModule) -> WorldCore:
     """The stage's networks as they stand, to be played."""
-    names = data.action_names if stage.actions == "labels" else ()
-    info = WorldInfo(data.game or "", float(data.fps or 1.0), action_names=names, actions=stage.actions)
+    kind = stage.action_kind
+    names = data.action_names if kind in ("anchored", "labels") else ()
+    info = WorldInfo(
+        data.game or "",
+        float(data.fps or 1.0),
+        action_names=names,
+        actions=kind,
+        true_actions={name: action for action, name in enumerate(names)},
+    )
     world = WorldCore(stage.tokenizer, stage.network, stage.action_model, info=info, device=stage.device)
     world.sampling = Sampling() if stage.network.joint_horizon else AS_PLAYED  # v1 plays as it always did
     return world

@@ -17,6 +17,7 @@ SPEC = GameSpec(
     action_names=("noop", "attack", "turn_right", "turn_left"),
     env_id="VizdoomDefendLine-v1",
     frame_skip=4,
+    art="Freedoom (BSD 3-clause), played by ViZDoom (MIT)",
 )
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from tinyworlds.errors import ConfigError, did_you_mean
 
 GROUP = "tinyworlds.games"
 FOLDER = Path("data")  # where the user's YAML files lie, in the working directory
-_BUILT_IN = ("zelda", "sonic", "pole_position", "picodoom", "pong", "doom")
+_BUILT_IN = ("zelda", "sonic", "pole_position", "picodoom", "pong", "doom", "racing", "platformer")
 _registered: dict[str, GameSpec] = {}
 
 

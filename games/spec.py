@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from tinyworlds.errors import ConfigError
 
@@ -28,8 +29,11 @@ class GameSpec:
         record_actions: the true actions to record with, by name; None takes all.
         frame_skip: game steps per recorded frame; None takes the recorder's default.
         crop: part of the game's picture to record, in its pixels: left, top, width, height; None takes all.
+        env_kwargs: settings of the environment's own to record it with, by name.
+        policy: who plays while it is recorded, see `tinyworlds record --policy`.
         skip_frames: stored frames at the start that show menus.
         public_file: its gameplay in the public repository that `tinyworlds download datasets` reads, or None.
+        art: licences of what its pictures show, and of the game.
         docs_url: the page about it.
 
     Raises:
@@ -48,8 +52,11 @@ class GameSpec:
     record_actions: tuple[str, ...] | None = None
     frame_skip: int | None = None
     crop: tuple[int, int, int, int] | None = None
+    env_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    policy: str = "sticky"
     skip_frames: int = 0
     public_file: str | None = None
+    art: str = ""
     docs_url: str = ""
 
     def __post_init__(self) -> None:

@@ -37,7 +37,8 @@ class World(WorldCore):
         """Load a world.
 
         Args:
-            path: a `.world` file; a run folder; a folder with weights of the three stages in any format; the
+            path: a `.world` file; the name of a world, such as "doom", your own or one that comes with
+                TinyWorlds; a run folder; a folder with weights of the three stages in any format; the
                 three checkpoints as a tuple or list, in any order, or by stage, ``{"dynamics": ..., ...}``.
             device: such as ``"cpu"``, ``"cuda"``, ``"auto"``.
             settings: further arguments of `World`, such as `num_steps` or `precision`.

@@ -36,6 +36,18 @@ COMMAND_HELP = {
 }
 """What each command does, for a page of help."""
 
+_BESIDE_HELP = {
+    "r": "start both anew, at one place",
+    "p": "pause",
+    ".": "one frame, then pause",
+    "b": "the dream goes on from where the game is",
+    "g": "dream and real game side by side",
+    "v": "record the dream, stop recording",
+    "h": "this help",
+    "esc": "quit",
+}
+_SWITCH_KEYS = "tyxczqe"  # the first of them that is no key of the game
+
 _SPELLINGS = {
     " ": "space", "spacebar": "space", "return": "enter", "escape": "esc", "period": ".",
     "arrowup": "up", "arrowdown": "down", "arrowleft": "left", "arrowright": "right",
@@ -62,6 +74,15 @@ class KeyBinding:
 
     key: str
     action: int
+
+
+@dataclass(frozen=True)
+class Command:
+    """A key that commands the session, whatever the game; `help` says what it does."""
+
+    key: str
+    name: str
+    help: str
 
 
 @dataclass(frozen=True)
@@ -104,6 +125,29 @@ def complete_key_map(key_map: Mapping[str, int], num_actions: int) -> dict[str, 
     for digit in range(min(num_actions, 10)):
         keys.setdefault(str(digit), digit)
     return keys
+
+
+def session_commands(key_map: Mapping[str, int] | None = None, beside: bool = False) -> tuple[Command, ...]:
+    """Return the commands of a session.
+
+    Args:
+        key_map: the world's keys, which are asked only where there is a real game.
+        beside: whether a real game runs beside the dream. It cannot go back, so neither can the session; a
+            key switches between the two: `t`, or the next letter that is no key of the game.
+    """
+    if not beside:
+        return tuple(Command(key, name, COMMAND_HELP[key]) for key, name in COMMANDS.items())
+    taken = {part for entry in key_map or () for part in entry.split("+")}
+    switch = next((key for key in _SWITCH_KEYS if key not in taken), None)
+    names = {**COMMANDS, "g": "both"}
+    commands = [Command(key, names[key], said) for key, said in _BESIDE_HELP.items()]
+    if switch is not None:
+        commands.insert(3, Command(switch, "switch", "the dream or the real game"))
+    return tuple(commands)
+
+
+USUAL_COMMANDS = session_commands()
+"""Those of a dream alone."""
 
 
 def held_action(held: Sequence[str], key_map: Mapping[str, int]) -> int | None:
@@ -166,9 +210,12 @@ def parse_script(text: str) -> list[str | None]:
     return frames
 
 
-def keys_without_meaning(script: Iterable[str | None], key_map: Mapping[str, int]) -> list[str]:
-    """Return the keys of a script that neither take an action nor command the session, each once."""
-    keys = {key for key in script if key is not None and not COMMANDS.keys() & key.split("+")}
+def keys_without_meaning(
+    script: Iterable[str | None], key_map: Mapping[str, int], commands: Iterable[str] = COMMANDS
+) -> list[str]:
+    """Return the keys of a script that neither take an action nor are `commands`, each once."""
+    known = {*commands}
+    keys = {key for key in script if key is not None and not known & {*key.split("+")}}
     return sorted(key for key in keys if held_action(key.split("+"), key_map) is None)
 
 

@@ -12,6 +12,7 @@ from tinyworlds.bench.pairing import Pairing
 from tinyworlds.commands.bench import PARTS
 from tinyworlds.commands.cli import main
 from tinyworlds.errors import ConfigError
+from tinyworlds.fit import updates
 from tinyworlds.fit.config_reading import read_settings
 from tinyworlds.models import VideoTokenizer
 
@@ -51,7 +52,7 @@ def test_a_long_update_is_timed_in_part() -> None:
 
 def test_operations_inside_kernels_are_counted() -> None:
     words = ["--config", "zelda_tokenizer.yaml", *WORDS, "--data.frame_size=64"]
-    plan, stage = config_updates.planned(words)
+    plan, stage = updates.planned(words)
     attention = 2 * 4 * plan.num_frames * 256**2 * 16  # both products, in encoder and decoder, forwards
     assert config_updates.flops_of(stage, plan) > 3 * attention
 
@@ -63,13 +64,13 @@ def test_what_is_affordable(
     seconds: float, expected: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = itertools.count()  # a clip takes a second
-    monkeypatch.setattr(config_updates.time, "perf_counter", lambda: float(next(clock)))
-    plan, stage = config_updates.planned(["--config", "zelda_tokenizer.yaml", *WORDS, "--data.batch_size=8"])
-    assert config_updates.affordable(stage, plan, seconds) == expected
+    monkeypatch.setattr(updates.time, "perf_counter", lambda: float(next(clock)))
+    plan, stage = updates.planned(["--config", "zelda_tokenizer.yaml", *WORDS, "--data.batch_size=8"])
+    assert updates.affordable(stage, plan, seconds) == expected
 
 
 def test_hours_are_scaled_by_clips() -> None:
-    plan = config_updates.Plan(updates=3600, batch=8, accumulate=2, num_frames=4, frame_size=16)
+    plan = updates.Work(updates=3600, batch=8, accumulate=2, num_frames=4, frame_size=16)
     one = hours.Projection("dynamics", plan, "x", 4, Pairing({"x": (1.0,)}), flops=50, peak=1000.0)
     assert one.figures["hours"] == pytest.approx(4)
     assert one.figures["clips_per_second"] == pytest.approx(4)
@@ -92,7 +93,7 @@ def test_what_a_gpu_adds(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(VideoTokenizer, "loss", limited)
     monkeypatch.setattr(hours, "compile_network", compiled.append)
-    plan, stage = config_updates.planned(["--config", "zelda_tokenizer.yaml", *WORDS])
+    plan, stage = updates.planned(["--config", "zelda_tokenizer.yaml", *WORDS])
     found = hours._project(stage, plan, ways[2], rounds=1, seconds=0, peaks=PEAKS)
     assert found.clips == 5
     assert found.peak == PEAKS["bf16"]
@@ -103,7 +104,7 @@ def test_what_a_gpu_adds(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    planned = config_updates.planned
+    planned = updates.planned
     monkeypatch.setattr(hours, "planned", lambda words: planned([*words, *WORDS]))
     assert main(["bench", "hours", "--rounds", "1", "--seconds", "0", "--device", "cpu", "--json", "-"]) == 0
     report = json.loads(capsys.readouterr().out)

@@ -60,7 +60,7 @@ def test_findings_are_printed_and_drawn_and_nothing_is_stored(world, capsys):
     before = world.read_bytes()
     assert main(["actions", str(world)]) == 0
     printed = capsys.readouterr().out
-    assert "4 actions, held for 4 frames from 3 starts" in printed
+    assert "4 actions (latent), held for 4 frames from 3 starts" in printed
     assert "Nothing was stored" in printed
     assert world.read_bytes() == before
     with Image.open(world.with_name("sprite_actions.png")) as sheet:

@@ -23,6 +23,7 @@ MISSPELT = {
     "actions": ("a.world --bnd left=1", "--bind"),
     "convert": ("a.pth b.ckpt --stge dynamics", "--stage"),
     "play": ("a.world --num_step 4", "--num_steps"),
+    "worlds": ("--crad doom", "--card"),
     "bench": ("play --rouns 3", "--rounds"),
     "doctor": ("--timout 3", "--timeout"),
 } | {name: ("--config pong_tokenizer.yaml --data.batch_siz 3", "data.batch_size") for name in LIGHTNING}
@@ -54,6 +55,7 @@ WRONG = {
     "play": "required: FILE",
     "play a.world --schedule cosin": "Did you mean 'cosine'?",
     "play a.world --window --browser": "not allowed with argument --window",
+    "worlds doom": "'doom' is left over",
     "bench plya": "Did you mean 'play'?",
     "bench --rounds x": "--rounds: invalid int value: 'x'",
     "doctor --timeout 0": "'0' is not above 0",

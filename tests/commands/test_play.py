@@ -8,6 +8,7 @@ import types
 
 import cv2
 import pytest
+from fake_game import FakeGame
 from fake_world import FakeWorld
 from PIL import Image
 from small_worlds import random_world
@@ -17,7 +18,7 @@ from tinyworlds.api import World
 from tinyworlds.commands import play as cli
 from tinyworlds.errors import ConfigError, DataError, DisplayError, MissingFileError, StorageError
 from tinyworlds.keys import KeyBinding, KeyEvent
-from tinyworlds.play import launch
+from tinyworlds.play import launch, opening
 from tinyworlds.world.file import save_world
 
 PONG = types.SimpleNamespace(name="pong", title="Pong", public_file="")
@@ -29,7 +30,7 @@ pytestmark = pytest.mark.usefixtures("here")
 @pytest.fixture
 def world(monkeypatch):
     world = FakeWorld(fps=15)
-    monkeypatch.setattr(launch, "_load", lambda *_: world)
+    monkeypatch.setattr(opening, "load", lambda *_: world)
     return world
 
 
@@ -264,7 +265,7 @@ def test_a_game_without_a_world_says_what_to_run(capsys):
 
 def test_a_game_finds_its_newest_world(world, here, monkeypatch, capsys):
     asked = []
-    monkeypatch.setattr(launch, "_load", lambda paths, *_: asked.extend(paths) or world)
+    monkeypatch.setattr(opening, "load", lambda paths, *_: asked.extend(paths) or world)
     (here / "lightning_logs" / "pong").mkdir(parents=True)
     newest = here / "lightning_logs" / "pong" / "pong.world"
     newest.touch()
@@ -301,3 +302,60 @@ def test_an_ending_that_is_of_no_clip_is_refused_before_any_work(here, name):
     with pytest.raises(ConfigError, match="a clip"):  # and not that there is no world
         cli.main(["fake.world", "--headless", "--keys", "left*3", "--out", name])
     assert not list(here.iterdir())
+
+
+def beside_a_game(monkeypatch):
+    game = FakeGame()
+    monkeypatch.setattr(cli, "_open_game", lambda env_id, world: game)
+    return game
+
+
+def test_a_real_game_and_its_dream_are_in_one_clip(here, monkeypatch, capsys):
+    game = beside_a_game(monkeypatch)
+    save_world(here / "walk.world", random_world())
+    words = ["walk.world", "--real", "--headless", "--keys", "left*5 t q idle", "--out", "a.mp4"]
+    assert cli.main([*words, "--seed", "1"]) == 0
+    said = capsys.readouterr()
+    assert "note: q does nothing" in said.err  # but t does
+    video = cv2.VideoCapture(str(here / "a.mp4"))
+    shape = [video.get(key) for key in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)]
+    assert shape == [512, 278]
+    assert video.get(cv2.CAP_PROP_FRAME_COUNT) == 9
+    assert game.taken.count("left") == 5
+    assert game.closed
+
+
+def test_a_session_beside_a_game_replays_beside_it(here, monkeypatch, capsys):
+    beside_a_game(monkeypatch)
+    save_world(here / "walk.world", random_world())
+    words = ["walk.world", "--real", "walk", "--headless", "--keys", "left*5 b down*3", "--out", "a.gif"]
+    assert cli.main([*words, "--record"]) == 0
+    [log] = (here / "recordings").glob("*.json")
+    with pytest.raises(ConfigError, match="beside a real game: add --real walk"):
+        cli.main(["walk.world", "--replay", str(log), "--out", "b.gif"])
+    assert cli.main(["walk.world", "--real", "walk", "--replay", str(log), "--out", "b.gif"]) == 0
+    assert (here / "a.gif").read_bytes() == (here / "b.gif").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["a.world", "b.world", "--real"], "--real goes with one world"),
+        (["a.world", "--real", "--start", "a.png"], "leave --start out"),
+        (["--real", "a.world"], "a.world is a world, no game: write it before --real"),
+        (["a.world", "--real"], "'noise' is no title"),
+    ],
+)
+def test_what_does_not_go_with_a_real_game(here, words, told):
+    for name in ("a", "b"):
+        save_world(here / f"{name}.world", random_world())
+    with pytest.raises(ConfigError, match=told):
+        cli.main([*words, "--headless", "--keys", "left", "--out", "a.gif"])
+
+
+def test_keys_changed_beside_a_game_are_the_dreams(here, monkeypatch):
+    beside_a_game(monkeypatch)
+    path = save_world(here / "tiny.world", tiny_world())
+    monkeypatch.setattr(launch, "_browser", lambda args, world, session: Rebinding())
+    assert cli.main([str(path), "--real", "--browser"]) == 0
+    assert World.load(path).key_map == {"left": 1, "x": 3}

@@ -172,6 +172,41 @@ def test_without_true_actions_marks_are_above_random():
     assert deaf.missed(deaf.listening_bars) == list(deaf.listening_bars)
 
 
+class Doubtful(FakeDynamics):
+    """Guesses wildly where the bright patch stands at every second place."""
+
+    def __init__(self):
+        super().__init__()
+        self.transformer = Doubt(self.transformer)
+
+
+class Doubt(torch.nn.Module):
+    slides = True
+
+    def __init__(self, follow):
+        super().__init__()
+        self.follow = follow
+
+    def forward(self, previous, condition, memory):
+        logits = self.follow(previous, condition, memory)
+        bright = (
+            (previous == 3).flatten(2).int().argmax(-1)[..., None, None]
+        )  # where the patch is, [B, T, 1, 1]
+        return torch.where(bright % 2 == 0, logits, 0.02 * logits.flip(-1))
+
+
+def test_a_world_that_knows_when_it_errs_is_less_sure_then():
+    report = evaluate_world(fake_world(Doubtful), fake_clips()).report
+    found = report.figures["one_step_sureness_pressed"]
+    assert found.value < -0.9
+    assert found.low <= found.value <= found.high < 0
+    # in a rollout it goes on from its mistakes as if they were true, and surely
+    assert report.value("rollout_sureness_pressed") > found.value + 0.2
+    assert "rank correlation of how sure the world is with the error" in report.to_markdown()
+    sure = evaluate_world(fake_world(), fake_clips()).report  # of everything
+    assert not any("sureness" in row for row in sure.figures)
+
+
 def test_nmi_counts_only_the_clips_given():
     found = evaluate_world(fake_world(), fake_clips())
     table = torch.tensor(found.report.confusion)
@@ -267,12 +302,13 @@ def test_one_episode_gives_no_interval(tmp_path):
 def test_every_row_says_its_statistic_and_has_its_mark_on_it():
     bars = {"one_step_gain_pooled_pressed": Bar(500.0), "delta_t_psnr_inferred": Bar(1.0)}
     text = evaluate_world(fake_world(), fake_clips()).report.to_markdown(bars)
-    [columns] = [line for line in text.splitlines() if line.startswith("| prediction |")]
+    [columns] = [line for line in text.splitlines() if line.startswith("| prediction; ")]
     names = [cell.strip() for cell in columns.strip("|").split("|")]
     assert names == ["prediction", "statistic", "repeat", "inferred", "pressed", "random", "asked", "met"]
     rows = {line.split("|")[1].strip(): line.split("|")[2:] for line in text.splitlines() if line[:2] == "| "}
     for key, (title, statistic, _) in {**FIGURES, **PREDICTIONS}.items():
-        assert rows[title][0].strip() == statistic, key
+        if not key.endswith("_sureness"):  # this world is as sure of every frame as of any other
+            assert rows[title][0].strip() == statistic, key
     asked = {title: cells[-3:-1] for title, cells in rows.items() if len(cells) == 8}
     pooled, delta = PREDICTIONS["one_step_gain_pooled"][0], PREDICTIONS["delta_t_psnr"][0]
     assert [cell.strip() for cell in asked.pop(pooled)] == ["pressed 500 or more", "**no**"]

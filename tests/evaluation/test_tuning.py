@@ -12,8 +12,9 @@ from made_runs import make_run
 from tinyworlds.api import World
 from tinyworlds.checkpoints.world_search import locate_run
 from tinyworlds.commands.cli import main
+from tinyworlds.errors import TinyWorldsError
 from tinyworlds.evaluation.play_test import choosing
-from tinyworlds.evaluation.tuning import tune_run
+from tinyworlds.evaluation.tuning import in_time, tune_run
 from tinyworlds.export.sampling_file import store_sampling, stored_sampling
 from tinyworlds.models.maskgit import AS_PLAYED, Sampling
 from tinyworlds.world.file import read_header
@@ -124,3 +125,15 @@ def test_a_run_of_few_frames_keeps_the_usual_way_and_says_why(tmp_path: Path, ti
     (line,) = tune_run(tmp_path / "short")
     assert "not chosen by a play test" in line
     assert not file_of(tmp_path / "short").exists()
+
+
+def test_too_few_minutes_leave_the_usual_way() -> None:
+    seen: list[float] = []
+    clock = iter([0.0, 5.0, 30.0, 60.0, 80.0])
+    told = in_time(seen.append, 100.0, lambda: next(clock))
+    for share in (0.01, 0.2, 0.45):  # the beginning would come to 500 seconds, which says little
+        told(share)
+    with pytest.raises(TinyWorldsError, match=r"too few; .*--tune"):
+        told(0.5)  # 160 in all
+    assert seen == [0.01, 0.2, 0.45, 0.5]
+    assert in_time(seen.append, None) == seen.append

@@ -18,6 +18,7 @@ from tinyworlds.errors import CheckpointError, ConfigError, MissingFileError
 from tinyworlds.export.build import export_world
 from tinyworlds.models import VideoTokenizer
 from tinyworlds.world.file import read_header, save_world
+from tinyworlds.world.sureness import measure_sureness
 
 
 @pytest.fixture
@@ -45,6 +46,13 @@ def test_a_run_becomes_a_world(run, tmp_path, capsys):
     assert about["stages"]["dynamics"]["step"] == 7
     assert about["data"] == ["tiny_frames.h5"]
     assert str(tmp_path) not in str(about)
+
+
+def test_how_sure_a_world_usually_is_lies_in_its_file(run, tmp_path):
+    # one clip: an episode of these is just as long as a start and what is kept of what followed
+    world = World.load(export_world(run, tmp_path / "a.world", num_clips=1))
+    assert world.usual_sureness is not None
+    assert world.usual_sureness == measure_sureness(world)
 
 
 def test_labels_name_the_actions(tmp_path, tiny_h5):

@@ -35,13 +35,17 @@ def test_the_titles_of_the_public_files():
     assert [get(name).skip_frames for name in titles()[:5]] == [1000, 100, 0, 300, 0]
 
 
-@pytest.mark.parametrize("name", ["pong", "doom"])
-def test_true_action_names_are_those_of_the_game(name):
+@pytest.mark.parametrize(
+    ("name", "module"),
+    [("pong", "ale_py"), ("doom", "vizdoom"), ("racing", "Box2D"), ("platformer", "procgen")],
+)
+@pytest.mark.filterwarnings("ignore")  # procgen imports the gym of old
+def test_true_action_names_are_those_of_the_game(name, module):
     from tinyworlds.sources.record.environments import LiveGame
 
     spec = get(name)
-    pytest.importorskip("ale_py" if spec.env_id.startswith("ALE/") else "vizdoom")
-    game = LiveGame(spec.env_id, spec.frame_skip, spec.record_actions)
+    pytest.importorskip(module, exc_type=ImportError)
+    game = LiveGame(spec.env_id, spec.frame_skip, spec.record_actions, env_kwargs=spec.env_kwargs)
     try:
         assert tuple(action.name for action in game.actions) == spec.action_names
         assert game.env_id == spec.env_id

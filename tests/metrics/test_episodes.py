@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tinyworlds.metrics import usage
-from tinyworlds.metrics.episodes import averaged, gain, over_episodes, pooled_psnr, student
+from tinyworlds.metrics.episodes import averaged, correlation, gain, over_episodes, pooled_psnr, student
 
 
 def episodes_of(num_episodes: int, num_clips: int) -> torch.Tensor:
@@ -85,3 +85,14 @@ def test_nmi_has_an_interval_over_episodes():
     found = over_episodes(tables, episodes_of(6, 2), usage.table_nmi)
     assert found.value == pytest.approx(float(usage.table_nmi(tables.sum(0))))
     assert 0 < found.half_width < 0.2
+
+
+def test_a_correlation_is_that_of_all_values_together():
+    x, y = torch.randn(2, 40, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    y = y - 2 * x
+    sums = torch.stack([x, y, x * x, y * y, x * y, torch.ones_like(x)], dim=1)
+    found = over_episodes(sums, torch.arange(40) // 4, correlation)
+    assert found.value == pytest.approx(float(torch.corrcoef(torch.stack([x, y]))[0, 1]))
+    assert found.low < found.value < found.high
+    same = torch.stack([x * 0 + 3, y, x * 0 + 9, y * y, 3 * y, torch.ones_like(x)], dim=1)
+    assert math.isnan(over_episodes(same, torch.arange(40), correlation).value)

@@ -284,3 +284,27 @@ def test_settings_out_of_range_are_refused(past, settings, message):
 def test_a_wrong_number_of_actions_is_refused(past):
     with pytest.raises(DataError, match="take 3 or 4 actions, got 2"):
         maskgit.decode(Recorder(), past, torch.zeros(3, 2, dtype=torch.int64), horizon=2)
+
+
+@pytest.mark.parametrize("schedule", ["halton", "exponential"])
+@pytest.mark.parametrize("temperature", [0.0, 1.3])
+@pytest.mark.parametrize("num_steps", [1, 4])
+def test_sureness_is_the_mean_log_probability_of_each_code_when_it_was_revealed(
+    past, schedule, temperature, num_steps
+):
+    dynamics = Recorder()
+    dynamics.ranks_drawn_codes = True
+    sampling = maskgit.Sampling(num_steps, temperature, schedule=schedule)
+    guess = Rerun(dynamics, past, None, 3)
+    guess.expect(None)
+    blank = torch.full((3, 1, 64), dynamics.mask_id)
+    new, sureness = maskgit.fill(guess, blank, sampling, torch.Generator().manual_seed(0))
+    expected = torch.zeros(3, 64)
+    given = [ids[:, -1] for ids in dynamics.seen]
+    for number, (before, after) in enumerate(zip(given, [*given[1:], new[:, 0]], strict=True)):
+        generator = torch.Generator().manual_seed(number + 1)
+        logits = torch.randn(*dynamics.seen[number].shape, 10, generator=generator)[:, -1] * 3
+        chances = (logits / (temperature or 1)).log_softmax(-1)
+        of_new = chances.gather(-1, new[:, 0, :, None])[..., 0]
+        expected += torch.where(before != after, of_new, 0.0)
+    assert torch.allclose(sureness, expected.mean(1), atol=1e-5)

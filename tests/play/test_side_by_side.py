@@ -7,8 +7,9 @@ from small_worlds import KEYS, known_world, random_world
 from tinyworlds.errors import DataError
 from tinyworlds.keys import KeyEvent, parse_script
 from tinyworlds.play.clip import play_keys
+from tinyworlds.play.panels import LABEL_PX, PANEL_PX
 from tinyworlds.play.session import Session
-from tinyworlds.play.side_by_side import LABEL_PX, PANEL_PX, SideBySide
+from tinyworlds.play.side_by_side import SideBySide
 
 OTHER_KEYS = {"left": 1, "right": 2, "space": 3}  # left goes right, and space goes down
 

@@ -9,7 +9,7 @@ from tinyworlds.commands import play as command
 from tinyworlds.data.writer import FrameWriter
 from tinyworlds.errors import DataError
 from tinyworlds.media.video import save_video
-from tinyworlds.play import launch
+from tinyworlds.play import launch, opening
 from tinyworlds.play.start import NO_START, start_clips
 from tinyworlds.world.file import save_world
 from tinyworlds.world.start_clips import StartClips
@@ -96,7 +96,7 @@ def test_a_replay_says_when_it_starts_elsewhere(here, bare_world, capsys):
     for name, colour in (("a.png", RED), ("b.png", (0, 0, 250))):
         Image.new("RGB", (16, 16), colour).save(name)
     args = command.play_parser("x", "").parse_args(["--start", "a.png", "--headless", "--keys", "left*2"])
-    world = launch._load([bare_world], args, None)
+    world = opening.load([bare_world], args, None)
     _, log = launch._session(args, world)
     log.complete(world, 3)
     log.write("log.json")

@@ -14,8 +14,8 @@ from paths import ROOT, SUPPORT
 from x_server import happens, lit, screenshot, x_server
 
 from benchmarks.busy import busy
-from tinyworlds.keys import KeyHint
-from tinyworlds.play.overlay import COMMAND_HINTS, draw, fit_square, hint_lines
+from tinyworlds.keys import USUAL_COMMANDS, KeyHint, session_commands
+from tinyworlds.play.overlay import command_hints, draw, figure_lines, fit_square, hint_lines
 from tinyworlds.play.session import PlayFrame
 
 
@@ -63,23 +63,42 @@ def test_states_are_shown(changes):
 def test_hints_wrap():
     lines = hint_lines([KeyHint((f"f{i}",), i, "a long name of an action") for i in range(9)], 16)
     assert len(lines) > 3
-    assert lines[-1] == COMMAND_HINTS
+    assert lines[-1] == command_hints(USUAL_COMMANDS)
     assert "0-9 action" in lines[-2]
 
 
 def test_what_was_not_found_is_said_behind_the_keys():
     lines = hint_lines([KeyHint(("a",), 1, "left")], 4, ["nothing found for attack"])
-    assert lines == ["A left   0-3 action   nothing found for attack", COMMAND_HINTS]
+    assert lines == ["A left   0-3 action   nothing found for attack", command_hints(USUAL_COMMANDS)]
+
+
+def test_the_line_of_commands_names_what_there_is():
+    assert command_hints(USUAL_COMMANDS).startswith("H help   R reset   P pause   Backspace rewind")
+    line = command_hints(session_commands({"t": 1}, beside=True))
+    assert "Y switch   G both" in line
+    assert "rewind" not in line
+
+
+def test_a_dream_that_is_made_up_is_marked():
+    image = np.full((64, 64, 3), 100, np.uint8)
+    said = {sure: draw(a_frame(image, sure=sure), []) for sure in (None, 0.83, 0.04)}
+    red = {sure: ((picture[..., 0] > 150) & (picture[..., 1] < 110)).any() for sure, picture in said.items()}
+    assert red == {None: False, 0.83: False, 0.04: True}
+    assert figure_lines(a_frame(image, sure=0.83))[-1].endswith("sure 83 %")
+    assert not figure_lines(a_frame(image))[-1].endswith("%")
 
 
 PLAYER = """
 import signal, sys
+import numpy as np
 signal.signal(signal.SIGINT, signal.default_int_handler)  # tests in the background inherit that it is ignored
 from fake_world import FakeWorld
 from tinyworlds.commands import play as cli
-from tinyworlds.play import launch
+from tinyworlds.play import opening
 world = FakeWorld(fps=15)
-launch._load = lambda path, *_: world
+if sys.argv[2:]:
+    world.beside = np.full((16, 16, 3), (200, 10, 30), np.uint8)  # a real game's picture
+opening.load = lambda path, *_: world
 code = cli.main(["fake.world", "--recordings", sys.argv[1]])
 print("taken", world.taken)
 sys.exit(code)
@@ -87,11 +106,11 @@ sys.exit(code)
 
 
 @contextlib.contextmanager
-def player(display, folder):
+def player(display, folder, *more):
     """A process that plays the fake world in a real window; OpenCV may abort it, hence not this process."""
     path = os.pathsep.join([str(SUPPORT), str(ROOT)])
     process = subprocess.Popen(
-        [sys.executable, "-c", PLAYER, str(folder)],
+        [sys.executable, "-c", PLAYER, str(folder), *more],
         env={**os.environ, "DISPLAY": display, "PYTHONPATH": path},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
@@ -160,6 +179,16 @@ def test_the_window_shows_the_world_and_ctrl_c_leaves_it(display, tmp_path):
         assert process.returncode == 130
         assert "Traceback" not in err
         assert "taken [0" in out
+
+
+def test_the_window_shows_the_real_game_beside_the_dream(display, tmp_path):
+    with player(display, tmp_path, "beside") as process:
+        assert happens(lambda: (screenshot(display)[200:400, 530:590] == (200, 10, 30)).mean() > 0.9, 20)
+        picture = screenshot(display)
+        assert (picture[200:400, 40:200] == 90).mean() > 0.9  # the dream stands at its left
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+        assert "Traceback" not in err
 
 
 @pytest.mark.skipif(shutil.which("xdotool") is None, reason="needs xdotool")

@@ -99,7 +99,8 @@ def test_evaluates_and_exports(old: Path, capsys: pytest.CaptureFixture[str]) ->
     assert main(["evaluate", "run", "--num_clips", "2", "--horizon", "4"]) == 0
     assert main(["evaluate", "run", "sprite.world", *words[:-1], "both"]) == 0
     printed = capsys.readouterr().out
-    assert "| figure | statistic | run | sprite.world | mean | standard deviation |" in printed
+    columns = "| figure | statistic | run (latent) | sprite.world (latent) | mean | standard deviation |"
+    assert columns in printed
     for folder in ("report", "run/evaluation", "both/1_run", "both/2_sprite"):
         assert json.loads(Path(folder, "metrics.json").read_text())
     assert main(["export", "run", "again.world", "--num_clips", "4"]) == 0

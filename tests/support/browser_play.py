@@ -35,6 +35,7 @@ class Playing:
             fps,
             self.session.notes,
             port=port,
+            commands=self.session.commands,
             **settings,
         )
         self._thread = threading.Thread(target=play, args=(self.session, self.view))

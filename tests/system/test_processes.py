@@ -14,6 +14,7 @@ import pytest
 from tinyworlds.checkpoints.run_folder import lock_file
 from tinyworlds.fit import pipeline
 from tinyworlds.fit.train_request import TrainRequest
+from tinyworlds.models.registry import STAGES
 from tinyworlds.system.locks import locked
 from tinyworlds.system.processes import run_child
 
@@ -81,8 +82,9 @@ def test_a_child_ends_when_its_parent_is_killed(family, tmp_path):
 
 def test_one_run_is_trained_by_one_process_at_a_time(tmp_path, monkeypatch, capsys):
     trained = []
-    monkeypatch.setattr(pipeline, "_train", lambda request, say: trained.append(request.run) or 0)
-    request = TrainRequest("doom", tmp_path / "run", fresh=False, arguments={})
+    monkeypatch.setattr(pipeline, "_train", lambda request, *_: trained.append(request.run) or 0)
+    short = {stage: ["--trainer.max_steps=1"] for stage in STAGES}  # nothing to measure the machine for
+    request = TrainRequest("doom", tmp_path / "run", fresh=False, arguments=short)
     second = threading.Thread(target=pipeline.train, args=[request])
     with locked(lock_file(request.run, "dynamics"), "training"):
         second.start()

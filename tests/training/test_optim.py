@@ -9,7 +9,13 @@ from torch import nn
 from tinyworlds.errors import ConfigError
 from tinyworlds.models import DynamicsModel, VideoTokenizer
 from tinyworlds.training import optim
-from tinyworlds.training.optim import MuonAdamW, build_optimizer, cosine_with_warmup, split_parameters
+from tinyworlds.training.optim import (
+    MuonAdamW,
+    build_optimizer,
+    by_time,
+    cosine_with_warmup,
+    split_parameters,
+)
 
 
 class Net(nn.Module):
@@ -109,3 +115,11 @@ def test_schedule() -> None:
     at = [cosine_with_warmup(p, 0.05, 0.01) for p in (0.0, 0.025, 0.05, 0.525, 1.0, 2.0)]
     assert at == pytest.approx([0.0, 0.5, 1.0, 0.505, 0.01, 0.01])
     assert cosine_with_warmup(0.0, 0.0, 0.1) == 1.0
+
+
+def test_progress_by_steps_or_time() -> None:
+    assert by_time(0.3, 0.2) == 0.3
+    assert by_time(0.001, 0.04) == 0.001, "a slow first step changes nothing"
+    assert by_time(0.3, 0.6) == pytest.approx(0.58)
+    assert by_time(0.5, 1.0) == 1.0
+    assert by_time(0.0, 0.0) == 0.0

@@ -163,8 +163,8 @@ def test_a_step_asks_for_no_values_and_sends_none(architecture, name, num_expert
     with torch.inference_mode():
         dream._step(*window)  # what is made once may come from the host
         with NothingFromTheHost():
-            new, frame = dream._step(*window)
-    assert (new.shape, frame.shape) == ((2, 1, 16), (2, 3, 16, 16))
+            new, frame, sureness = dream._step(*window)
+    assert (new.shape, frame.shape, sureness.shape) == ((2, 1, 16), (2, 3, 16, 16), (2,))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

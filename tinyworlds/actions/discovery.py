@@ -196,10 +196,11 @@ def _origin(world: WorldCore, gameplay: Gameplay | None, named_by: NamedBy) -> O
 
 
 def _known_naming(world: WorldCore, gameplay: Gameplay | None, origin: Origin) -> Naming:
-    if origin == "true actions":
+    if origin == "true actions" and world.info.actions != "anchored":
         return name_actions(world.game, world.info.actions, world.latent_actions, gameplay)
     keys = known_keys(world.key_map, world.num_actions)
-    return Naming(keys, world.action_names, world.idle_action)
+    true_actions = world.info.true_actions if world.info.actions == "anchored" else {}
+    return Naming(keys, world.action_names, world.idle_action, true_actions=true_actions)
 
 
 def _telling(dreams: np.ndarray) -> list[int]:

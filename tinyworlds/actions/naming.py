@@ -15,6 +15,7 @@ from tinyworlds.metrics.usage import MIN_SHARE
 from tinyworlds.world.info import not_found
 
 if TYPE_CHECKING:
+    from tinyworlds.data.anchors import NotedAnchors
     from tinyworlds.data.gameplay import Gameplay
     from tinyworlds.models import LatentActionModel
 
@@ -48,23 +49,30 @@ class Naming:
 
 
 def name_actions(
-    game: str, actions: str, latent_actions: LatentActionModel | None, gameplay: Gameplay | None
+    game: str,
+    actions: str,
+    latent_actions: LatentActionModel | None,
+    gameplay: Gameplay | None,
+    anchors: NotedAnchors | None = None,
 ) -> Naming:
     """Find out what the actions of a world mean.
 
     With latent actions and gameplay that holds the true ones, the two are matched; a true action that no
     latent one carries gets no key. Without, the game's own key map is taken as a guess, and the idle action
     is what the model infers where nothing moves. `tinyworlds.actions.proposal` replaces guessed keys, and
-    none at all, by what dreams show.
+    none at all, by what dreams show. Anchored actions are true ones: nothing has to be found out.
 
     Args:
         game: name of the title; any other word is a game without a spec.
-        actions: ``"latent"``, ``"labels"`` or ``"none"``.
+        actions: see `tinyworlds.world.info.ActionKind`.
         latent_actions: the action model, for latent actions.
         gameplay: clips, with true actions or without.
+        anchors: of an anchored action model.
     """
     if actions == "none":
         return Naming()
+    if actions == "anchored" and anchors is not None:
+        return _trained(anchors.names, keys_of_true_actions(game, anchors.names), anchors.counts)
     spec_keys, spec_names = _of_game(game)
     told = gameplay if gameplay is not None and gameplay.clip_actions is not None else None
     names = spec_names if told is None else _true_names(told, game)

@@ -16,6 +16,7 @@ from tinyworlds.checkpoints.search import data_settings_of
 from tinyworlds.data.gameplay import Gameplay, check_followed, training_samples
 from tinyworlds.errors import ConfigError, DataError, MissingFileError
 from tinyworlds.metrics.usage import MIN_SHARE, contingency
+from tinyworlds.models.registry import INFERRED
 
 if TYPE_CHECKING:
     from tinyworlds.world.core import WorldCore
@@ -89,7 +90,7 @@ def sample_gameplay(settings: dict[str, Any], num_frames: int, num_clips: int) -
 
 def gameplay_of(world: WorldCore, path: Path, data: Sequence[str] | None = None) -> Gameplay | None:
     """Return gameplay to count in: files that are named, else those of the training, where they are here."""
-    if world.info.actions == "latent" and world.latent_actions is None:
+    if world.info.actions in INFERRED and world.latent_actions is None:
         log.warning("%s holds no model to infer actions with: how often each occurs stays unknown", path)
         return None
     length = max(world.dynamics.context_frames, 2)

@@ -34,9 +34,8 @@ def draw(path: Path, sheet: str | None, world: WorldCore, found: Discovery) -> l
     """Save sheet and clip at `sheet`, or beside the world in `path`; return where they are."""
     folder = path.parent if path.is_file() else path
     picture = Path(sheet) if sheet else folder / f"{path.stem}_actions.png"
-    title = (
-        f"What each action of {world.game or path.stem} does: held for several frames from the same starts"
-    )
+    what = f"What each action of {world.game or path.stem} ({world.info.actions}) does"
+    title = f"{what}: held for several frames from the same starts"
     if missing := nothing_found(found.proposal.not_found):
         title = f"{title}; {missing}"
     clip = save_clip(picture.with_suffix(".mp4"), found, world.fps)

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 def findings(found: Discovery, world: WorldCore) -> str:
     """Return all tables: what each action does, how it goes with the true ones, the keys proposed."""
     counted = found.occurrence
-    held = f"{world.num_actions} actions, held for {found.num_frames} frames from {found.num_starts} starts"
+    held = (
+        f"{world.num_actions} actions ({world.info.actions}), held for {found.num_frames} frames from "
+        f"{found.num_starts} starts"
+    )
     where = (
         f"; counted in {counted.num_transitions:,} transitions of {counted.source}{_part(counted)}"
         if counted
@@ -28,7 +31,7 @@ def findings(found: Discovery, world: WorldCore) -> str:
     )
     parts = [held + where, _actions(found, world)]
     if counted is not None and counted.table is not None:
-        parts.append(_confusion(found))
+        parts.append(_confusion(found, world))
     parts.append(_proposal(found))
     return "\n\n".join(parts)
 
@@ -72,7 +75,7 @@ def _row(found: Discovery, report: ActionReport) -> tuple[str, ...]:
     )
 
 
-def _confusion(found: Discovery) -> str:
+def _confusion(found: Discovery, world: WorldCore) -> str:
     counted = found.occurrence
     assert counted is not None
     assert counted.table is not None
@@ -81,8 +84,11 @@ def _confusion(found: Discovery) -> str:
         (name, *(f"{share:.0%}" for share in row / max(row.sum(), 1)))
         for name, row in zip(counted.true_names, counted.table, strict=True)
     ]
-    told = f"Latent actions where a true one was taken (they tell {found.told:.2f} of it, NMI, 0 to 1, on"
-    return f"{told} {counted.part}; on held-out ones: tinyworlds evaluate):\n{_table([head, *rows])}"
+    kind, part = world.info.actions.capitalize(), counted.part
+    told = (
+        f"{kind} actions where a true one was taken (they tell {found.told:.2f} of it, NMI, 0 to 1, on {part}"
+    )
+    return f"{told}; on held-out ones: tinyworlds evaluate):\n{_table([head, *rows])}"
 
 
 def _proposal(found: Discovery) -> str:

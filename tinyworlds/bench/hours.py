@@ -12,9 +12,10 @@ from typing import Any
 import torch
 
 from callbacks.find_batch_size import give_back
-from tinyworlds.bench.config_updates import Plan, affordable, flops_of, largest_batch, planned, update_of
+from tinyworlds.bench.config_updates import flops_of, largest_batch
 from tinyworlds.bench.pairing import Pairing, in_units, pair
 from tinyworlds.bench.report import Table, in_digits
+from tinyworlds.fit.updates import Work, affordable, planned, update_of
 from tinyworlds.models.registry import STAGES
 from tinyworlds.nn.compiling import compile_network
 from tinyworlds.training.stages import Stage
@@ -56,7 +57,7 @@ class Projection:
     """
 
     stage: str
-    plan: Plan
+    plan: Work
     way: str
     clips: int
     times: Pairing
@@ -174,7 +175,7 @@ def measure(
 
 
 def _project(
-    stage: Stage, plan: Plan, way: Way, rounds: int, seconds: float, peaks: Mapping[str, float]
+    stage: Stage, plan: Work, way: Way, rounds: int, seconds: float, peaks: Mapping[str, float]
 ) -> Projection:
     flops, batch, accumulate = flops_of(stage, plan), plan.batch, plan.accumulate
     if way.fills:

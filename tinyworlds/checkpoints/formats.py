@@ -18,6 +18,7 @@ import torch
 from tinyworlds.checkpoints.plain_pickle import read_plain
 from tinyworlds.checkpoints.safetensors_file import is_safetensors, read_safetensors, write_safetensors
 from tinyworlds.checkpoints.v1_files import STATE_FILE, WEIGHTS_FILE, read_v1_folder, translate_v1
+from tinyworlds.data.anchors import ANCHORS_KEY
 from tinyworlds.data.trained_on import TRAINED_ON_KEY
 from tinyworlds.errors import CheckpointError, MissingFileError
 from tinyworlds.models.registry import STAGES
@@ -101,8 +102,7 @@ def _from_world(
     stages = provenance.get("stages") if isinstance(provenance, dict) else None
     known = stages.get(stage) if isinstance(stages, dict) else None
     known = known if isinstance(known, dict) else {}
-    if TRAINED_ON_KEY in known:
-        meta[TRAINED_ON_KEY] = known[TRAINED_ON_KEY]
+    meta |= {key: known[key] for key in (TRAINED_ON_KEY, ANCHORS_KEY) if key in known}
     return _checkpoint(meta, weights, known.get("step", 0))
 
 

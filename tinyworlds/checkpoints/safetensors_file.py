@@ -15,6 +15,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from tinyworlds.checkpoints.packing import unpack_weights
 from tinyworlds.errors import CheckpointError, MissingFileError, StorageError, TinyWorldsError
 from tinyworlds.system.documents import check_is_no_pointer
 from tinyworlds.system.files import replacing
@@ -37,7 +38,7 @@ def is_safetensors(path: Path) -> bool:
 
 
 def read_safetensors(path: Path, header_only: bool = False) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
-    """Return the ``tinyworlds`` entry of the metadata ({} if there is none) and the tensors.
+    """Return the ``tinyworlds`` entry of the metadata ({} if there is none) and the tensors, unpacked.
 
     Args:
         path: the file.
@@ -59,7 +60,7 @@ def read_safetensors(path: Path, header_only: bool = False) -> tuple[dict[str, A
         with safe_open(path, framework="pt") as file:
             header = json.loads((file.metadata() or {}).get(KEY, "{}"))
             names = [] if header_only else file.keys()
-            tensors = {name: file.get_tensor(name) for name in names}
+            tensors = unpack_weights({name: file.get_tensor(name) for name in names})
     except (SafetensorError, OSError, ValueError, RecursionError, RuntimeError) as error:
         raise CheckpointError(
             f"{path} is truncated or no .world file, nor another safetensors file ({str(error)[:200]}): "

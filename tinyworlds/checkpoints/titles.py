@@ -1,60 +1,128 @@
-"""Which world a person means who names a file, a run folder or a title."""
+"""Which world a person means who names a file, a run folder, a title, or one that comes with the package."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tinyworlds.checkpoints.run_folder import default_run, has_checkpoint
 from tinyworlds.errors import DataError, MissingFileError, did_you_mean
 from tinyworlds.models.registry import STAGES
+from tinyworlds.shipped import shipped_worlds
 from tinyworlds.system.shell import shown_command
 
 if TYPE_CHECKING:
     from games.spec import GameSpec
 
+Say = Callable[[str], None]
 
-def named_world(named: str) -> str | Path:
-    """Return the newest world of a title that is named, else the path.
+
+def named_world(named: str, say: Say = print) -> str | Path:
+    """Return where the world lies that is named.
+
+    A path is what it says. A name is looked for in this folder (``NAME.world``), in ``worlds/``, in the run
+    folder of that name, and then among the worlds that come with the package.
+
+    Args:
+        named: a path or a name.
+        say: called with one line that says which one was taken, where a name was given.
 
     Raises:
-        MissingFileError: there is neither.
+        MissingFileError: there is none.
         DataError: it is a gameplay file.
     """
-    from games.registry import get, titles
+    from games.registry import titles
 
     path = Path(named)
     if path.suffix in (".h5", ".hdf5") and path.is_file():
         raise DataError(
             f"{named} is gameplay, not a world: train one with 'tinyworlds train', then play that"
         )
-    if path.exists() or path.suffix == ".world":
-        return named
+    if path.exists() or path.suffix == ".world" or path.name != named:
+        return _existing(path, named)
+    if (found := _own_world(named) or shipped_worlds().get(named)) is not None:
+        say(f"{named}: {_whose(found, named)}")
+        return found
     if named in titles():
-        return newest_world(get(named))
-    hint = did_you_mean(named, titles())
-    raise MissingFileError(f"there is no {named}: name a .world file, a run folder or a title.{hint}")
+        raise _not_trained(named)
+    raise _unknown(named)
 
 
-def newest_world(spec: GameSpec) -> Path:
-    """Return the newest world of a game in the usual places: this folder, ``worlds/``, its run folder.
+def newest_world(spec: GameSpec, say: Say = print) -> Path:
+    """Return the world of a title: one's own, or the one that comes with the package; see `named_world`.
 
     Raises:
         MissingFileError: there is none; the message says how to get one.
     """
-    run = default_run(spec.name)
-    files = [Path(f"{spec.name}.world"), Path("worlds") / f"{spec.name}.world", *run.glob("*.world")]
-    if found := [path for path in files if path.is_file()]:
-        return max(found, key=lambda path: path.stat().st_mtime)
-    if all(has_checkpoint(run, stage) for stage in STAGES):
-        return run
+    found = _own_world(spec.name) or shipped_worlds().get(spec.name)
+    if found is None:
+        raise _not_trained(spec.name)
+    say(f"{spec.name}: {_whose(found, spec.name)}")
+    return found
+
+
+def own_worlds() -> list[Path]:
+    """Return the world files in the usual places: this folder, ``worlds/``, the run folders."""
+    places = (
+        Path().glob("*.world"),
+        Path("worlds").glob("*.world"),
+        default_run("x").parent.glob("*/*.world"),
+    )
+    return [path for place in places for path in sorted(place)]
+
+
+def _own_world(name: str) -> Path | None:
+    """The world file of that name in this folder, else the newest elsewhere, else a trained run."""
+    run = default_run(name)
+    if (here := Path(f"{name}.world")).is_file():
+        return here
+    files = [path for path in (Path("worlds") / here, *run.glob("*.world")) if path.is_file()]
+    if files:
+        return max(files, key=lambda path: path.stat().st_mtime)
+    return run if all(has_checkpoint(run, stage) for stage in STAGES) else None
+
+
+def _whose(path: Path, name: str) -> str:
+    if path == shipped_worlds().get(name):
+        return "the world that comes with TinyWorlds (`tinyworlds worlds` lists all)"
+    kind = "run" if path.is_dir() else "world"
+    return f"your own {kind} {path}"
+
+
+def _existing(path: Path, named: str) -> str:
+    if not path.exists() and path.suffix == ".world" and path.stem in shipped_worlds():
+        raise MissingFileError(
+            f"there is no {named}; the world of that name that comes with TinyWorlds is "
+            f"`{path.stem}`, without an ending"
+        )
+    if not path.exists() and path.suffix != ".world":
+        raise _unknown(named)
+    return named
+
+
+def _unknown(named: str) -> MissingFileError:
+    from games.registry import titles
+
+    known = [*shipped_worlds(), *(path.stem for path in own_worlds()), *titles()]
+    hint = did_you_mean(named, dict.fromkeys(known))
+    return MissingFileError(
+        f"there is no {named}: name a .world file, a run folder, a title, or a world that "
+        f"`tinyworlds worlds` lists.{hint}"
+    )
+
+
+def _not_trained(name: str) -> MissingFileError:
+    from games.registry import get
+
+    spec, run, file = get(name), default_run(name), Path(f"{name}.world")
     fetch = (
-        f"fetch one with `{shown_command('download', 'models', '--suite', spec.name)}`, "
+        f"fetch one with `{shown_command('download', 'models', '--suite', name)}`, "
         if spec.public_file
         else ""
     )
-    raise MissingFileError(
-        f"{spec.title} has no trained world in {files[0]}, {files[1]} or {run}: {fetch}run "
-        f"`{shown_command('train', spec.name)}` and `{shown_command('export', run, files[0])}`, or give "
+    return MissingFileError(
+        f"{spec.title} has no trained world in {file}, {Path('worlds') / file} or {run}: {fetch}run "
+        f"`{shown_command('train', name)}` and `{shown_command('export', run, file)}`, or give "
         "one with --world FILE"
     )

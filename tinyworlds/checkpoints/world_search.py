@@ -18,7 +18,7 @@ from tinyworlds.checkpoints.safetensors_file import read_safetensors
 from tinyworlds.checkpoints.search import Located, PathLike, Say, Search, find_newest, locate
 from tinyworlds.errors import CheckpointError, ConfigError, MissingFileError, TinyWorldsError
 from tinyworlds.models.fit import check_fit
-from tinyworlds.models.registry import STAGES
+from tinyworlds.models.registry import INFERRED, STAGES
 from tinyworlds.system.known_paths import is_known, is_within
 
 _LEADING = "dynamics"  # they decide what the others must be
@@ -150,7 +150,7 @@ def _merged(folder: Path, say: Say) -> dict[str, Located]:
         return True
 
     for stage in (_LEADING, *STAGES[_LEADING].partners):
-        if STAGES[stage].optional and world[_LEADING].info.meta.get("actions", "latent") != "latent":
+        if STAGES[stage].optional and world[_LEADING].info.meta.get("actions", "latent") not in INFERRED:
             continue
         found = search.first(candidates, stage, fits)
         if found is None:

@@ -31,6 +31,7 @@ COMMANDS = {
     "actions": "find out what each latent action does; propose and change the keys",
     "convert": "translate checkpoints of any known format",
     "play": "play a world with the keyboard, or headless into a clip",
+    "worlds": "list the worlds that come with it, and your own",
     "bench": "measure this machine beside a plain reference: bench play train",
     "doctor": "check machine, data and runs: ok, or what to do",
 }

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tinyworlds.errors import ConfigError, listed
 from tinyworlds.models.registry import STAGES
 from tinyworlds.system.options import OptionParser, positive
+
+if TYPE_CHECKING:
+    from tinyworlds.checkpoints.packing import Weights
 
 _OPTIONS = {stage.option: name for name, stage in STAGES.items()}
 
@@ -28,16 +31,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     settings = {name: value for name, value in settings.items() if value is not None}
     if args.tune:
         _check_tuned(settings, run, args.data)
+    notes = _notes(args.note)
+    from tinyworlds.checkpoints.formats import holds_world
     from tinyworlds.checkpoints.search import locate
     from tinyworlds.checkpoints.world_search import locate_run
     from tinyworlds.export.build import build_world, evaluated_figures
     from tinyworlds.export.convert import written
     from tinyworlds.export.keeping import save_over
-    from tinyworlds.export.loading import world_from_checkpoints
+    from tinyworlds.export.loading import open_world, world_from_checkpoints
+    from tinyworlds.export.small import small_world
+    from tinyworlds.world.sureness import note_sureness
 
+    is_world = run is not None and holds_world(run) and not (given or args.data or args.tune)
     chosen = {stage: locate(path, stage) for stage, path in given.items()}
-    stages = {**(locate_run(run) if run and len(chosen) < len(_OPTIONS) else {}), **chosen}
-    if run is not None or args.data:
+    stages = {**(locate_run(run) if run and not is_world and len(chosen) < len(_OPTIONS) else {}), **chosen}
+    if is_world and run is not None:
+        world = open_world(run, **settings)
+    elif run is not None or args.data:
         metrics = evaluated_figures(run) if run is not None and not chosen else {}
         world = build_world(stages, args.data or (), args.num_clips, metrics, **settings)
     else:
@@ -46,7 +56,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         from tinyworlds.evaluation.tuning import tune
 
         print("\n".join(tune(world, run or out, args.data, stages["dynamics"])))
-    if told := save_over(out, world):
+    note_sureness(world)
+    weights: Weights = args.weights or "float32"
+    if args.weights or args.max_mb:
+        world, weights = small_world(world, args.weights, args.max_mb)
+    if told := save_over(out, world, weights, notes):
         print(told)
     print(written(out, world))
     return 0
@@ -67,7 +81,7 @@ def _parser() -> OptionParser:
         description="Put a trained run, or stages of several, into one .world file.",
     )
     add = parser.add_argument
-    add("paths", metavar="[RUN] OUT", nargs="*", help="folder with the three stages, and the file to write")
+    add("paths", metavar="[RUN] OUT", nargs="*", help="a run folder or a world, and the file to write")
     for option, stage in _OPTIONS.items():
         add(f"--{option}", metavar="FILE", help=f"checkpoint of {stage}, of any format, instead of the run's")
     add(
@@ -82,6 +96,26 @@ def _parser() -> OptionParser:
         type=positive(int),
         default=16,
         help="clips to start from, at most (default: %(default)s)",
+    )
+    add(
+        "--weights",
+        choices=("float32", "half", "int8"),
+        help="how weights are kept: whole, in half precision, or in eight bits; the clips are then packed, "
+        "too, without loss (default: float32)",
+    )
+    add(
+        "--max_mb",
+        type=positive(float),
+        metavar="MB",
+        help="of the file: take the finest weights and the most clips that fit",
+    )
+    add(
+        "--note",
+        metavar="NAME=TEXT",
+        nargs="+",
+        action="extend",
+        default=[],
+        help="kept in the file and shown on its card: hours=2.5 machine='two cores'",
     )
     add("--num_steps", type=positive(int), help="decoding steps a frame at play (default: 4)")
     add(
@@ -106,6 +140,13 @@ def _parser() -> OptionParser:
         help="choose the last three anew, by short play tests on validation frames: minutes on two cores",
     )
     return parser
+
+
+def _notes(words: Sequence[str]) -> dict[str, str]:
+    pairs = [word.partition("=") for word in words]
+    if wrong := [name for name, equals, _ in pairs if not (name and equals)]:
+        raise ConfigError(f"--note takes NAME=TEXT, such as hours=2.5, not '{wrong[0]}'")
+    return {name: text for name, _, text in pairs}
 
 
 def _run_and_out(paths: Sequence[str], given: dict[str, str]) -> tuple[Path | None, Path]:

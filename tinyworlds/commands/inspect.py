@@ -1,4 +1,4 @@
-"""``tinyworlds inspect FILE``: say what a gameplay file holds, and draw a contact sheet."""
+"""``tinyworlds inspect FILE``: what a gameplay file holds, with a contact sheet, or what a world holds."""
 
 from __future__ import annotations
 
@@ -21,14 +21,18 @@ def main(argv: list[str]) -> int:
 def inspect_command(file: str, sheet: str | None = None, json: bool = False) -> int:
     """Show what a gameplay file holds: shape, rate, episodes, actions, statistics, and a picture of it.
 
+    Of a world it shows what its file says: keys, how weights and clips are kept, the play test.
+
     Args:
-        file: the gameplay file.
+        file: the gameplay file, or a .world file.
         sheet: where the contact sheet goes, a PNG (default: NAME_sheet.png beside the file); none draws none.
         json: print JSON for programs instead of text.
 
     Raises:
         StorageError: `sheet` cannot be written.
     """
+    if file.endswith(".world"):
+        return _inspect_world(Path(file), json)
     from tinyworlds.data.inspect import inspect_file
 
     found = inspect_file(file)
@@ -39,6 +43,18 @@ def inspect_command(file: str, sheet: str | None = None, json: bool = False) -> 
     for name, value in _rows(found):
         print(f"{name:<10} {value}")
     print(f"{'sheet':<10} {drawn or note}")
+    return 0
+
+
+def _inspect_world(path: Path, json: bool) -> int:
+    from tinyworlds.world.facts import WorldFacts
+
+    rows = WorldFacts.of(path).rows()
+    if json:
+        print(dumps(dict(rows)))
+        return 0
+    for name, value in rows:
+        print(f"{name:<10} {value}")
     return 0
 
 

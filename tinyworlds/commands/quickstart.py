@@ -10,13 +10,30 @@ import math
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from games.registry import get
+from tinyworlds.checkpoints.run_folder import default_run
 from tinyworlds.errors import ConfigError, did_you_mean
 from tinyworlds.fit.config_files import find_config
-from tinyworlds.system.options import call
+from tinyworlds.fit.pipeline import RunState, train
+from tinyworlds.fit.plan.forecast import forecast
+from tinyworlds.fit.plan.making import tuning_seconds
+from tinyworlds.fit.plan.measuring import measuring
+from tinyworlds.fit.train_request import TrainRequest, make_request
+from tinyworlds.models.registry import STAGES
+from tinyworlds.system.options import PositiveFloat, call
 from tinyworlds.system.shell import shown_command
+
+ACTIONS = {
+    "labels": ["--dynamics.model.actions=labels"],
+    "anchored": ["--latent_actions.model.label_share=0.025", "--dynamics.model.actions=anchored"],
+    "latent": ["--dynamics.model.actions=latent"],  # a plan would take recorded keys by itself
+}
+"""Where actions may come from, and the settings of `tinyworlds train` for it."""
+ANCHORED_MINUTES = 2.5
+"""Rough duration of the second stage where actions are anchored."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +44,8 @@ class Preset:
         num_frames: frames to record.
         hold: mean number of frames the recording policy holds a key.
         overlay: YAML with settings over those of the title's own configs, or None.
-        minutes: rough duration of record, the three stages and the report on two CPU cores.
+        minutes: of record, the three stages and the report, where they were measured: on two cores of an
+            Intel Xeon with matrix units. How much slower this machine is, is measured.
     """
 
     num_frames: int
@@ -41,6 +59,8 @@ PRESETS = {
     "pong": Preset(12_000, hold=2.0, overlay="quickstart_pong.yaml", minutes=(0.2, 1.5, 1.5, 3.0, 2.3)),
 }
 
+_LONG_MINUTES = 13.0  # from here on a shorter way is named
+
 
 def quickstart(
     game: str = "doom",
@@ -51,55 +71,133 @@ def quickstart(
     frames: int | None = None,
     run: str | None = None,
     out: str | None = None,
+    minutes: PositiveFloat | None = None,
     settings: list[str] | None = None,
 ) -> int:
     """Record a real game, train a small world of it, measure it and play it: minutes on two CPU cores.
 
+    It says how many before it starts.
+
     Args:
         game: doom (ViZDoom, needs the extra "games") or pong (Atari, needs the extra "atari").
-        actions: labels (the keys that were recorded) or latent (found in the pictures alone; weaker keys).
+        actions: labels (the keys that were recorded), anchored (read off the pictures, after 2.5 % of the
+            recorded keys) or latent (found in the pictures alone; weaker keys).
         fresh: record and train again, although there is a recording or a run.
         play: open the window at the end where there is a display.
         seed: of the recording and of training.
         frames: how many to record (default: 16,000 for doom, 12,000 for pong).
         run: folder of the run (default: lightning_logs/GAME).
         out: the world file to write (default: GAME.world).
+        minutes: for everything: sizes and updates are chosen so that it ends in time on this machine; by
+            default they are fixed, so that a seed gives the same world again.
         settings: further settings of `tinyworlds train`, such as dynamics.trainer.max_steps=500.
 
     Raises:
         ConfigError: no such game, or a setting is unknown.
         MissingExtraError: the game's package is not installed.
     """
-    from tinyworlds.checkpoints.run_folder import default_run
-
     if game not in PRESETS:
         known = ", ".join(PRESETS)
         raise ConfigError(f"quickstart knows {known}, asked for '{game}'.{did_you_mean(game, PRESETS)}")
+    if actions not in ACTIONS:
+        known = ", ".join(ACTIONS)
+        raise ConfigError(f"--actions is one of {known}, got '{actions}'.{did_you_mean(actions, ACTIONS)}")
     folder = Path(run) if run else default_run(game)
     world = Path(out or f"{game}.world")
-    started = time.monotonic()
-    minutes = PRESETS[game].minutes
-    print(f"{game}: a world in about {sum(minutes):.0f} minutes on two CPU cores", flush=True)
-    _record(
-        game, seed, fresh, frames or PRESETS[game].num_frames, _heading(1, "record the game", sum(minutes))
-    )
+    course = _Course(game, actions, minutes, time.monotonic())
     words = [f"--seed_everything={seed}", *_machine_words()]
-    words += [f"--dynamics.model.actions={actions}"] if actions != "latent" else []
+    words += ACTIONS[actions]
     words += [f"--{setting.removeprefix('--')}" for setting in settings or ()]
-    code = _train(game, words, folder, fresh, _heading(2, "train the three stages", sum(minutes[1:])))
+    request = make_request(game, words, folder, [] if minutes else _overlays(game), fresh, minutes)
+    course.measure(request)
+    _record(game, seed, fresh, frames or PRESETS[game].num_frames, course.heading(1, "record the game"))
+    code = _train(request, course)
     if code != 0:
         return code
-    _measure(folder, world, game, actions, _heading(3, "measure it on what was held out", minutes[-1]))
-    print(f"\nfrom nothing to a world in {(time.monotonic() - started) / 60:.1f} minutes")
+    _measure(folder, world, game, actions, course)
+    print(f"\nfrom nothing to a world in {course.gone_s / 60:.1f} minutes")
     return _play(world, play)
 
 
-def _heading(number: int, what: str, minutes_left: float) -> Callable[[], None]:
-    return lambda: print(f"\n[{number}/3] {what} (about {minutes_left:.0f} min to go)", flush=True)
+class _Course:
+    """How long the steps take here, and how long they may.
+
+    Attributes:
+        minutes: for everything; None for as long as it takes.
+    """
+
+    def __init__(self, game: str, actions: str, minutes: float | None, started: float) -> None:
+        self.game, self.minutes, self._started = game, minutes, started
+        self._usual = PRESETS[game].minutes
+        if actions == "anchored":
+            self._usual = (*self._usual[:2], ANCHORED_MINUTES, *self._usual[3:])
+        self._expected: tuple[float, ...] | None = None
+
+    @property
+    def gone_s(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self._started
+
+    @property
+    def report_s(self) -> float:
+        """Seconds that the report takes here; without its play test where that would take too much."""
+        seconds = 60 * (self._expected or self._usual)[-1]
+        return seconds if self.with_play_test else 0.3 * seconds
+
+    @property
+    def with_play_test(self) -> bool:
+        """Whether there is time for holding every key."""
+        seconds = 60 * (self._expected or self._usual)[-1]
+        return self.minutes is None or seconds < 0.4 * 60 * self.minutes
+
+    @property
+    def left_s(self) -> float | None:
+        """Seconds until the end; None without one."""
+        return None if self.minutes is None else max(60 * self.minutes - self.gone_s, 0.0)
+
+    def measure(self, request: TrainRequest) -> None:
+        """See how long training takes here, unless it is done, and say what that comes to."""
+        states = RunState.load(request.run / "run.json", self.game).stages
+        if not request.fresh and all(state.status == "done" for state in states.values()):
+            return
+        print("measuring this machine for some seconds ...", flush=True)
+        # one stage tells how fast the machine is where the updates are not those of the preset
+        seconds = _training_seconds(request, ["dynamics"] if self.minutes else [*STAGES])
+        preset = self._usual
+        known = dict(zip(STAGES, preset[1:4], strict=True))
+        slower = sum(seconds.values()) / 60 / sum(known[stage] for stage in seconds)
+        self._expected = tuple(slower * each for each in preset)
+        whole = sum(self._expected)
+        if self.minutes is not None:
+            print(f"{self.game}: a world in {self.minutes:g} minutes; with the usual updates {whole:.0f}")
+            return
+        print(f"{self.game}: a world in about {whole:.0f} minutes on this machine, as it is busy now")
+        if whole > _LONG_MINUTES:
+            print("--minutes 10 trains less: smaller networks and fewer updates, chosen to end in time")
+
+    def heading(self, number: int, what: str) -> Callable[[], None]:
+        """Return what prints the heading of a step, with the minutes that are to go."""
+        place = {1: 0, 2: 1, 3: 4}[number]
+        left = None if self.left_s is None else self.left_s / 60
+        if self.minutes is None and self._expected is not None:
+            left = sum(self._expected[place:])
+        to_go = "" if left is None else f" (about {left:.0f} min to go)"
+        return lambda: print(f"\n[{number}/3] {what}{to_go}", flush=True)
+
+
+def _training_seconds(request: TrainRequest, stages: list[str]) -> dict[str, float]:
+    """Return how long stages take on this machine with the preset's updates and sizes, or the user's."""
+    usual = replace(request, minutes=None)
+    if request.minutes:
+        usual = make_request(request.game, (), request.run, _overlays(request.game))
+    # the recording may not be there yet
+    size = f"--data.frame_size={get(request.game).frame_size}"
+    words = {stage: [*own, size] for stage, own in usual.arguments.items()}
+    with measuring() as machine:
+        return {stage: forecast(words, [stage], machine)[1] for stage in stages}
 
 
 def _record(game: str, seed: int, fresh: bool, num_frames: int, announce: Callable[[], None]) -> None:
-    from games.registry import get
     from tinyworlds.sources.record.record import record
 
     announce()
@@ -110,6 +208,7 @@ def _record(game: str, seed: int, fresh: bool, num_frames: int, announce: Callab
     found = record(
         spec.env_id or "", spec.data_file, num_frames, size=spec.frame_size, frame_skip=spec.frame_skip,
         actions=spec.record_actions, crop=spec.crop, hold=PRESETS[game].hold, seed=seed, overwrite=fresh,
+        policy=spec.policy, env_kwargs=spec.env_kwargs,
     )  # fmt: skip
     print(
         f"{found.path}: {found.num_frames:,} frames at {found.fps:g} a second, {found.num_episodes} episodes,"
@@ -125,35 +224,41 @@ def _machine_words() -> list[str]:
     return ["--trainer.precision=bf16-mixed"] if device.type == "cpu" and has_fast_bf16(device) else []
 
 
-def _train(game: str, words: list[str], run: Path, fresh: bool, announce: Callable[[], None]) -> int:
-    from tinyworlds.fit.pipeline import train
-    from tinyworlds.fit.train_request import make_request
-
-    announce()
+def _overlays(game: str) -> list[str]:
     overlay = PRESETS[game].overlay
-    overlays = [str(find_config(overlay, needed=True))] if overlay else []
-    return train(make_request(game, words, run, overlays, fresh))
+    return [str(find_config(overlay, needed=True))] if overlay else []
 
 
-def _measure(folder: Path, world: Path, game: str, actions: str, announce: Callable[[], None]) -> None:
+def _train(request: TrainRequest, course: _Course) -> int:
+    course.heading(2, "train the three stages")()
+    if course.minutes is None:
+        return train(request, announced=True)
+    after_s = course.report_s + tuning_seconds(course.minutes)
+    return train(replace(request, before_s=course.gone_s, after_s=after_s))
+
+
+def _measure(folder: Path, world: Path, game: str, actions: str, course: _Course) -> None:
     from tinyworlds.evaluation.play_test.text import lines_for_players
     from tinyworlds.evaluation.rows import MOTION_BARS, QUICKSTART_BARS
     from tinyworlds.evaluation.run import evaluate
     from tinyworlds.evaluation.tuning import tune_run
     from tinyworlds.export.build import export_world
 
-    announce()
-    print("\n".join(tune_run(folder)))
+    course.heading(3, "measure it on what was held out")()
+    left_s = course.left_s
+    print("\n".join(tune_run(folder, None if left_s is None else left_s - course.report_s)))
     bars = dict(QUICKSTART_BARS if game == "doom" else MOTION_BARS)
-    if actions != "latent":
+    if actions == "labels":
         bars = {name: bar for name, bar in bars.items() if not name.startswith("action")}
-    report = evaluate(folder, out=folder / "evaluation", bars=bars)
+    report = evaluate(folder, out=folder / "evaluation", bars=bars, play=course.with_play_test)
     figures = {name: one.value for name, one in report.figures.items() if math.isfinite(one.value)}
     bars = {**report.listening_bars, **bars}
     export_world(folder, world, metrics=figures)
     print(report.to_markdown(bars))
     if report.play is not None:
         print("\n".join(["", *lines_for_players(report.play), ""]))
+    if not course.with_play_test:
+        print(f"too few minutes for holding every key; {shown_command('evaluate', folder)} does it")
     print(f"pictures, clip and report: {folder / 'evaluation' / 'report.md'}")
     missed = report.missed(bars)
     if missed:

@@ -39,14 +39,15 @@ def record_command(
     Args:
         env_id: any gymnasium id (ALE/Pong-v5, VizdoomBasic-v1, CartPole-v1, module:Env-v0 or
             my_env.py:Env-v0 in this folder), procgen/coinrun,
-            retro/GAME, or a title (pong, doom).
+            retro/GAME, or a title (pong, doom, racing, platformer).
         out: file to write; default: the title's own, or data/NAME_frames.h5.
         frames: frames to store; default: 50000, or as many as the script has.
         size: stored height and width in pixels; default: the title's, or 64.
-        frame_skip: game steps per stored frame; default: the title's, or 4 for Atari, ViZDoom and consoles, 1
-            elsewhere.
-        policy: who plays: sticky (default, holds each action for a while), random, scripted (see keys), human
-            (a window; Esc ends and saves), or an agent: module:function, agent.py or agent.py:function. It
+        frame_skip: game steps per stored frame; default: the title's, or 4 for Atari, ViZDoom, CarRacing and
+            consoles, 1 elsewhere.
+        policy: who plays: sticky (holds each action for a while), random, scripted (see keys), driver (stays
+            near a grey road), runner (goes right and jumps), human (a window; Esc ends and saves); default:
+            the title's, or sticky. Or an agent: module:function, agent.py or agent.py:function. It
             gets the frame and, if it takes two arguments, the game's own observation, and returns an id.
         keys: script of keys or action names, one for each frame, over and over, such as "d*30 space*2".
         hold: mean number of frames the sticky policy holds an action.
@@ -66,7 +67,7 @@ def record_command(
     from tinyworlds.sources.record.titles import title_of
 
     spec = title_of(env_id)
-    choice = PolicyChoice(policy or ("scripted" if keys is not None else "sticky"), hold, keys)
+    choice = PolicyChoice(policy or ("scripted" if keys is not None else spec.policy), hold, keys)
     if frames is None:
         frames = _FRAMES if keys is None else script_length(keys)
     recording = record(
@@ -82,7 +83,7 @@ def record_command(
         overwrite=overwrite,
         append=append,
         processes=processes,
-        env_kwargs=read_settings(env_kwargs or []),
+        env_kwargs={**spec.env_kwargs, **read_settings(env_kwargs or [])},
         picture=picture,
     )
     print(

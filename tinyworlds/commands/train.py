@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from tinyworlds.errors import ConfigError
 from tinyworlds.fit.pipeline import train
-from tinyworlds.fit.train_request import TrainRequest, make_request
-from tinyworlds.system.options import OptionParser
+from tinyworlds.fit.train_request import OWN_MINUTES, TrainRequest, make_request
+from tinyworlds.system.options import OptionParser, positive
 
 
 def main(argv: list[str]) -> int:
@@ -22,8 +22,9 @@ def main(argv: list[str]) -> int:
     code = train(request)
     if code == 0:
         from tinyworlds.evaluation.tuning import tune_run
+        from tinyworlds.fit.course import seconds_after
 
-        print("\n".join(tune_run(request.run)))
+        print("\n".join(tune_run(request.run, seconds_after(request))))
     return code
 
 
@@ -38,15 +39,16 @@ def read_request(argv: Sequence[str]) -> TrainRequest:
             f"tinyworlds train needs a game first, got '{argv[0]}'; `python -m games` lists the titles"
         )
     args, settings = _parser().parse_known_args(argv)
-    return make_request(args.game, settings, args.run, args.config, args.fresh)
+    return make_request(args.game, settings, args.run, args.config, args.fresh, args.minutes)
 
 
 def _parser() -> OptionParser:
     parser = OptionParser(
         "tinyworlds train",
-        usage="tinyworlds train GAME [--run DIR] [--config OVERLAY.yaml] [--fresh] [SETTINGS]",
+        usage="tinyworlds train GAME [--minutes M] [--run DIR] [--config OVERLAY.yaml] [--fresh] [SETTINGS]",
         description="Train the tokenizer, the latent actions and the dynamics of a game, in this order, and "
-        "choose by short play tests how its codes are drawn. Call it again to go on.",
+        "choose by short play tests how its codes are drawn. It says how long that will take on this machine "
+        "before it starts. Call it again to go on.",
         epilog="SETTINGS are those of `tinyworlds fit`: --data.batch_size 16, --trainer.max_steps 500, "
         "--model.learning_rate 1e-3; for one stage: --dynamics.trainer.max_steps 500",
     )
@@ -56,6 +58,13 @@ def _parser() -> OptionParser:
         metavar="GAME",
         help="a title (python -m games lists them, yours from `tinyworlds ingest` too), or any name together "
         "with --data.files FILE",
+    )
+    add(
+        "--minutes",
+        type=positive(float),
+        metavar="M",
+        help="plan for so many minutes on this machine: measure it, choose sizes and updates, end in time "
+        f"(default for a game of your own: {OWN_MINUTES:g}, unless a setting or a config says how long)",
     )
     add("--run", metavar="DIR", help="run folder (default: lightning_logs/GAME)")
     add(

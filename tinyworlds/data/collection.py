@@ -101,6 +101,11 @@ class Collection:
         """Frames per second of game time in a window."""
         return self.files[0].info.rate / self.strides[0]
 
+    @property
+    def training_runs(self) -> list[Run]:
+        """Where training windows lie."""
+        return list(self._splits["train"])
+
     def windows(self, split: str, num_frames: int) -> WindowIndex:
         """Return the windows of "train" (every start) or of "val" and "test" (no frame shared)."""
         return WindowIndex(self._runs(split), num_frames, self.strides, spread=split != "train")

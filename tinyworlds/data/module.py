@@ -22,6 +22,7 @@ from tinyworlds.data.sampler import Order, TrainBatches
 from tinyworlds.data.sources import find_files, game_defaults
 from tinyworlds.data.splits import check_split
 from tinyworlds.data.trained_on import TrainedOn
+from tinyworlds.data.windows import Run
 from tinyworlds.errors import CheckpointError, ConfigError, DataError, listed
 from tinyworlds.media.pixels import frames_to_input
 
@@ -159,6 +160,21 @@ class H5DataModule(LightningDataModule):
         if len(known) < len(files):
             return None
         return np.bincount(np.concatenate(known), minlength=len(self.action_names))
+
+    @property
+    def has_some_actions(self) -> bool:
+        """Whether some files hold the true actions, and others do not."""
+        return not self.has_actions and any(file.actions is not None for file in self.frame_files)
+
+    @property
+    def training_runs(self) -> list[Run]:
+        """Where training windows lie: one run for each episode, or stretch of one."""
+        return self._open().training_runs
+
+    @property
+    def file_keys(self) -> list[str]:
+        """For each file a hash of its first frame, by which it is known whatever it is called."""
+        return [first for first, *_ in self._open().identities]
 
     def number_actions(self, names: Sequence[str]) -> None:
         """Number the true actions as a world does that knows them by `names`, if it knows all of them."""

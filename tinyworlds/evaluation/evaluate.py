@@ -29,6 +29,7 @@ from tinyworlds.metrics import usage
 from tinyworlds.metrics.episodes import averaged, over_episodes, pooled_psnr
 from tinyworlds.metrics.estimate import Estimate
 from tinyworlds.models.maskgit import Sampling
+from tinyworlds.models.registry import INFERRED
 from tinyworlds.nn.motion import motion_mask
 from tinyworlds.world.core import WorldCore
 from tinyworlds.world.rollout import RolloutOptions, RolloutResult, join_results, open_loop
@@ -170,13 +171,13 @@ class _Judge:
         one_step, rollout, likeness, free = {}, {}, {}, {}
         for source in self.actions.by_source:
             free[source] = self._rollout(frames, source, clips, 0, self.horizon)
-            predicted = self._one_step(frames, source, clips, free[source])  # [B, n, C, H, W]
+            predicted, sure = self._one_step(frames, source, clips, free[source])
             span = slice(context, context + predicted.shape[1])
             before = frames[:, span.start - 1 : span.stop - 1]  # the true frame before each
-            one_step[source] = Likeness.of(predicted, before, frames[:, span], mask[:, span])
+            one_step[source] = Likeness.of(predicted, before, frames[:, span], mask[:, span], sure)
             span = slice(context, context + self.horizon)
-            dreamt, held = free[source].prediction, free[source].repeated
-            rollout[source] = Likeness.of(dreamt, held, free[source].truth, mask[:, span])
+            dreamt, held, sure = free[source].prediction, free[source].repeated, free[source].sureness
+            rollout[source] = Likeness.of(dreamt, held, free[source].truth, mask[:, span], sure)
             likeness[source] = metrics.ssim(dreamt, free[source].truth).mean(1).cpu()
         likeness["repeat"] = metrics.ssim(held, free[source].truth).mean(1).cpu()
         return _Part(
@@ -206,11 +207,17 @@ class _Judge:
             bf16=world.bf16,
         )
 
-    def _one_step(self, frames: Tensor, source: str, clips: slice, free: RolloutResult) -> Tensor:
-        """Frames predicted each from true ones, [B, n, C, H, W]; the first is that of the free rollout."""
+    def _one_step(
+        self, frames: Tensor, source: str, clips: slice, free: RolloutResult
+    ) -> tuple[Tensor, Tensor]:
+        """Frames predicted each from true ones, [B, n, C, H, W], and how surely, [B, n].
+
+        The first is that of the free rollout.
+        """
         places = range(1, min(ONE_STEP_FRAMES, self.horizon))
-        later = [self._rollout(frames, source, clips, place, 1).prediction for place in places]
-        return torch.cat([free.prediction[:, :1], *later], dim=1)
+        found = [free, *(self._rollout(frames, source, clips, place, 1) for place in places)]
+        predicted = torch.cat([each.prediction[:, :1] for each in found], dim=1)
+        return predicted, torch.cat([each.sureness[:, :1] for each in found], dim=1)
 
     def _reconstruct(self, frames: Tensor) -> Tensor:
         """Through the tokenizer and back; one that looks over time gets windows as long as in training."""
@@ -232,8 +239,8 @@ def _tokenizer_figures(parts: Sequence[_Part], episodes: Tensor) -> dict[str, Es
 
 
 def _action_figures(world: WorldCore, actions: Actions, clips: Clips) -> dict[str, Any]:
-    """What latent actions are used, and what they tell of the true ones; arguments of the report."""
-    if world.info.actions != "latent":
+    """What inferred actions are used, and what they tell of the true ones; arguments of the report."""
+    if world.info.actions not in INFERRED:
         return {"figures": {}}
     latent, num_latent = actions.by_source["inferred"], world.dynamics.num_actions
     assert latent is not None

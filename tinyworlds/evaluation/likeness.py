@@ -5,6 +5,7 @@ Shapes: N clips, n predicted frames of each, C channels, H W pixels.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor
 
 from tinyworlds.metrics import frames as metrics
-from tinyworlds.metrics.episodes import averaged, gain, over_episodes, pooled_psnr
+from tinyworlds.metrics.episodes import averaged, correlation, gain, over_episodes, pooled_psnr
 from tinyworlds.metrics.estimate import Estimate
 
 DELTA_T = 4  # as Genie reports it
@@ -25,9 +26,12 @@ class Likeness:
     error: Tensor  # [N, n] mean squared error of each frame
     baseline: Tensor  # [N, n] that of repeating the last true frame that was given
     moving: Tensor  # [N, 3] summed over the pixels that move: error, baseline's error, how many they are
+    sureness: Tensor  # [N, n] how sure the world was of each frame, see `tinyworlds.world.sureness`
 
     @classmethod
-    def of(cls, prediction: Tensor, repeated: Tensor, truth: Tensor, mask: Tensor) -> Likeness:
+    def of(
+        cls, prediction: Tensor, repeated: Tensor, truth: Tensor, mask: Tensor, sureness: Tensor
+    ) -> Likeness:
         """Compare frames [N, n, C, H, W] in [-1, 1]; `mask` says which pixels [N, n, H, W] move."""
         moving = metrics.motion_errors(prediction, truth, mask)
         still = metrics.motion_errors(repeated, truth, mask)
@@ -35,12 +39,13 @@ class Likeness:
             metrics.mse(prediction, truth).cpu(),
             metrics.mse(repeated, truth).cpu(),
             torch.stack([moving[:, 0], still[:, 0], moving[:, 1]], dim=1).cpu(),
+            sureness.cpu(),
         )
 
     @classmethod
     def join(cls, parts: Sequence[Likeness]) -> Likeness:
         """Those of several batches as one."""
-        names = ("error", "baseline", "moving")
+        names = ("error", "baseline", "moving", "sureness")
         return cls(*(torch.cat([getattr(part, name) for part in parts]) for name in names))
 
 
@@ -68,7 +73,19 @@ def likeness_figures(
             f"rollout_motion_gain_{source}": over_episodes(free.moving, episodes, gain),
             f"last_step_gain_pooled_{source}": _gain(free.error[:, -1:], free.baseline[:, -1:], episodes),
         }
-    return found | _above_random(one_step, rollout, episodes)
+    return found | _above_random(one_step, rollout, episodes) | _sureness(one_step, rollout, episodes)
+
+
+def _sureness(
+    one_step: Mapping[str, Likeness], rollout: Mapping[str, Likeness], episodes: Tensor
+) -> dict[str, Estimate]:
+    """Whether less sureness goes with more error; nothing of a world that is equally sure of all frames."""
+    found = {
+        f"{row}_sureness_{source}": _rank_correlation(each.sureness, each.error, episodes)
+        for row, likeness in (("one_step", one_step), ("rollout", rollout))
+        for source, each in likeness.items()
+    }
+    return {row: figure for row, figure in found.items() if not math.isnan(figure.value)}
 
 
 def _above_random(
@@ -106,7 +123,20 @@ def _gain(error: Tensor, baseline: Tensor, episodes: Tensor) -> Estimate:
     return over_episodes(_summed(error, baseline), episodes, gain)
 
 
+def _rank_correlation(one: Tensor, other: Tensor, episodes: Tensor) -> Estimate:
+    """Spearman's, over all frames [N, n] together."""
+    x, y = (_ranks(values.flatten()).view_as(values) for values in (one, other))
+    return over_episodes(_summed(x, y, x * x, y * y, x * y), episodes, correlation)
+
+
+def _ranks(values: Tensor) -> Tensor:
+    """Ranks [N] of values, around 0; equal ones share theirs."""
+    _, group, counts = values.unique(return_inverse=True, return_counts=True)
+    ends = counts.cumsum(0).double()
+    return ((ends - (counts - 1) / 2)[group] - (len(values) + 1) / 2) / len(values)
+
+
 def _summed(*errors: Tensor) -> Tensor:
     """Sums over the frames of each clip, and their number: [N, n] each -> [N, k + 1]."""
-    counts = torch.full((len(errors[0]),), float(errors[0].shape[1]))
+    counts = errors[0].new_full((len(errors[0]),), float(errors[0].shape[1]))
     return torch.stack([*(error.sum(1) for error in errors), counts], dim=1)

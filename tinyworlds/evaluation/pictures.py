@@ -19,6 +19,7 @@ from tinyworlds.evaluation.report import Report
 from tinyworlds.media.pictures import error_picture, save_strip, strip
 from tinyworlds.media.pixels import as_pictures
 from tinyworlds.media.video import save_video
+from tinyworlds.models.registry import INFERRED
 from tinyworlds.system.files import replacing
 from tinyworlds.world.action_source import true_actions
 from tinyworlds.world.dream import Dream
@@ -137,7 +138,7 @@ def action_sheet(
     """
     start = frames[: world.context_frames].to(world.device)
     actions = None
-    if world.info.actions == "latent":
+    if world.info.actions in INFERRED:
         actions = true_actions(world.latent_actions, start[None], None, world.dynamics.context_frames)
     dreamt = as_pictures(dream_actions(world, start, None if actions is None else actions[0], num_frames))
     first = as_pictures(start[-1])

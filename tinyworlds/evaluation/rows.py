@@ -53,6 +53,8 @@ PREDICTIONS = {
     "rollout_ssim": ("all frames of a rollout: SSIM", MEAN, ""),
     "last_step_gain_pooled": ("last frame of a rollout, above repeating the last given one", POOLED, "dB"),
     "last_step_above_random": ("last frame of a rollout, above random actions", POOLED, "dB"),
+    "one_step_sureness": ("next frame: rank correlation of how sure the world is with the error", ALL, ""),
+    "rollout_sureness": ("all frames of a rollout: the same", ALL, ""),
 }
 
 SOURCES = {
@@ -63,6 +65,14 @@ SOURCES = {
     "none": "the world has no actions.",
 }
 """Where the actions of predicted frames come from; the columns of the report."""
+
+
+ACTION_KINDS = {
+    "latent": "found in the pictures alone.",
+    "anchored": "read off the pictures by a network that was told a share of the recorded keys.",
+    "labels": "the recorded keys.",
+}
+"""What a world was trained to listen to; marked in the head of each table."""
 
 
 def all_rows() -> Iterator[tuple[str, str, str, str]]:

@@ -196,10 +196,17 @@ def open_held_out(
     settings["frame_size"] = world.frame_size
     settings = {"fps": world.fps, **settings, "num_workers": 0}
     module = H5DataModule(**settings)
-    if world.info.actions == "labels":
+    if world.info.actions in ("anchored", "labels"):
         module.number_actions(world.action_names)
+    if world.info.actions == "labels":
         module.check_labels(world.num_actions)
+    alone = world.info.actions == "anchored" and module.has_some_actions
+    if alone:  # what is pressed is known there
+        settings["files"] = [str(file.info.path) for file in module.frame_files if file.actions is not None]
+        module = H5DataModule(**settings)
     notes = keep_untrained(module, networks_trained_on(world.info.provenance))
+    if alone:
+        notes.append("the files without recorded keys are left out: nobody knows what was pressed there")
     for note in notes:
         log.warning("%s: %s", path, note)
     if module.has_actions and world.info.actions != "none":

@@ -22,7 +22,7 @@ def compare_runs(reports: Mapping[str, Report]) -> str:
     what a new run would give; intervals over episodes, which tell how sure one run's figure is, are in its
     own report.
     """
-    lines = table_head("figure", "statistic", *reports, "mean", "standard deviation")
+    lines = table_head("figure", "statistic", *map(_named, reports.items()), "mean", "standard deviation")
     for key, title, statistic, unit in all_rows():
         found = [report.figures.get(key) for report in reports.values()]
         values = [one.value for one in found if one is not None and math.isfinite(one.value)]
@@ -30,6 +30,12 @@ def compare_runs(reports: Mapping[str, Report]) -> str:
             cells = [value_cell(one, unit) for one in found]
             lines.append(table_row(title, statistic, *cells, *_mean_and_spread(values, unit)))
     return "\n".join([*_differences(reports), *lines]) + "\n"
+
+
+def _named(run: tuple[str, Report]) -> str:
+    """A run's name and the kind of its actions."""
+    name, kind = run[0], run[1].settings.get("actions")
+    return f"{name} ({kind})" if kind else name
 
 
 def _mean_and_spread(values: list[float], unit: str) -> tuple[str, str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tinyworlds import __version__
 from tinyworlds.evaluation.markdown import table_head, table_row
 from tinyworlds.evaluation.play_test import text as play_text
-from tinyworlds.evaluation.rows import FIGURES, PLAYED, PREDICTIONS, SOURCES, STATISTICS, Bar
+from tinyworlds.evaluation.rows import ACTION_KINDS, FIGURES, PLAYED, PREDICTIONS, SOURCES, STATISTICS, Bar
 from tinyworlds.metrics.estimate import Estimate
 from tinyworlds.system.text import literal
 
@@ -28,7 +28,7 @@ def markdown(report: Report, bars: Mapping[str, Bar], pictures: Mapping[str, str
         f"{_basis(report)} Context frames that were given never count. Equal frames count as 58.9 dB (8-bit "
         "rounding).",
         "",
-        *(play_text.tables(report.play) if report.play else []),
+        *(play_text.tables(report.play, _marked("key held", report)) if report.play else []),
         "",
         *_figure_table(report, bars),
         "",
@@ -38,7 +38,9 @@ def markdown(report: Report, bars: Mapping[str, Bar], pictures: Mapping[str, str
         *(f"- {source}: {SOURCES[source]}" for source in _sources(report)),
     ]
     if report.pressed_as:
-        lines.append(f"- pressed keys take these latent actions: {_pressed(report)}")
+        lines.append(f"- pressed keys take these actions: {_pressed(report)}")
+    if (kind := report.settings.get("actions")) in ACTION_KINDS:
+        lines.append(f"- {kind} actions: {ACTION_KINDS[kind]}")
     lines += ["", *_horizon_table(report)]
     if report.confusion:
         lines += ["", *_confusion_table(report)]
@@ -55,6 +57,12 @@ def _basis(report: Report) -> str:
     return f"{report.num_clips} clips of {report.num_episodes} episodes; intervals are 95 %, over episodes."
 
 
+def _marked(title: str, report: Report) -> str:
+    """The head of a table, with the kind of actions that its figures rest on."""
+    kind = report.settings.get("actions", "none")
+    return title if kind == "none" else f"{title}; {kind} actions"
+
+
 def _sources(report: Report) -> list[str]:
     return [source for source in SOURCES if source == "repeat" or source in report.horizon_psnr]
 
@@ -67,7 +75,7 @@ def _pressed(report: Report) -> str:
 
 
 def _figure_table(report: Report, bars: Mapping[str, Bar]) -> list[str]:
-    rows = table_head("figure", "statistic", "value", "95 % interval", "asked", "met")
+    rows = table_head(_marked("figure", report), "statistic", "value", "95 % interval", "asked", "met")
     for key, (title, statistic, unit) in {**PLAYED, **FIGURES}.items():
         found, bar = report.figures.get(key), bars.get(key)
         if found or bar:
@@ -78,7 +86,7 @@ def _figure_table(report: Report, bars: Mapping[str, Bar]) -> list[str]:
 
 def _prediction_table(report: Report, bars: Mapping[str, Bar]) -> list[str]:
     sources = _sources(report)
-    rows = table_head("prediction", "statistic", *sources, "asked", "met")
+    rows = table_head(_marked("prediction", report), "statistic", *sources, "asked", "met")
     for row, (title, statistic, unit) in PREDICTIONS.items():
         found = {source: report.figures.get(f"{row}_{source}") for source in sources}
         asked = {source: bars[f"{row}_{source}"] for source in SOURCES if f"{row}_{source}" in bars}
@@ -93,7 +101,7 @@ def _prediction_table(report: Report, bars: Mapping[str, Bar]) -> list[str]:
 def _horizon_table(report: Report) -> list[str]:
     steps = len(report.repeat_psnr)
     rows = [
-        *table_head("frame of the rollout (pooled)", *map(str, range(1, steps + 1))),
+        *table_head(_marked("frame of the rollout (pooled)", report), *map(str, range(1, steps + 1))),
         table_row("repeat, dB", *(f"{value:.2f}" for value in report.repeat_psnr)),
     ]
     for source in _sources(report)[1:]:
@@ -105,9 +113,9 @@ def _horizon_table(report: Report) -> list[str]:
 
 
 def _confusion_table(report: Report) -> list[str]:
-    num_latent = len(report.confusion[0])
+    num_latent, kind = len(report.confusion[0]), report.settings.get("actions", "latent")
     return [
-        *table_head("true action \\ latent", *map(str, range(num_latent))),
+        *table_head(f"true action \\ {kind}", *map(str, range(num_latent))),
         *(
             table_row(literal(name), *map(str, counts))
             for name, counts in zip(report.true_action_names, report.confusion, strict=True)

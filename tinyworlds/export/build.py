@@ -18,6 +18,7 @@ from tinyworlds.actions.proposal import measured_naming
 from tinyworlds.checkpoints.load import fingerprint
 from tinyworlds.checkpoints.search import Located, trained_settings
 from tinyworlds.checkpoints.world_search import check_complete, locate_run, networks_of
+from tinyworlds.data.anchors import ANCHORS_KEY, NotedAnchors, read_anchors
 from tinyworlds.data.gameplay import Gameplay, check_followed, read_gameplay
 from tinyworlds.data.trained_on import TRAINED_ON_KEY, read_trained_on
 from tinyworlds.errors import ConfigError, DataError, MissingFileError
@@ -26,13 +27,14 @@ from tinyworlds.export.sampling_file import stored_sampling
 from tinyworlds.media.pixels import frames_to_input
 from tinyworlds.models.fit import check_fit
 from tinyworlds.models.maskgit import AS_PLAYED
-from tinyworlds.models.registry import STAGE_OF_PART
+from tinyworlds.models.registry import INFERRED, STAGE_OF_PART
 from tinyworlds.system.documents import read_json
 from tinyworlds.world.action_source import infer_actions
 from tinyworlds.world.core import WorldCore
 from tinyworlds.world.info import ActionKind, WorldInfo
 from tinyworlds.world.networks import Trio
 from tinyworlds.world.start_clips import StartClips
+from tinyworlds.world.sureness import note_sureness
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +64,9 @@ def export_world(
     """
     stages = locate_run(run)
     metrics = evaluated_figures(Path(run)) if metrics is None else metrics
-    if told := save_over(Path(out), build_world(stages, data, num_clips, metrics, **settings)):
+    world = build_world(stages, data, num_clips, metrics, **settings)
+    note_sureness(world)
+    if told := save_over(Path(out), world):
         log.warning(told)
     return Path(out)
 
@@ -110,13 +114,14 @@ def build_world(
     dynamics = stages["dynamics"]
     meta = dynamics.info.meta
     actions: ActionKind = meta.get("actions") or "latent"
-    if actions == "latent" and networks.latent_actions is None:
+    if actions in INFERRED and networks.latent_actions is None:
         raise ConfigError(
             f"{dynamics.path} was trained with latent actions: name a checkpoint of latent_actions, too"
         )
     _tell_strangers(stages)
     gameplay = _gameplay(dynamics, data, networks, num_clips) if num_clips else None
-    naming = name_actions(meta.get("game") or "", actions, networks.latent_actions, gameplay)
+    anchors = _anchors(stages) if actions == "anchored" else None
+    naming = name_actions(meta.get("game") or "", actions, networks.latent_actions, gameplay, anchors)
     info = WorldInfo(
         game=meta.get("game") or "",
         fps=float((gameplay.fps if gameplay else meta.get("fps")) or WorldInfo.fps),
@@ -129,6 +134,7 @@ def build_world(
         provenance={
             **_provenance(stages, gameplay),
             "data_settings": _shareable_settings(dynamics, data),
+            **art_of(meta.get("game")),
         },
     )
     compiled = settings.pop("compile", False)
@@ -143,6 +149,13 @@ def build_world(
     if compiled:  # not before: dreams of many sessions would be compiled for
         world.compile()
     return world
+
+
+def _anchors(stages: Mapping[str, Located]) -> NotedAnchors | None:
+    """What the action model was told of the true actions, with a name for each of its actions."""
+    noted = read_anchors(stages["latent_actions"].info.meta.get(ANCHORS_KEY))
+    known = noted is not None and len(noted.names) == stages["latent_actions"].info.config["num_actions"]
+    return noted if known else None
 
 
 def _tell_strangers(stages: Mapping[str, Located]) -> None:
@@ -175,6 +188,14 @@ def _data_settings(dynamics: Located, data: Sequence[str]) -> dict[str, Any]:
     if not version and meta.get("fps"):
         settings["fps"] = float(meta["fps"])
     return settings
+
+
+def art_of(game: Any) -> dict[str, str]:
+    """The licences of what is seen, where the game is a title that says so."""
+    from games.registry import get
+
+    art = get(game).art if _has_spec(game) else ""
+    return {"art": art} if art else {}
 
 
 def _has_spec(game: Any) -> bool:
@@ -218,6 +239,7 @@ def _provenance(stages: Mapping[str, Located], gameplay: Gameplay | None) -> dic
             "step": found.info.step,
             "fingerprint": fingerprint(found.network),
             **_trained_on(found),
+            **({ANCHORS_KEY: found.info.meta[ANCHORS_KEY]} if ANCHORS_KEY in found.info.meta else {}),
         }
         for stage, found in stages.items()
     }

@@ -7,17 +7,26 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tinyworlds.checkpoints.packing import Weights
 from tinyworlds.errors import TinyWorldsError
 from tinyworlds.world.core import WorldCore
 from tinyworlds.world.file import read_header, save_world
 from tinyworlds.world.keys import Keys, read_keys, with_changes
 
 
-def save_over(out: Path, world: WorldCore) -> str:
+def save_over(
+    out: Path, world: WorldCore, weights: Weights = "float32", notes: Mapping[str, str] | None = None
+) -> str:
     """Write a world; where `out` is one whose keys a person changed, give the new one these changes.
 
     They are kept while the actions are the same ones: those of the same action model, or of a recording with
     the same names.
+
+    Args:
+        out: the file.
+        world: what goes there.
+        weights: how they are kept, see `save_world`.
+        notes: what its card shall say, kept in its provenance.
 
     Returns:
         What to say of it; empty where nothing was changed.
@@ -27,7 +36,10 @@ def save_over(out: Path, world: WorldCore) -> str:
         StorageError: see `save_world`.
     """
     told = _keep(out, world)
-    save_world(out, world)
+    if notes:
+        noted = {**(world.info.provenance.get("notes") or {}), **notes}
+        world.info = dataclasses.replace(world.info, provenance={**world.info.provenance, "notes": noted})
+    save_world(out, world, weights)
     return told
 
 
@@ -56,7 +68,7 @@ def _keep(out: Path, world: WorldCore) -> str:
 
 def _meaning(header: Mapping[str, Any]) -> tuple[Any, ...]:
     """What tells whether action 2 is the same action in two worlds."""
-    if header.get("actions") != "latent":
+    if header.get("actions") != "latent":  # anchored ones mean the same, whichever model reads them
         return header.get("actions"), tuple(header.get("true_actions") or ())
     try:
         return "latent", header["provenance"]["stages"]["latent_actions"]["fingerprint"]

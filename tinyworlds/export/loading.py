@@ -12,6 +12,7 @@ import torch
 
 from tinyworlds.checkpoints.formats import holds_world
 from tinyworlds.checkpoints.search import Located, PathLike
+from tinyworlds.checkpoints.titles import named_world
 from tinyworlds.checkpoints.world_search import locate_world
 from tinyworlds.errors import ConfigError, DataError, MissingFileError
 from tinyworlds.export.build import build_world
@@ -38,6 +39,8 @@ def open_world(
         MissingFileError: nothing is there.
         CheckpointError: a file is unreadable, of another stage, or the stages do not fit.
     """
+    if isinstance(source, str):
+        source = named_world(source, log.info)
     if isinstance(source, str | os.PathLike):
         path = Path(source)
         if path.suffix == ".world" or holds_world(path):

@@ -113,6 +113,12 @@ class StageCLI(LightningCLI):
             default=False,
             help="fit: find the largest data.batch_size that the GPU's memory holds; accumulate less for it",
         )
+        parser.add_argument(
+            "--follow_cores",
+            type=bool,
+            default=True,
+            help="fit on a CPU: use as many threads as are fastest beside other programs",
+        )
         parser.add_class_arguments(StepCheckpoint, "checkpoint", instantiate=False)
         parser.add_class_arguments(RolloutOptions, "rollout", instantiate=False)
 

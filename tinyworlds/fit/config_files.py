@@ -30,9 +30,8 @@ def find_config(name: str, needed: bool = False) -> Path | None:
     Raises:
         ConfigError: it is needed and there is none.
     """
-    for folder in (Path("configs"), shipped_configs()):
-        if (folder / name).is_file():
-            return folder / name
+    if file := _file(name):
+        return file
     for stage in STAGES.values():
         ending = f"_{stage.config_suffix}.yaml"
         if name.endswith(ending) and (path := _config_of_title(name.removesuffix(ending), stage.name)):
@@ -40,6 +39,16 @@ def find_config(name: str, needed: bool = False) -> Path | None:
     if needed:
         raise ConfigError(_missing(name))
     return None
+
+
+def _file(name: str) -> Path | None:
+    folders = (Path("configs"), shipped_configs())
+    return next((folder / name for folder in folders if (folder / name).is_file()), None)
+
+
+def has_configs(game: str) -> bool:
+    """Whether a config was written for any stage of `game`, here or in what is shipped."""
+    return any(_file(f"{game}_{stage.config_suffix}.yaml") for stage in STAGES.values())
 
 
 def _config_of_title(game: str, stage: str) -> Path | None:

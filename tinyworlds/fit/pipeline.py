@@ -17,6 +17,7 @@ from pathlib import Path
 
 from tinyworlds.checkpoints.run_folder import has_checkpoint, lock_file
 from tinyworlds.errors import ConfigError, TrainingError
+from tinyworlds.fit.course import Course, course_of
 from tinyworlds.fit.train_request import TrainRequest
 from tinyworlds.models.registry import STAGES
 from tinyworlds.system.documents import read_json
@@ -74,8 +75,10 @@ class RunState:
         write_text(path, json.dumps(asdict(self), indent=2) + "\n")
 
 
-def train(request: TrainRequest, say: Callable[[str], None] = print) -> int:
+def train(request: TrainRequest, say: Callable[[str], None] = print, announced: bool = False) -> int:
     """Train what is not trained yet and return 0, or the exit code of the stage that failed.
+
+    Before it starts it says how long it will take, unless that is `announced` already.
 
     Of two processes that train one run, the second waits for the first and finds its stages done. ``fit``
     of one stage holds the lock of that stage alone: others may be trained meanwhile.
@@ -83,28 +86,37 @@ def train(request: TrainRequest, say: Callable[[str], None] = print) -> int:
     with ExitStack() as held:
         for stage in STAGES:
             held.enter_context(locked(lock_file(request.run, stage), f"training {request.run / stage}"))
-        return _train(request, say)
+        state = RunState.load(request.run / "run.json", request.game)
+        course = course_of(request, say)
+        if not announced:
+            course.announce([stage for stage in STAGES if not _is_done(request, state, course, stage)])
+        return _train(request, state, course, say)
 
 
-def _train(request: TrainRequest, say: Callable[[str], None]) -> int:
+def _is_done(request: TrainRequest, state: RunState, course: Course, stage: str) -> bool:
+    own = state.stages[stage]
+    same = own.arguments == course.words(stage) and not request.fresh
+    return own.status == "done" and same and _newest(request.run, stage).finished
+
+
+def _train(request: TrainRequest, state: RunState, course: Course, say: Callable[[str], None]) -> int:
     file = request.run / "run.json"
-    state = RunState.load(file, request.game)
     again = request.fresh
     for number, stage in enumerate(STAGES, 1):
-        own, words = state.stages[stage], request.arguments[stage]
+        own = state.stages[stage]
         title = f"{stage} ({number}/{len(STAGES)})"
-        if (
-            own.status == "done"
-            and own.arguments == words
-            and not again
-            and _newest(request.run, stage).finished
-        ):
+        if not again and _is_done(request, state, course, stage):
             say(f"{title}: done already, in {own.seconds:,.0f} s")
             continue
+        words = course.begin(stage)
         same = own.arguments == words and not again
         again = True  # what was trained on the old networks of this stage must be trained again
         resume = ["--ckpt_path", "last"] if same and _newest(request.run, stage).path is not None else []
-        code = _run_stage(request, state, file, stage, [*words, *resume], say, title)
+        own = state.stages[stage] = StageState("running", words)
+        try:
+            code = _run_stage(request, state, file, stage, [*words, *resume], say, title)
+        finally:
+            course.ended(stage, own.seconds)
         if code != 0:
             return code
     export = shown_command("export", request.run, Path(f"{request.game}.world"))
@@ -123,7 +135,7 @@ def _run_stage(
 ) -> int:
     command = [sys.executable, "-m", "tinyworlds", "fit", *words, "--run", str(request.run)]
     say(f"{title}: {shown_command(*command[3:])}")
-    own = state.stages[stage] = StageState("running", request.arguments[stage])
+    own = state.stages[stage]
     names = [*STAGES]
     for later in names[names.index(stage) + 1 :]:
         if state.stages[later].status == "done":

@@ -18,16 +18,18 @@ from jsonargparse import Namespace
 from tinyworlds.checkpoints.load import CheckpointInfo
 from tinyworlds.checkpoints.run_folder import default_run, game_of
 from tinyworlds.checkpoints.search import Located, Say, find_newest, locate, trained_settings
+from tinyworlds.data.anchors import files_with_actions
 from tinyworlds.data.module import WINDOW_FRAMES, H5DataModule
 from tinyworlds.data.schema import read_info
 from tinyworlds.data.sources import find_files, game_defaults
 from tinyworlds.data.splits import as_dealt_before
 from tinyworlds.data.trained_on import SPLIT_SETTINGS
-from tinyworlds.errors import ConfigError
+from tinyworlds.errors import ConfigError, listed
 from tinyworlds.fit.start import Start, find_start
 from tinyworlds.models.base import Network
-from tinyworlds.models.registry import STAGES
+from tinyworlds.models.registry import INFERRED, STAGES
 from tinyworlds.training.stages import Stage
+from tinyworlds.training.stages.latent_actions import ANCHORED_FRAMES, check_share
 from tinyworlds.training.stages.partners import check_same_partner, find_partner, load_partner, noted_partner
 from tinyworlds.training.strategies import uses_cuda
 
@@ -74,7 +76,11 @@ def resolve(config: Namespace, subcommand: str, say: Say = print) -> Resolved:
     if frame_size is None:
         frame_size = read_info(_files(config.data)[0]).height
     model |= network_frame_size(model, frame_size)
-    num_frames = config.data.num_frames
+    num_frames, batch_size = config.data.num_frames, config.data.batch_size
+    if "label_share" in model:
+        model |= anchoring(model, start, config.data, say)
+        if model["label_share"]:
+            num_frames, batch_size = anchored_windows(num_frames, batch_size, say)
     if "context_frames" in model:
         measured = start.named and subcommand != "fit"  # the network is that of the checkpoint
         num_frames = model["context_frames"] = window_frames(model, None if measured else num_frames)
@@ -84,7 +90,7 @@ def resolve(config: Namespace, subcommand: str, say: Say = print) -> Resolved:
     filled = config.clone()
     filled.ckpt_path = str(checkpoint.path) if checkpoint is not None else None
     filled.data.frame_size = frame_size
-    filled.data.num_frames = num_frames or WINDOW_FRAMES
+    filled.data.num_frames, filled.data.batch_size = num_frames or WINDOW_FRAMES, batch_size
     if checkpoint is not None:
         filled.data.update(_held_out_as_in(checkpoint, config.data, subcommand, say))
     filled.model.init_args = Namespace(**model)
@@ -179,6 +185,49 @@ def window_frames(model: Mapping[str, Any], num_frames: int | None) -> int:
     return num_frames or own
 
 
+def anchoring(model: Mapping[str, Any], start: Start, data: Namespace, say: Say) -> dict[str, Any]:
+    """Decide whether recorded actions anchor an action model, and how many actions it then has.
+
+    Raises:
+        ConfigError: the share is out of range, or the network cannot be anchored.
+        DataError: actions are asked for, and no file holds any.
+    """
+    share = model["label_share"]
+    check_share(share)
+    if share == 0 or (share is None and (model["anchored"] or model["architecture"] == "v1")):
+        return {}  # a network out of a checkpoint knows itself
+    files = _files(data)
+    if share is None and len(files) == 1:
+        return {}
+    module = H5DataModule(files, game=data.game, cache=False)
+    if share is None:
+        if not module.has_some_actions:
+            return {}
+        share = 1.0
+        with_keys = [str(file.info.path) for file in module.frame_files if file.actions is not None]
+        say(
+            f"latent_actions: {listed(with_keys)} holds keys and other files do not, so its keys anchor the "
+            "actions of all (--model.label_share 1; 0 leaves them to be found)"
+        )
+    files_with_actions(module, share)
+    trained = start.checkpoint.info.config.get("num_actions") if start.checkpoint is not None else None
+    num_actions = trained or max(len(module.action_names), 2)
+    return {"label_share": share, "anchored": True, "num_actions": num_actions}
+
+
+def anchored_windows(num_frames: int | None, batch_size: int, say: Say) -> tuple[int, int]:
+    """Return frames of a window and windows of a batch, long enough to show for how long a key is held."""
+    own = num_frames or WINDOW_FRAMES
+    if own >= ANCHORED_FRAMES:
+        return own, batch_size
+    fewer = max(1, round(batch_size * (own - 1) / (ANCHORED_FRAMES - 1)))
+    say(
+        f"latent_actions: anchored, so from windows of {ANCHORED_FRAMES} frames, {fewer} of them in a batch, "
+        f"not {batch_size} of {own}"
+    )
+    return ANCHORED_FRAMES, fewer
+
+
 def _files(data: Namespace) -> list[str]:
     return find_files(data.files, game_defaults(data.game).data_file)
 
@@ -194,7 +243,7 @@ def _partners(
         trained = start.checkpoint.info.config.get("num_actions") if start.checkpoint is not None else None
         changes["num_actions"] = trained or _num_labels(data)
     for stage in STAGES[name].partners:
-        if STAGES[stage].optional and actions != "latent":
+        if STAGES[stage].optional and actions not in INFERRED:
             continue
         option = STAGES[stage].part
         noted = noted_partner(start.checkpoint.info, option) if start.checkpoint is not None else None

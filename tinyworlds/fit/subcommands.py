@@ -14,6 +14,7 @@ from lightning.pytorch.loggers import Logger
 
 import callbacks
 from callbacks.find_batch_size import FindBatchSize
+from callbacks.follow_cores import FollowCores
 from callbacks.progress_bar import StepProgressBar
 from callbacks.saving import GracefulInterrupt, StepCheckpoint, best_checkpoint
 from tinyworlds.checkpoints.run_folder import version_of
@@ -68,6 +69,8 @@ class Subcommand:
             yield StepProgressBar()
         if self.trains:
             yield GracefulInterrupt()
+            if config.follow_cores:
+                yield FollowCores()
             if config.find_batch_size:
                 yield FindBatchSize()
             if trainer.get("enable_checkpointing") is not False:

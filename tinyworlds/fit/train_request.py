@@ -6,16 +6,20 @@ Settings go to all stages that know them; ``--dynamics.trainer.max_steps 500`` (
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tinyworlds.checkpoints.run_folder import default_run
 from tinyworlds.errors import ConfigError, did_you_mean
-from tinyworlds.fit.config_files import find_config, split_overlay
+from tinyworlds.fit.config_files import find_config, has_configs, split_overlay
 from tinyworlds.fit.messages import unknown_key
 from tinyworlds.fit.words import check_words, option_pairs, with_joined_files
 from tinyworlds.models.registry import STAGES
+from tinyworlds.system.documents import read_yaml
+
+OWN_MINUTES = 30.0
+"""For a game of the user's own, unless the settings say how long to train."""
 
 
 @dataclass(frozen=True)
@@ -26,13 +30,23 @@ class TrainRequest:
         game: a title, or the name of a game of the user's own.
         run: the run folder.
         fresh: train all stages again.
-        arguments: for each stage, the words after ``tinyworlds fit``.
+        arguments: for each stage, the words after ``tinyworlds fit``; the first two name its base config.
+        minutes: for everything, by a plan for this machine; None where the settings say how long.
+        before_s: seconds of these minutes that are gone already.
+        after_s: seconds of them to keep for what follows; None for choosing how codes are drawn.
     """
 
     game: str
     run: Path
     fresh: bool
     arguments: dict[str, list[str]]
+    minutes: float | None = None
+    before_s: float = 0.0
+    after_s: float | None = None
+
+    def with_words(self, words: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+        """Return the arguments with a plan's words; of these only the base config counts less."""
+        return {stage: [*own[:2], *words[stage], *own[2:]] for stage, own in self.arguments.items()}
 
 
 def make_request(
@@ -41,6 +55,7 @@ def make_request(
     run: str | Path | None = None,
     overlays: Sequence[str] = (),
     fresh: bool = False,
+    minutes: float | None = None,
 ) -> TrainRequest:
     """Sort the settings of a game by stage.
 
@@ -50,9 +65,10 @@ def make_request(
         run: the run folder; by default the game's own.
         overlays: YAML files with settings over those of the game's configs.
         fresh: train all stages again.
+        minutes: plan for so long; None does so for a game of the user's own whose settings do not say.
 
     Raises:
-        ConfigError: an unknown game or setting, or a missing value.
+        ConfigError: an unknown game or setting, a missing value, or two settings say how long.
     """
     run = Path(run) if run else default_run(game)
     shared: list[tuple[str, str | None]] = []
@@ -66,6 +82,7 @@ def make_request(
             own[stage] += _words(rest, value)
         else:
             shared.append((key, value))
+    minutes = _minutes(game, settings, overlays, minutes)
     arguments = {}
     for stage in STAGES:
         base = _base_config(game, stage, [key for key, _ in shared])
@@ -77,7 +94,39 @@ def make_request(
             arguments[stage] += _words(key, value)
     for stage in STAGES:  # last, so that they win over those for all
         arguments[stage] += own[stage]
-    return TrainRequest(game, run, fresh, arguments)
+    return TrainRequest(game, run, fresh, arguments, minutes)
+
+
+_HOW_LONG = ("max_steps", "max_epochs", "max_time")
+
+
+def _minutes(
+    game: str, settings: Sequence[str], overlays: Sequence[str], minutes: float | None
+) -> float | None:
+    """Return the minutes to plan for; None where configs or settings say how long.
+
+    Raises:
+        ConfigError: they do, and minutes are given as well.
+    """
+    said = [f"--{key}" for key, _ in option_pairs(settings) if _is_how_long(key)]
+    said += [overlay for overlay in overlays if Path(overlay).is_file() and _says_how_long(overlay)]
+    if minutes is None:
+        return None if said or has_configs(game) else OWN_MINUTES
+    if said:
+        raise ConfigError(f"--minutes {minutes:g} and {said[0]} both say how long to train: leave one out")
+    return minutes
+
+
+def _is_how_long(key: str) -> bool:
+    stage, _, rest = key.partition(".")
+    return (rest if stage in STAGES else key) in {f"trainer.{name}" for name in _HOW_LONG}
+
+
+def _says_how_long(overlay: str) -> bool:
+    content = read_yaml(overlay)
+    parts = [content, *(content.get(stage) for stage in STAGES)]
+    trainers = [part["trainer"] for part in parts if isinstance(part, dict) and "trainer" in part]
+    return any(name in trainer for trainer in trainers if isinstance(trainer, dict) for name in _HOW_LONG)
 
 
 _TRAIN_NOTHING = ("help", "h", "print_config", "trainer.fast_dev_run")

@@ -74,6 +74,14 @@ def gain(sums: Tensor) -> Tensor:
     return _of_known(mse_to_psnr(errors / counts) - mse_to_psnr(baseline / counts), sums)
 
 
+def correlation(sums: Tensor) -> Tensor:
+    """Sums of x, y, x², y², x y, and counts [..., 6] -> Pearson's correlation of x and y [...]."""
+    x, y, xx, yy, xy, counts = sums.unbind(-1)
+    shared, spread = xy * counts - x * y, (xx * counts - x * x) * (yy * counts - y * y)
+    differ = spread > 1e-9 * xx * yy * counts**2
+    return torch.where(differ, shared / spread.clamp_min(1e-30).sqrt(), torch.nan)
+
+
 def averaged(values: Tensor, episodes: Tensor) -> Estimate:
     """The mean of one value a clip, [N]."""
     return over_episodes(torch.stack([values, torch.ones_like(values)], dim=1), episodes, mean)

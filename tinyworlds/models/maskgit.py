@@ -22,6 +22,7 @@ from tinyworlds.models.continuation import CodeNetwork, Continuation, Guesser
 from tinyworlds.nn.kernels.code_choice import drawn, likeliest
 
 _STEEPNESS = 5.0  # of the exponential schedule
+_LEAST_PROBABILITY = 1e-9  # has a logarithm
 _LEAST_SHARE = 16  # each of its passes reveals at least one code in this many
 
 
@@ -233,7 +234,7 @@ def decode(
     new = []
     for start in range(first - 1 + lead, total - 1 + lead, count):
         guess.expect(None if action_ids is None else action_ids[:, start : start + count], count)
-        new.append(fill(guess, blank, sampling, generator))
+        new.append(fill(guess, blank, sampling, generator)[0])
         guess.accept(new[-1])
     return torch.cat(new, dim=1)
 
@@ -262,7 +263,7 @@ def _leading_actions(action_ids: Tensor | None, num_frames: int) -> int:
 @torch.no_grad()
 def fill(
     guess: Guesser, blank: Tensor, sampling: Sampling, generator: torch.Generator | None = None
-) -> Tensor:
+) -> tuple[Tensor, Tensor]:
     """Reveal the frames that `guess` expects.
 
     Args:
@@ -272,19 +273,23 @@ def fill(
         generator: Random numbers, on the device of `blank`.
 
     Returns:
-        ``[B, num_new, P]``, all revealed.
+        ``[B, num_new, P]``, all revealed, and ``[B]`` how sure the network was: the mean logarithm of the
+        probability that it gave each code when it revealed it (the likeliest code's where it ranks by that).
     """
     batch, num_new, patches = blank.shape
     new = blank.flatten(1)
     hidden = torch.arange(num_new * patches, device=blank.device).expand(batch, -1)  # places yet to reveal
     order = _fixed_order(sampling.schedule, num_new * patches, patches, blank.device)
+    revealed: list[Tensor] = []  # probabilities
     for count in schedule(sampling.schedule, num_new * patches, sampling.num_steps):
         tokens, confidence = _guess_tokens(
             guess, new.view(batch, num_new, patches), hidden, sampling, generator
         )
         if count == hidden.shape[1]:
-            return new.scatter(1, hidden, tokens).view(batch, num_new, patches)
+            sureness = torch.cat([*revealed, confidence], dim=1).clamp_min(_LEAST_PROBABILITY).log().mean(1)
+            return new.scatter(1, hidden, tokens).view(batch, num_new, patches), sureness
         chosen = (confidence if order is None else order[hidden]).topk(count, dim=1).indices
+        revealed.append(confidence.gather(1, chosen))
         new = new.scatter(1, hidden.gather(1, chosen), tokens.gather(1, chosen))
         hidden = _without(hidden, chosen)
     raise AssertionError("a schedule reveals every code")

@@ -72,6 +72,9 @@ _SPECS = (
 )
 
 STAGES = {spec.name: spec for spec in _SPECS}
+
+INFERRED = ("latent", "anchored")
+"""Kinds of actions that a network reads off the frames; see `tinyworlds.world.info.ActionKind`."""
 """The stages by name, in the order in which they are trained."""
 
 STAGE_OF_PART = {spec.part: spec.name for spec in _SPECS}

@@ -9,6 +9,7 @@ import numpy as np
 
 from tinyworlds.keys import KeyEvent
 from tinyworlds.play.pacing import play_through
+from tinyworlds.play.panels import side_by_side
 from tinyworlds.play.session import Session
 from tinyworlds.play.view import PlayFrame
 
@@ -52,6 +53,8 @@ def play_script(session: Session, script: Sequence[str | None]) -> list[PlayFram
 def write_clip(path: str | Path, frames: Sequence[PlayFrame], fps: float, scale: int) -> Path:
     """Write played frames as a clip and return the path written.
 
+    Where anything was seen beside the dream, both are in the clip. `scale` enlarges single pictures.
+
     Raises:
         ConfigError: the path ends in nothing that clips end in.
         VideoError: no codec could write it.
@@ -59,4 +62,15 @@ def write_clip(path: str | Path, frames: Sequence[PlayFrame], fps: float, scale:
     """
     from tinyworlds.media.video import save_clip
 
-    return save_clip(path, np.stack([frame.image for frame in frames]), fps, scale)
+    if all(frame.truth is None for frame in frames):
+        return save_clip(path, np.stack([frame.image for frame in frames]), fps, scale)
+    return save_clip(path, np.stack([_pair(frame) for frame in frames]), fps, 1)
+
+
+def _pair(frame: PlayFrame) -> np.ndarray:
+    """What a window shows of a frame that something is seen beside."""
+    label = frame.label or "dream"
+    text = f"{label}: {frame.action_name}" if frame.action_name else label
+    if frame.sure is not None:
+        text += "   making it up" if frame.made_up else f"   sure {100 * frame.sure:.0f} %"
+    return side_by_side([frame.image, frame.truth], [text, "" if frame.truth is None else frame.truth_label])

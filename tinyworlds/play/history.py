@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,9 @@ class Moment:
         number: frames since the last reset.
         action: the action that led here; None at a start frame.
         state: what the session needs to go on from here; None in a world that cannot go back.
-        truth: the true frame at this place of the start clip, uint8 [H, W, 3]; None where it is not known.
+        truth: what is seen beside it, uint8 [H, W, 3]: the true frame at this place of the start clip, or the
+            picture of a real game; None where there is none.
+        sureness: how sure the world was of it, see `tinyworlds.world.sureness`; None where that is not known.
     """
 
     image: np.ndarray
@@ -26,6 +29,7 @@ class Moment:
     action: int | None
     state: Any = None
     truth: np.ndarray | None = None
+    sureness: float | None = None
 
 
 class History:
@@ -48,6 +52,10 @@ class History:
     def pop(self) -> Moment | None:
         """Take the latest moment back; None where there is none."""
         return self._moments.pop() if self._moments else None
+
+    def latest(self, count: int) -> list[Moment]:
+        """The latest moments, at most `count`, the last of them last."""
+        return [*islice(reversed(self._moments), count)][::-1]
 
     def clear(self) -> None:
         """Forget everything."""

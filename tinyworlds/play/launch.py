@@ -3,35 +3,42 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import secrets
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-from tinyworlds.errors import ConfigError, DisplayError, StorageError
+from tinyworlds.errors import DisplayError, StorageError
 from tinyworlds.keys import do_nothing, keys_without_meaning, parse_script
 from tinyworlds.media.suffixes import check_clip_path
-from tinyworlds.play.options import WORLD_SETTINGS, allowed_hosts, check_options
+from tinyworlds.play import opening
+from tinyworlds.play.options import allowed_hosts, check_options
+from tinyworlds.shipped import is_shipped
 from tinyworlds.system.exits import INTERRUPTED
 from tinyworlds.system.files import check_writable, portable_name
 
 if TYPE_CHECKING:
+    from tinyworlds.play.beside import OpenGame
     from tinyworlds.play.browser import BrowserView
     from tinyworlds.play.headless import ScriptedView
+    from tinyworlds.play.opening import Played
     from tinyworlds.play.session import Session
     from tinyworlds.play.session_log import ReplayView, SessionLog
-    from tinyworlds.play.side_by_side import SideBySide
     from tinyworlds.play.window import Window
-    from tinyworlds.world.core import WorldCore
-
-    Played = WorldCore | SideBySide
 
 _CLIP_PX = 512
 
 
-def launch(args: argparse.Namespace, *paths: str | Path) -> int:
+def launch(args: argparse.Namespace, *paths: str | Path, open_game: OpenGame | None = None) -> int:
     """Play the world or the two worlds in `paths` as `tinyworlds.play.options` ask; return the exit code.
+
+    Args:
+        args: the options.
+        paths: the worlds.
+        open_game: opens the real game for ``--real``.
 
     Raises:
         TinyWorldsError: what is wrong with a world, an option or the display.
@@ -47,9 +54,23 @@ def launch(args: argparse.Namespace, *paths: str | Path) -> int:
     script = parse_script(args.keys) if args.keys is not None else None
     replayed = SessionLog.read(args.replay) if args.replay else None
     browser = not (args.headless or args.replay) and (args.browser or not _has_window(args.window))
-    world = _load(paths, args, replayed)
+    with contextlib.ExitStack() as running:
+        world = opening.load(paths, args, replayed)
+        if args.real is not None:
+            world = running.enter_context(contextlib.closing(opening.with_game(world, args, open_game)))
+        return _play(args, world, paths, script, replayed, browser)
+
+
+def _play(
+    args: argparse.Namespace,
+    world: Played,
+    paths: Sequence[str | Path],
+    script: list[str | None] | None,
+    replayed: SessionLog | None,
+    browser: bool,
+) -> int:
     if args.govern:
-        _govern(world, args)
+        opening.govern(world, args)
     print(
         f"{world.game or paths[0]}: {world.num_actions} actions, {world.fps:g} frames/s, on {world.device}",
         flush=True,
@@ -59,17 +80,6 @@ def launch(args: argparse.Namespace, *paths: str | Path) -> int:
     if script is not None:
         return _play_headless(args, world, script)
     return _play_live(args, world, paths, browser)
-
-
-def _govern(world: Played, args: argparse.Namespace) -> None:
-    """Let the governor choose, and say what it chose."""
-    from tinyworlds.play.governor import govern
-
-    worlds = cast("Sequence[WorldCore]", getattr(world, "worlds", (world,)))
-    for each in worlds:
-        each.reset(seed=args.seed)
-        wanted = len(worlds) * (args.fps or world.fps)
-        print(f"governor: {govern(each, wanted, bool(args.compile))}", flush=True)
 
 
 def _has_window(insist: bool) -> bool:
@@ -86,52 +96,12 @@ def _has_window(insist: bool) -> bool:
     return True
 
 
-def _load(paths: Sequence[str | Path], args: argparse.Namespace, replayed: SessionLog | None) -> Played:
-    from tinyworlds.export.loading import open_world
-
-    settings = {name: getattr(args, name) for name in WORLD_SETTINGS if getattr(args, name) is not None}
-    if args.govern:
-        settings.pop("compile", None)  # the governor compiles if it must
-    logged = replayed.settings if replayed else [{}] * len(paths)
-    if len(logged) != len(paths):
-        raise ConfigError(f"the log is of {len(logged)} worlds, here are {len(paths)}: name those played")
-    worlds = [
-        open_world(path, args.device, **{**own, **settings}) for path, own in zip(paths, logged, strict=True)
-    ]
-    if settings.get("compile") and not any(world.compiled for world in worlds):
-        print("note: nothing to compile; float32 on a CPU runs in a kernel of its own", file=sys.stderr)
-    _give_starts(worlds, args)
-    played: Played = worlds[0]
-    if len(worlds) > 1:
-        from tinyworlds.play.side_by_side import SideBySide
-
-        (left, right), names = worlds, [Path(path).name for path in paths]
-        played = SideBySide(left, right, (names[0], names[1]))
-    for note in played.notes:
-        print(f"note: {note}", file=sys.stderr)
-    return played
-
-
-def _give_starts(worlds: Sequence[WorldCore], args: argparse.Namespace) -> None:
-    """Start from --start; who plays live and has nothing to start from is shown what to do."""
-    has_clips = any(world.start_clips for world in worlds)
-    if not args.start and (has_clips or args.headless or args.replay):
-        return
-    from tinyworlds.play.start import NO_START, grey_clip, start_clips
-
-    for world in worlds:
-        if args.start:
-            world.start_clips = start_clips(args.start, world.frame_shape, world.fps, world.context_frames)
-        else:
-            world.start_clips = grey_clip(world.frame_shape, world.context_frames)
-            world.remarks.append(NO_START)
-
-
 def _play_headless(args: argparse.Namespace, world: Played, script: list[str | None]) -> int:
     from tinyworlds.play.headless import ScriptedView
 
     session, log = _session(args, world)
-    if unused := keys_without_meaning(script, session.key_map):
+    commands = [command.key for command in session.commands]
+    if unused := keys_without_meaning(script, session.key_map, commands):
         print(f"note: {do_nothing(unused, session.key_map)}", file=sys.stderr)
     return _play_to_clip(args, world, session, ScriptedView(script), log)
 
@@ -140,7 +110,7 @@ def _replay(args: argparse.Namespace, world: Played, log: SessionLog) -> int:
     from tinyworlds.play.session import Session
     from tinyworlds.play.session_log import ReplayView, check_replayable
 
-    if note := check_replayable(log, world):
+    if note := check_replayable(log, world, args.real):
         print(f"note: {note}", file=sys.stderr)
     session = Session(world, fps=log.fps, seed=log.seed)
     session.key_map = dict(log.key_map)
@@ -192,6 +162,7 @@ def _play_live(args: argparse.Namespace, world: Played, paths: Sequence[str | Pa
 
 def _store_keys(paths: Sequence[str | Path], world: Played, session: Session) -> None:
     """Keep the keys that the player changed, so that every front end has them from now on."""
+    from tinyworlds.play.beside import Beside
     from tinyworlds.world.keys import Keys, write_keys
 
     path = Path(paths[0])
@@ -201,7 +172,12 @@ def _store_keys(paths: Sequence[str | Path], world: Played, session: Session) ->
     if path.suffix != ".world":
         print(f"{path} is no .world file, so the changed keys are not kept: export it first")
         return
-    key_map = {**world.key_map, **session.rebound}
+    rebound = session.rebound
+    if isinstance(world, Beside):
+        rebound, world = {key: world.dreamt(pair) for key, pair in rebound.items()}, world.dream
+    key_map = {**world.key_map, **rebound}
+    if is_shipped(path):  # the package stays as it is; from now on the copy here is played
+        shutil.copyfile(path, path := Path(path.name))
     write_keys(path, Keys(key_map, tuple(world.action_names), world.idle_action))
     print(f"saved the changed keys in {path}")
 
@@ -210,7 +186,7 @@ def _window(args: argparse.Namespace, world: Played, session: Session) -> Window
     from tinyworlds.play.window import Window
 
     title = f"TinyWorlds {world.game}".strip()
-    return Window(title, session.hints, world.num_actions, session.notes, args.smooth)
+    return Window(title, session.hints, world.num_actions, session.notes, args.smooth, session.commands)
 
 
 def _browser(args: argparse.Namespace, world: Played, session: Session) -> BrowserView:
@@ -227,6 +203,7 @@ def _browser(args: argparse.Namespace, world: Played, session: Session) -> Brows
         host=args.host or "127.0.0.1",
         port=args.port,
         allowed_hosts=allowed_hosts(args.allow_host),
+        commands=session.commands,
     )
     print(f"play at {view.url}   (Ctrl-C ends it)", flush=True)
     if has_display():
@@ -249,7 +226,7 @@ def _session(args: argparse.Namespace, world: Played) -> tuple[Session, SessionL
         path, source = recording_path(world.game, args.recordings), f"tinyworlds play {world.game}".strip()
         return Recorder(path, fps, scale, world.action_names, world.idle_action, source)
 
-    log = new_log(world, seed, fps)
+    log = new_log(world, seed, fps, args.real)
     session = Session(world, fps=fps, seed=seed, new_recorder=new_recorder, on_events=log.note)
     if args.record:
         session.handle([KeyEvent("v")])

@@ -45,6 +45,8 @@ def check_options(args: argparse.Namespace) -> None:
             raise ConfigError(f"--{name} goes with {wanted}; add it, or leave --{name} out")
     if args.replay and args.govern:
         raise ConfigError("--replay repeats a session with its own decoding steps; leave --govern out")
+    if args.real is not None and args.start:
+        raise ConfigError("--real starts the dream from the game's own first frames; leave --start out")
     if args.headless and args.keys is None:
         raise ConfigError("--headless needs the keys to press, for example --keys 'w*10 d*20'")
 
@@ -59,6 +61,12 @@ def _port(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 65535:
         raise argparse.ArgumentTypeError(f"'{text}' is no port: those are 1 to 65535")
     return int(text)
+
+
+def _env_id(text: str) -> str:
+    if text.endswith(".world"):
+        raise argparse.ArgumentTypeError(f"{text} is a world, no game: write it before --real")
+    return text
 
 
 def _add_views(parser: OptionParser) -> None:
@@ -102,6 +110,15 @@ def _add_session(parser: OptionParser) -> None:
         metavar="FILE",
         help="a picture, video or gameplay file to start from, cut to the world's shape (default: the clips"
         " stored in the world)",
+    )
+    add(
+        "--real",
+        metavar="ENV_ID",
+        nargs="?",
+        const="",
+        type=_env_id,
+        help="run the real game beside the dream, both on the same keys: G shows both, T switches (a"
+        " gymnasium id or title; default: the game of the world's own title); write it behind FILE",
     )
     add("--fps", type=positive(float), help="frames per second to play at (default: the world's own)")
     add("--seed", type=natural, help="repeat a session: same keys, same frames")

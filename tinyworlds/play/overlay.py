@@ -10,11 +10,20 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from tinyworlds.keys import COMMAND_HELP, KeyHint
+from tinyworlds.keys import USUAL_COMMANDS, Command, KeyHint
 from tinyworlds.play.view import PlayFrame
 
 WINDOW_PX = 512
-COMMAND_HINTS = "H help   R reset   P pause   Backspace rewind   V record   Esc quit"
+_HINTED = (
+    "help",
+    "reset",
+    "pause",
+    "switch",
+    "both",
+    "rewind",
+    "record",
+    "quit",
+)  # the others stand in the help
 
 _FONT, _SCALE, _LINE_PX, _MARGIN_PX = cv2.FONT_HERSHEY_SIMPLEX, 0.45, 18, 6
 _COLUMN_PX = 90
@@ -45,8 +54,18 @@ def fit_square(image: np.ndarray, size: int = WINDOW_PX, smooth: bool = False) -
     return canvas
 
 
+def command_hints(commands: Sequence[Command]) -> str:
+    """Return the line that names the commands a player needs most."""
+    keys = {command.name: command.key for command in commands}
+    return "   ".join(f"{sign(keys[name])} {name}" for name in _HINTED if name in keys)
+
+
 def hint_lines(
-    hints: Sequence[KeyHint], num_actions: int, notes: Sequence[str] = (), width_px: int = WINDOW_PX
+    hints: Sequence[KeyHint],
+    num_actions: int,
+    notes: Sequence[str] = (),
+    commands: Sequence[Command] = USUAL_COMMANDS,
+    width_px: int = WINDOW_PX,
 ) -> list[str]:
     """Return the lines of hints: the game's keys and notes, wrapped to `width_px`, then the commands."""
     words = ["/".join(map(sign, hint.keys)) + f" {hint.name}" for hint in hints]
@@ -60,7 +79,7 @@ def hint_lines(
             lines.append(word)
         else:
             lines[-1] = longer
-    return [line for line in [*lines, COMMAND_HINTS] if line]
+    return [line for line in [*lines, command_hints(commands)] if line]
 
 
 def sign(key: str) -> str:
@@ -74,16 +93,27 @@ def figure_lines(frame: PlayFrame) -> list[str]:
     key = "" if frame.latency_ms is None else f"   key {frame.latency_ms:.0f} ms"
     steps = "" if frame.num_steps is None else f"   {frame.num_steps} step{'s' * (frame.num_steps > 1)}"
     action = "-" if frame.action is None else f"{frame.action} {frame.action_name}"
-    return [f"{frame.fps:.1f} FPS{key}{late}", f"action {action}", f"frame {frame.number}{steps}"]
+    sure = "" if frame.sure is None else f"   sure {100 * frame.sure:.0f} %"
+    return [f"{frame.fps:.1f} FPS{key}{late}", f"action {action}", f"frame {frame.number}{steps}{sure}"]
 
 
-def draw(frame: PlayFrame, hints: Sequence[str], size: int = WINDOW_PX, smooth: bool = False) -> np.ndarray:
+def draw(
+    frame: PlayFrame,
+    hints: Sequence[str],
+    size: int = WINDOW_PX,
+    smooth: bool = False,
+    commands: Sequence[Command] = USUAL_COMMANDS,
+) -> np.ndarray:
     """Return the picture of a frame as the window shows it, uint8 [size, size, 3].
 
-    Twice as wide, with the true frame to the right, where the player wants to see it and it is known.
+    Twice as wide, with the true frame or the real game to the right, where the player wants to see it and it
+    is known. `commands` stand in the page of help.
     """
     canvas = fit_square(frame.image, size, smooth)
-    lines = [(line, _WHITE) for line in figure_lines(frame)]
+    lines = [(frame.label, _YELLOW)] if frame.label else []
+    lines += [(line, _WHITE) for line in figure_lines(frame)]
+    if frame.made_up:
+        lines.append(("making it up", _RED))
     if frame.paused:
         lines.append(("paused", _YELLOW))
     if frame.recording:
@@ -92,13 +122,13 @@ def draw(frame: PlayFrame, hints: Sequence[str], size: int = WINDOW_PX, smooth: 
         lines.append((frame.message, _YELLOW))
     _text_block(canvas, lines, top=0)
     if frame.help:
-        said = [(f"{sign(key)}\t{what}", _YELLOW) for key, what in COMMAND_HELP.items()]
+        said = [(f"{sign(command.key)}\t{command.help}", _YELLOW) for command in commands]
         _text_block(canvas, said, top=_block_height(len(lines)) + _LINE_PX)
     _text_block(canvas, [(line, _WHITE) for line in hints], top=size - _block_height(len(hints)))
     if frame.truth is None:
         return canvas
     truth = fit_square(frame.truth, size, smooth)
-    _text_block(truth, [("what really followed", _WHITE)], top=0)
+    _text_block(truth, [(frame.truth_label, _YELLOW if frame.label else _WHITE)], top=0)
     return np.concatenate([canvas, truth], axis=1)
 
 

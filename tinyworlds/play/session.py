@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 from tinyworlds.keys import (
-    COMMANDS,
     KeyBinding,
     KeyEvent,
     KeyHint,
@@ -29,16 +28,18 @@ from tinyworlds.keys import (
     held_action,
     key_hints,
     normalise_key,
+    session_commands,
 )
 from tinyworlds.play.pace import Pace
 from tinyworlds.play.recorder import Recorder, Recordings
 from tinyworlds.play.timeline import Timeline
-from tinyworlds.play.view import Event, PlayableWorld, PlayFrame, View
+from tinyworlds.play.view import WHAT_FOLLOWED, Event, PlayableWorld, PlayFrame, View
 
 __all__ = ["Event", "PlayFrame", "PlayableWorld", "Session", "View"]
 
 MESSAGE_S = 3.0  # how long a message stays in sight
 REWIND_S = 30.0  # how far back a player can go
+DREAM, REAL_GAME = "dream", "real game"
 
 
 class Session:
@@ -68,6 +69,9 @@ class Session:
         self.running = True
         self.paused = False
         self.key_map = complete_key_map(world.key_map, world.num_actions)
+        self._beside = hasattr(world, "beside")  # a real game runs beside it
+        self.commands = session_commands(self.key_map, self._beside)
+        self._command_of = {command.key: command.name for command in self.commands}
         self.rebound: dict[str, int] = {}  # keys that the player gave another action
         self.pace = Pace(clock)
         self._clock, self._on_events = clock, on_events
@@ -77,7 +81,8 @@ class Session:
         self._tapped: dict[str, None] = {}
         self._message, self._message_until = "", 0.0
         self._ticks = 0
-        self._rewinding = self._single = self._wants_real = self._shows_truth = self._shows_help = False
+        self._rewinding = self._single = self._wants_real = self._shows_help = self._shows_game = False
+        self._shows_truth = self._beside
         self._timeline = Timeline(world, seed, round(REWIND_S * self.fps), self.say, self._recordings.add)
 
     @property
@@ -110,7 +115,7 @@ class Session:
         now = self._clock()
         for event in events:
             self._waiting.append((now, event))
-            if isinstance(event, KeyEvent) and COMMANDS.get(normalise_key(event.key)) == "quit":
+            if isinstance(event, KeyEvent) and self._command_of.get(normalise_key(event.key)) == "quit":
                 self.running = self.running and not event.down
 
     def tick(self) -> PlayFrame:
@@ -154,9 +159,9 @@ class Session:
         key = normalise_key(event.key)
         if isinstance(event, KeyBinding):
             self._bind(key, event.action)
-        elif key in COMMANDS:
+        elif key in self._command_of:
             if not event.repeat:
-                self._command(COMMANDS[key], event.down)
+                self._command(self._command_of[key], event.down)
         elif self._has_meaning(key) and not (event.repeat and key in self._held):
             self._held.pop(key, None)
             if event.down:
@@ -168,7 +173,7 @@ class Session:
         return any(key in entry.split("+") for entry in self.key_map)
 
     def _bind(self, key: str, action: int) -> None:
-        if key in COMMANDS or not key.isprintable() or not 0 <= action < self.world.num_actions:
+        if key in self._command_of or not key.isprintable() or not 0 <= action < self.world.num_actions:
             return
         self.key_map = {**self.key_map, key: action}
         self.rebound[key] = action
@@ -189,7 +194,9 @@ class Session:
             self._timeline.fork()
         elif command == "real":
             self._wants_real = self._timeline.can("reset_near", "going back to a real frame")
-        elif command == "truth":
+        elif command == "switch":
+            self._shows_game, self._shows_truth = self._shows_truth or not self._shows_game, False
+        elif command in ("truth", "both"):
             self._shows_truth = not self._shows_truth
             if self._shows_truth:
                 self._timeline.explain_truth()
@@ -210,8 +217,9 @@ class Session:
         now = self._timeline.present
         sampling: Any = getattr(self.world, "sampling", None)
         self._recordings.collect()
+        alone = self._shows_game and not self._shows_truth and now.truth is not None
         return PlayFrame(
-            image=now.image,
+            image=now.truth if alone and now.truth is not None else now.image,
             number=now.number,
             action=now.action,
             action_name="" if now.action is None else self.world.action_names[now.action],
@@ -225,4 +233,12 @@ class Session:
             dropped=self.pace.dropped,
             num_steps=None if sampling is None else sampling.num_steps,
             pressed_at=pressed_at,
+            sure=None if alone else self._sure(),
+            label=(REAL_GAME if alone else DREAM) if self._beside else "",
+            truth_label=REAL_GAME if self._beside else WHAT_FOLLOWED,
         )
+
+    def _sure(self) -> float | None:
+        """The share of true seconds of which the world was less sure than of this one."""
+        usual = getattr(self.world, "usual_sureness", None)
+        return None if usual is None else usual.share(self._timeline.sureness(usual.num_frames))

@@ -42,6 +42,7 @@ class SessionLog:
             another action; in order.
         num_ticks: frames that were shown.
         start: hash of the clips that it started from; empty in older logs.
+        real: the game that ran beside it, as ``--real`` names it; None without one.
     """
 
     world: str
@@ -54,6 +55,7 @@ class SessionLog:
     events: list[list[Any]] = field(default_factory=list)
     num_ticks: int = 0
     start: str = ""
+    real: str | None = None
 
     def note(self, tick: int, events: Iterable[Event]) -> None:
         """Add the events that a tick takes in; auto-repeats change nothing and are left out."""
@@ -138,22 +140,28 @@ _ENTRIES: dict[str, Callable[[Any], bool]] = {
     "key_map": _is_key_map,
     "events": _are_events,
     "num_ticks": lambda value: is_whole(value, 0, _MOST_TICKS),
+    "real": lambda value: value is None or _is_text(value),
 }
 
 
-def new_log(world: PlayableWorld, seed: int, fps: float) -> SessionLog:
-    """Begin the log of a session."""
+def new_log(world: PlayableWorld, seed: int, fps: float, real: str | None = None) -> SessionLog:
+    """Begin the log of a session; `real` is as `SessionLog` has it."""
     key_map = complete_key_map(world.key_map, world.num_actions)
     settings = [_settings(each) for each in _worlds(world)]
-    return SessionLog("", world.game, seed, fps, settings, key_map, _device(world))
+    return SessionLog("", world.game, seed, fps, settings, key_map, _device(world), real=real)
 
 
-def check_replayable(log: SessionLog, world: PlayableWorld) -> str:
+def check_replayable(log: SessionLog, world: PlayableWorld, real: str | None = None) -> str:
     """Make sure that a world is the one of a log; return why frames may differ all the same, or nothing.
 
     Raises:
-        ConfigError: it has other weights.
+        ConfigError: it has other weights, or the real game `real` beside it is another one.
     """
+    if real != log.real:
+        wanted = "leave --real out" if log.real is None else f"add --real {log.real}".rstrip()
+        raise ConfigError(
+            f"the log was played {'without' if log.real is None else 'beside'} a real game: {wanted}"
+        )
     if (playing := _fingerprint(world)) != log.world:
         raise ConfigError(
             f"the log is of the world {log.world} ({log.game}), this one is {playing} ({world.game}):"

@@ -6,15 +6,12 @@ from collections.abc import Mapping
 from itertools import combinations
 from typing import Any
 
-import cv2
 import numpy as np
 
 from tinyworlds.errors import DataError
 from tinyworlds.keys import complete_key_map, held_action
+from tinyworlds.play.panels import PAIR_SHAPE, side_by_side
 from tinyworlds.world.core import WorldCore
-
-PANEL_PX, LABEL_PX = 256, 22
-_FONT, _SCALE, _INK, _PAPER = cv2.FONT_HERSHEY_SIMPLEX, 0.42, (235, 235, 235), 24
 
 Pair = tuple[int, int]
 
@@ -43,7 +40,7 @@ class SideBySide:
         DataError: one of them has no clip to start from.
     """
 
-    frame_shape = (LABEL_PX + PANEL_PX, 2 * PANEL_PX, 3)
+    frame_shape = PAIR_SHAPE
 
     def __init__(self, left: WorldCore, right: WorldCore, names: tuple[str, str]) -> None:
         self.worlds, self.names = (left, right), names
@@ -117,16 +114,11 @@ class SideBySide:
         return " | ".join(dict.fromkeys(names))
 
     def _picture(self, frames: list[np.ndarray], pair: Pair | None = None) -> np.ndarray:
-        picture = np.full(self.frame_shape, _PAPER, np.uint8)
-        for side, (world, name, frame) in enumerate(zip(self.worlds, self.names, frames, strict=True)):
-            left = side * PANEL_PX
-            how = cv2.INTER_NEAREST if frame.shape[0] <= PANEL_PX else cv2.INTER_AREA
-            panel = cv2.resize(frame, (PANEL_PX, PANEL_PX), interpolation=how)
-            picture[LABEL_PX:, left : left + PANEL_PX] = panel
-            text = name if pair is None else f"{name}: {world.action_names[pair[side]]}"
-            _write(picture[:LABEL_PX, left : left + PANEL_PX], text)
-        picture[:, PANEL_PX - 1 : PANEL_PX + 1] = _PAPER  # where one ends and the other begins
-        return picture
+        texts = [*self.names]
+        if pair is not None:
+            taken = [world.action_names[action] for world, action in zip(self.worlds, pair, strict=True)]
+            texts = [f"{name}: {action}" for name, action in zip(self.names, taken, strict=True)]
+        return side_by_side(frames, texts)
 
 
 def _paired(left: WorldCore, right: WorldCore) -> tuple[dict[str, int], list[Pair]]:
@@ -156,12 +148,3 @@ def _independent(left: Mapping[str, int], right: Mapping[str, int]) -> list[str]
     """Two keys held together that each mean something in the other world only: each world takes its own."""
     keys = sorted(key for key in left.keys() ^ right.keys() if "+" not in key and not key.isdigit())
     return [f"{a}+{b}" for a, b in combinations(keys, 2) if (a in left) != (b in left)]
-
-
-def _write(bar: np.ndarray, text: str) -> None:
-    """Write a line into a bar [H, W, 3], in place; what does not fit is cut at its end."""
-    while text and cv2.getTextSize(text, _FONT, _SCALE, 1)[0][0] > bar.shape[1] - 8:
-        text = text[:-1]
-    line = np.ascontiguousarray(bar)  # OpenCV draws on whole arrays only
-    cv2.putText(line, text, (4, bar.shape[0] - 7), _FONT, _SCALE, _INK, 1, cv2.LINE_AA)
-    bar[:] = line

@@ -47,6 +47,15 @@ class Timeline:
         assert self.now is not None, "start() comes first"
         return self.now
 
+    def sureness(self, count: int) -> list[float]:
+        """How sure the world was of the latest frames up to the present one, at most `count`."""
+        found: list[float] = []
+        for moment in (self.present, *reversed(self._history.latest(count - 1))):
+            if moment.sureness is None:  # a start frame: what was before is another piece of play
+                break
+            found.append(moment.sureness)
+        return found[::-1]
+
     def can(self, ability: str, what: str) -> bool:
         """Whether the world has an optional ability; the player is told where it has not."""
         if hasattr(self._world, ability):
@@ -101,7 +110,7 @@ class Timeline:
     def explain_truth(self) -> None:
         """Say why no true frame appears; at a start frame, which is true itself, one will with the next."""
         truth, now = getattr(self._world, "truth", None), self.now
-        if now is None:
+        if now is None or hasattr(self._world, "beside"):
             return
         if truth is None or not len(truth):
             self._say("no true frames are known in this world")
@@ -123,11 +132,22 @@ class Timeline:
         state = None
         if hasattr(self._world, "state"):
             state = (self._abilities.state(), self._true_since)
+        sure = getattr(self._world, "sureness", None)
+        self.now = Moment(
+            image, number, action, state, self._seen_beside(number), None if sure is None else float(sure)
+        )
+        self._moved = False
+        self._arrived(image, action)
+        if said := getattr(self._world, "said", ""):
+            self._say(said)
+
+    def _seen_beside(self, number: int) -> np.ndarray | None:
+        """The picture of a real game, or the true frame at this place of the start clip."""
+        if (beside := getattr(self._world, "beside", None)) is not None:
+            return beside
         truth = getattr(self._world, "truth", None)
         place = number - self._true_since - 1  # in the frames that followed the last real one
-        true = truth[place] if truth is not None and 0 <= place < len(truth) else None
-        self.now, self._moved = Moment(image, number, action, state, true), False
-        self._arrived(image, action)
+        return truth[place] if truth is not None and 0 <= place < len(truth) else None
 
     def _jump(self, moment: Moment) -> None:
         self.now, self._moved = moment, True

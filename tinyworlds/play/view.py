@@ -10,13 +10,21 @@ import numpy as np
 
 from tinyworlds.keys import KeyBinding, KeyEvent
 
+UNUSUAL = 0.05
+"""What a world is less sure of than of all but this share of true seconds, it makes up."""
+
+WHAT_FOLLOWED = "what really followed"
+"""What is said of the true frames of a start clip."""
+
 
 class PlayableWorld(Protocol):
     """What a session needs of a world; `tinyworlds.World` is one.
 
     Optional, and missed only by the keys that need them: ``state()`` and ``restore(state)`` (rewind, fork),
     ``reset_near(image)`` (back to a real frame), ``truth`` (the frames that followed the start frame in its
-    own clip, uint8 [n, H, W, 3]). ``notes`` are lines that a player should read.
+    own clip, uint8 [n, H, W, 3]). ``notes`` are lines that a player should read, ``sureness`` and
+    ``usual_sureness`` say how sure it is of what it draws. Where a real game runs beside it, ``beside`` is
+    that game's picture now, uint8 [H, W, 3], and ``said`` what there is to say of the last step, if anything.
     """
 
     @property
@@ -62,12 +70,22 @@ class PlayFrame:
     paused: bool
     recording: bool
     message: str
-    truth: np.ndarray | None = None  # uint8 [H, W, 3], what really followed; None when unknown or not wanted
+    truth: np.ndarray | None = None  # uint8 [H, W, 3], seen beside it; None when unknown or not wanted
     help: bool = False  # whether the player asked what the keys do
     latency_ms: float | None = None  # from a key to the frame that shows it, lately
     dropped: int = 0  # frames that came too late, so far
     num_steps: int | None = None  # decoding steps a frame
     pressed_at: float | None = None  # when the oldest key that acts in this frame was pressed
+    label: str = ""  # what the picture is, where it might be another
+    truth_label: str = WHAT_FOLLOWED
+    sure: float | None = (
+        None  # share of true seconds of which the world was less sure, 0 to 1; None if unknown
+    )
+
+    @property
+    def made_up(self) -> bool:
+        """Whether the world is so unsure of this that it makes it up."""
+        return self.sure is not None and self.sure < UNUSUAL
 
 
 Event = KeyEvent | KeyBinding

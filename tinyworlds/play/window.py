@@ -17,7 +17,7 @@ from collections.abc import Sequence
 import cv2
 
 from tinyworlds.errors import DisplayError
-from tinyworlds.keys import KeyEvent, KeyHint
+from tinyworlds.keys import USUAL_COMMANDS, Command, KeyEvent, KeyHint
 from tinyworlds.play.held_keys import HeldKeys, system_is_down
 from tinyworlds.play.overlay import WINDOW_PX, draw, hint_lines
 from tinyworlds.play.view import PlayFrame
@@ -91,6 +91,7 @@ class Window:
         num_actions: how many actions the digits can choose from.
         notes: what else a player should know, shown behind the keys.
         smooth: cubic instead of nearest-neighbour enlargement.
+        commands: the session's.
 
     Raises:
         DisplayError: no window can be opened here.
@@ -103,12 +104,14 @@ class Window:
         num_actions: int = 0,
         notes: Sequence[str] = (),
         smooth: bool = False,
+        commands: Sequence[Command] = USUAL_COMMANDS,
     ) -> None:
         require_display()
         os.environ.update(_quiet_qt())
         _let_qt_read_its_events()
         self.title, self.smooth = title, smooth
-        self._hints = hint_lines(hints, num_actions, notes)
+        self._commands = commands
+        self._hints = hint_lines(hints, num_actions, notes, commands)
         self._keys = HeldKeys(system_is_down())
         self._presses: list[str] = []
         try:
@@ -119,7 +122,7 @@ class Window:
 
     def show(self, frame: PlayFrame) -> None:
         """Show a frame."""
-        picture = draw(frame, self._hints, WINDOW_PX, self.smooth)
+        picture = draw(frame, self._hints, WINDOW_PX, self.smooth, self._commands)
         cv2.imshow(self.title, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
         self._shown = True
 

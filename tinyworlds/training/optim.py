@@ -228,6 +228,18 @@ def check_optimizer(name: str) -> None:
         raise ConfigError(f"optimizer '{name}' is unknown; use {choices}.{did_you_mean(name, OPTIMIZERS)}")
 
 
+_BEHIND = 0.05
+
+
+def by_time(steps: float, time: float) -> float:
+    """Return the progress of training that ends by steps or by time, both given as shares, 0 to 1.
+
+    Steps count as long as they are hardly behind, so that a slow first one changes nothing; where they are,
+    time does, and more so towards its end.
+    """
+    return max(steps, time - _BEHIND * (1.0 - time))
+
+
 def cosine_with_warmup(progress: float, warmup_fraction: float, final_fraction: float) -> float:
     """Return the factor on the learning rate at `progress` (0 at the start of training, 1 at its end).
 

@@ -27,6 +27,7 @@ from tinyworlds.world.dream import Dream, DreamState, Feedback
 from tinyworlds.world.game import LearnedGame
 from tinyworlds.world.info import WorldInfo
 from tinyworlds.world.start_clips import StartClips, check_start
+from tinyworlds.world.sureness import UsualSureness
 
 if TYPE_CHECKING:
     from tinyworlds.models.dynamics import DynamicsModel
@@ -245,6 +246,17 @@ class WorldCore(LearnedGame):
     @sampling.setter
     def sampling(self, sampling: Sampling) -> None:
         self._dream.sampling = sampling
+
+    @property
+    def sureness(self) -> torch.Tensor | None:
+        """How sure it was of the frames just made, [N]: see `world.sureness`. None at a start frame."""
+        return self._dream.sureness
+
+    @property
+    def usual_sureness(self) -> UsualSureness | None:
+        """What its sureness is compared with; None where it was not measured as frames are decoded now."""
+        usual = self.info.sureness
+        return usual if usual is not None and usual.sampling == self.sampling else None
 
     @property
     def codes(self) -> torch.Tensor | None:

@@ -79,6 +79,7 @@ class Dream:
         self.feedback, self.bf16, self.generator = feedback, bf16, generator
         self._guess: Guesser | None = None  # holds the past
         self._frames: Tensor | None = None  # [B, T, C, H, W] of the past, where pixels are fed back
+        self.sureness: Tensor | None = None  # [B] of the frames just generated, see `maskgit.fill`
         self.captured = CapturedStep(self._step, generator) if cuda_graphs and self._can_capture() else None
 
     @property
@@ -95,6 +96,7 @@ class Dream:
         """
         limit = self.num_past or frames.shape[1]
         surplus = max(frames.shape[1] - limit, 0)
+        self.sureness = None
         self._encode(frames[:, surplus:], None if actions is None else actions[:, surplus:], limit)
 
     def _encode(self, frames: Tensor, actions: Tensor | None, limit: int) -> None:
@@ -118,7 +120,7 @@ class Dream:
     def restore(self, state: DreamState) -> None:
         """Go on from an earlier state; the past is run again."""
         self._guess = None if state.past is None else self._begin(state.past)
-        self._frames = state.frames
+        self._frames, self.sureness = state.frames, None
         if self.generator is not None and state.random is not None:
             self.generator.set_state(state.random)
 
@@ -127,27 +129,30 @@ class Dream:
         assert self._guess is not None, "start() comes before advance()"
         past, taken = self._guess.past, None if action is None else action[:, None]
         if self.captured is not None and past.is_full:
-            new, frame = self.captured((self.sampling, self.bf16), past.ids, past.action_ids, taken)
+            new, frame, self.sureness = self.captured(
+                (self.sampling, self.bf16), past.ids, past.action_ids, taken
+            )
             self._guess = self._begin(past.append(new, taken))
         else:
-            _, frame = self._go_on(self._guess, taken)
+            _, frame, self.sureness = self._go_on(self._guess, taken)
         if self._frames is not None:
             frames = torch.cat([self._frames, frame[:, None].clamp(-1, 1)], dim=1)
             self._encode(frames[:, -past.limit :], self._guess.past.action_ids, past.limit)
         return frame
 
-    def _step(self, ids: Tensor, actions: Tensor | None, taken: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Codes ``[B, 1, P]`` and picture of the frame after a full window: of nothing but what is given."""
+    def _step(self, ids: Tensor, actions: Tensor | None, taken: Tensor | None) -> tuple[Tensor, ...]:
+        """What `_go_on` makes of a full window: of nothing but what is given."""
         return self._go_on(self._begin(Past(ids, actions, ids.shape[1])), taken)
 
-    def _go_on(self, guess: Guesser, taken: Tensor | None) -> tuple[Tensor, Tensor]:
+    def _go_on(self, guess: Guesser, taken: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        """Codes ``[B, 1, P]`` and picture of the next frame, and how sure the dynamics was of it ``[B]``."""
         ids = guess.past.ids
         blank = torch.full_like(ids[:, :1], self.dynamics.mask_id)
         with self._autocast():
             guess.expect(taken)
-            new = maskgit.fill(guess, blank, self.sampling, self.generator)  # [B, 1, P]
+            new, sureness = maskgit.fill(guess, blank, self.sampling, self.generator)  # [B, 1, P], [B]
             guess.accept(new)
-        return new, self.picture(torch.cat([ids, new], dim=1))
+        return new, self.picture(torch.cat([ids, new], dim=1)), sureness.float()
 
     def _can_capture(self) -> bool:
         """Whether a step runs on a GPU and is a function of its window."""

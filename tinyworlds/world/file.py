@@ -1,7 +1,8 @@
 """The `.world` file: one safetensors file that holds everything needed to play, and no code.
 
 Tensors: ``tokenizer.*``, ``dynamics.*``, ``latent_actions.*`` (absent where the dynamics uses labels),
-``start_frames`` uint8 [n, T, H, W, 3], ``start_actions`` int64 [n, T-1]. The metadata entry ``tinyworlds``
+``start_frames`` uint8 [n, T, H, W, 3], ``start_actions`` int64 [n, T-1]. A small world has its weights and
+clips packed, see `checkpoints.packing` and `world.packed_clips`. The metadata entry ``tinyworlds``
 is JSON: ``schema_version``, ``configs`` (constructor arguments of each network), the fields of `WorldInfo`,
 and ``play`` (context, decoding steps, temperature).
 """
@@ -13,10 +14,10 @@ import os
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from tinyworlds.checkpoints.load import build_network, first_nonfinite
+from tinyworlds.checkpoints.packing import Weights, pack_weights
 from tinyworlds.checkpoints.safetensors_file import read_safetensors, write_safetensors
 from tinyworlds.errors import CheckpointError, DataError, MissingFileError, TinyWorldsError
 from tinyworlds.models.fit import check_fit
@@ -24,13 +25,19 @@ from tinyworlds.models.registry import STAGE_OF_PART
 from tinyworlds.world.core import WorldCore
 from tinyworlds.world.header import play_settings, world_info
 from tinyworlds.world.networks import Trio
-from tinyworlds.world.start_clips import StartClips
+from tinyworlds.world.packed_clips import clip_tensors, stored_clips
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+_PLAIN_VERSION = 1  # what programs from before there were packed worlds read as well
 
 
-def save_world(path: str | os.PathLike[str], world: WorldCore) -> Path:
+def save_world(path: str | os.PathLike[str], world: WorldCore, weights: Weights = "float32") -> Path:
     """Write a world, whole or not at all.
+
+    Args:
+        path: the file.
+        world: what it holds.
+        weights: in less than float32, the start clips are packed as well.
 
     Raises:
         CheckpointError: a weight is not finite, or the networks do not fit each other.
@@ -41,23 +48,19 @@ def save_world(path: str | os.PathLike[str], world: WorldCore) -> Path:
     check_fit(**networks)
     tensors: dict[str, torch.Tensor] = {}
     for name, network in networks.items():
-        weights = network.state_dict()
-        _check_finite(path, name, weights)
-        tensors |= {f"{name}.{key}": value for key, value in weights.items()}
-    clips = {"start_frames": world.start_clips.frames, "start_actions": world.start_clips.actions}
-    if world.start_clips:
-        tensors |= {
-            name: torch.from_numpy(np.ascontiguousarray(array))
-            for name, array in clips.items()
-            if array is not None
-        }
+        own = network.state_dict()
+        _check_finite(path, name, own)
+        tensors |= {f"{name}.{key}": value for key, value in own.items()}
+    tensors = pack_weights(tensors, weights)
+    clips, of_clips = clip_tensors(world.start_clips, packed=weights != "float32")
     header = {
-        "schema_version": SCHEMA_VERSION,
+        "schema_version": _PLAIN_VERSION if weights == "float32" else SCHEMA_VERSION,
         "configs": {name: dict(network.config) for name, network in networks.items()},
         "play": {"context_frames": world.context_frames, **dataclasses.asdict(world.sampling)},
         **dataclasses.asdict(world.info),
+        **of_clips,
     }
-    write_safetensors(path, header, tensors)
+    write_safetensors(path, header, {**tensors, **clips})
     return path
 
 
@@ -96,7 +99,7 @@ def load_world(
         raise CheckpointError(f"{path}: {error}") from None
     try:
         stored, info = play_settings(header), world_info(header, max(networks.dynamics.num_actions, 1))
-        clips = _start_clips(tensors, networks.dynamics.num_actions)
+        clips = stored_clips(tensors, header, networks.dynamics.num_actions)
         return world_class(*networks, info=info, start_clips=clips, device=device, **{**stored, **settings})
     except DataError as error:
         raise CheckpointError(f"{path}: {error}: export it again") from None
@@ -104,17 +107,6 @@ def load_world(
         if isinstance(error, TinyWorldsError):
             raise
         raise CheckpointError(f"{path}: its settings are damaged ({error}): export it again") from None
-
-
-def _start_clips(tensors: dict[str, torch.Tensor], num_actions: int) -> StartClips:
-    """The clips that the file holds, if any."""
-    if "start_frames" not in tensors:
-        return StartClips()
-    actions = tensors["start_actions"].numpy() if "start_actions" in tensors else None
-    clips = StartClips(tensors["start_frames"].numpy(), actions)
-    if actions is not None and ((actions < 0) | (actions >= max(num_actions, 1))).any():
-        raise DataError(f"the actions of its start clips are not all 0 to {num_actions - 1}")
-    return clips
 
 
 def read_header(path: str | os.PathLike[str]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from tinyworlds.errors import DataError
+from tinyworlds.models.registry import INFERRED
 from tinyworlds.nn.compiling import compile_network, is_compiled
 from tinyworlds.nn.devices import pick_device
 from tinyworlds.nn.transformer import runs_natively
@@ -107,7 +108,7 @@ class LearnedGame:
                 shape = tuple(given.shape[1:])
                 raise DataError(f"{count + 1} frames need {count} actions between them; got {shape}")
             return given[:, given.shape[1] - count :]
-        if count and self.info.actions == "latent" and self.latent_actions is not None:
+        if count and self.info.actions in INFERRED and self.latent_actions is not None:
             return self.latent_actions.encode(pixels)
         return torch.full((sessions, count), self.idle_action, dtype=torch.int64, device=self.device)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from tinyworlds.models.maskgit import SCHEDULES
 from tinyworlds.world.info import ACTION_KINDS, WorldInfo
+from tinyworlds.world.sureness import UsualSureness
 
 _MOST_ACTIONS = 1 << 16
 
@@ -60,6 +61,23 @@ PLAY: dict[str, Callable[[Any], bool]] = {
 }
 """How a world is played, as files may say it."""
 
+_SAMPLING = {name: kind for name, kind in PLAY.items() if name != "context_frames"}
+
+
+def _is_sureness(value: Any) -> bool:
+    """Whether it is what is noted of a `UsualSureness`."""
+    if value is None:
+        return True
+    if not isinstance(value, dict) or value.keys() != {"quantiles", "num_frames", "sampling"}:
+        return False
+    found, sampling = value["quantiles"], value["sampling"]
+    rising = isinstance(found, list) and 2 <= len(found) <= 1001 and all(is_number(q, -1e3, 0) for q in found)
+    known = isinstance(sampling, dict) and all(
+        name in _SAMPLING and _SAMPLING[name](it) for name, it in sampling.items()
+    )
+    return rising and found == sorted(found) and known and is_whole(value["num_frames"], 1, 10_000)
+
+
 _INFO: dict[str, Callable[[Any], bool]] = {
     "game": lambda value: isinstance(value, str),
     "fps": lambda value: is_number(value, 0.01, 1000),
@@ -69,6 +87,7 @@ _INFO: dict[str, Callable[[Any], bool]] = {
     "actions": lambda value: isinstance(value, str) and value in ACTION_KINDS,
     "true_actions": lambda value: _is_table(value, (int, type(None))),
     "by_hand": lambda value: _are_changes(value),
+    "sureness": lambda value: _is_sureness(value),
     "metrics": lambda value: isinstance(value, dict),
     "provenance": lambda value: isinstance(value, dict),
 }
@@ -121,5 +140,7 @@ def world_info(header: Mapping[str, Any], num_actions: int) -> WorldInfo:
     carried = {action for action in entries.get("true_actions", {}).values() if action is not None}
     if not carried <= {*range(num_actions)}:
         raise ValueError(f"true_actions are not all 0 to {num_actions - 1}")
+    if entries.get("sureness") is not None:
+        entries["sureness"] = UsualSureness.from_plain(entries["sureness"])
     entries["action_names"] = tuple(entries.get("action_names", ()))
     return WorldInfo(**{**entries, "fps": float(entries.get("fps", WorldInfo.fps))})

@@ -8,9 +8,11 @@ from typing import Any, Literal, get_args
 
 from tinyworlds.errors import listed
 from tinyworlds.system.text import visible
+from tinyworlds.world.sureness import UsualSureness
 
-ActionKind = Literal["latent", "labels", "none"]
-"""What the dynamics listens to: latent actions, the data's own labels, or nothing."""
+ActionKind = Literal["latent", "anchored", "labels", "none"]
+"""What the dynamics listens to: latent actions, those that a few recorded labels anchor, the data's own
+labels at every frame, or nothing."""
 
 _LONGEST_NAME = 200
 
@@ -32,6 +34,7 @@ class WorldInfo:
             order of their ids; None where nothing was found for it. Empty where no true ones are known.
         by_hand: what a person changed of the keys: ``bind``, key name to action or None where the key was
             taken away; ``names``, action id as text to name; ``idle``. An export over the file keeps it.
+        sureness: how sure it is where true frames go on; None where that was not measured.
         metrics: figures of the last evaluation.
         provenance: where weights and start clips come from.
     """
@@ -44,6 +47,7 @@ class WorldInfo:
     actions: ActionKind = "latent"
     true_actions: dict[str, int | None] = field(default_factory=dict)
     by_hand: dict[str, Any] = field(default_factory=dict)
+    sureness: UsualSureness | None = None
     metrics: dict[str, Any] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
 

@@ -95,6 +95,7 @@ class RolloutResult:
     prediction: Tensor  # [B, horizon, C, H, W] in [-1, 1], generated and clamped
     truth: Tensor  # [B, <= horizon, C, H, W]; shorter where the clip ended
     action_ids: Tensor | None  # [B, horizon] int64: the action that led to each generated frame
+    sureness: Tensor  # [B, horizon] of each generated frame, see `tinyworlds.world.sureness`
     raw_range: Tensor  # [horizon, 2] smallest and largest value before the clamp
     clamped_range: Tensor  # [horizon, 2] the same after it
 
@@ -116,14 +117,14 @@ class RolloutResult:
             prediction=self.prediction[:count],
             truth=self.truth[:count],
             action_ids=None if self.action_ids is None else self.action_ids[:count],
+            sureness=self.sureness[:count],
         )
 
     def to(self, device: torch.device | str) -> RolloutResult:
         """The same on another device."""
         actions = None if self.action_ids is None else self.action_ids.to(device)
-        tensors = (self.context, self.prediction, self.truth, self.raw_range, self.clamped_range)
-        context, prediction, truth, raw_range, clamped_range = (each.to(device) for each in tensors)
-        return RolloutResult(context, prediction, truth, actions, raw_range, clamped_range)
+        names = ("context", "prediction", "truth", "sureness", "raw_range", "clamped_range")
+        return replace(self, action_ids=actions, **{name: getattr(self, name).to(device) for name in names})
 
 
 def join_results(results: Sequence[RolloutResult]) -> RolloutResult:
@@ -136,6 +137,7 @@ def join_results(results: Sequence[RolloutResult]) -> RolloutResult:
         prediction=torch.cat([result.prediction for result in results]),
         truth=torch.cat([result.truth for result in results]),
         action_ids=torch.cat(actions) if actions else None,
+        sureness=torch.cat([result.sureness for result in results]),
         raw_range=raw_range,
         clamped_range=raw_range.clamp(-1, 1),
     )
@@ -184,7 +186,7 @@ def open_loop(
     between = true_actions(action_model, frames, action_ids, dynamics.context_frames) if conditioned else None
     source = ActionSource(options.actions, between, dynamics.num_actions, num_given, prompt)
     dream = Dream(tokenizer, dynamics, options.sampling, None, options.feedback, bf16, generator)
-    actions, raw = [], []
+    actions, raw, sureness = [], [], []
     for step in range(horizon):
         if step == 0 or options.teacher_forced:
             last = step + num_given
@@ -193,6 +195,8 @@ def open_loop(
         if action is not None:
             actions.append(action)
         raw.append(dream.advance(action))
+        assert dream.sureness is not None  # it has advanced
+        sureness.append(dream.sureness)
     generated = torch.stack(raw, dim=1).float()  # [B, horizon, C, H, W]
     low, high = generated.amin(dim=(0, 2, 3, 4)), generated.amax(dim=(0, 2, 3, 4))
     raw_range = torch.stack([low, high], dim=1).cpu()
@@ -201,6 +205,7 @@ def open_loop(
         prediction=generated.clamp(-1, 1),
         truth=frames[:, num_given : num_given + horizon],
         action_ids=torch.stack(actions, dim=1) if actions else None,
+        sureness=torch.stack(sureness, dim=1),
         raw_range=raw_range,
         clamped_range=raw_range.clamp(-1, 1),
     )

@@ -7,6 +7,10 @@ import time
 import numpy as np
 import pytest
 from browser_play import Playing, wait_for
+from fake_world import FakeWorld
+
+from tinyworlds.models.maskgit import Sampling
+from tinyworlds.world.sureness import UsualSureness
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright (pip install playwright)")
 
@@ -43,7 +47,7 @@ def new_tab(browser, playing):
     """Opens pages of the game; whatever one complains about fails the test."""
     complaints, contexts = [], []
 
-    def open_tab(script="", **settings):
+    def open_tab(script="", playing=playing, **settings):
         contexts.append(browser.new_context(viewport={"width": 1000, "height": 700}, **settings))
         page = contexts[-1].new_page()
         page.add_init_script(script)
@@ -273,6 +277,46 @@ def test_the_truth_stands_beside_the_dream(playing, tab):
     assert (pixels(tab, "truth") == (10, 200, 30)).all()
     tab.keyboard.press("g")
     tab.wait_for_selector("#truth-side", state="hidden")
+
+
+class BesideWorld(FakeWorld):
+    """A world that a real game runs beside, and that is unsure of all it draws."""
+
+    beside, said = np.full((16, 16, 3), (200, 10, 30), np.uint8), ""
+    sureness, usual_sureness = -5.0, UsualSureness((-4.0, -1.0), 3, Sampling())
+
+
+@pytest.fixture
+def beside():
+    playing = Playing(world=BesideWorld(fps=50))
+    yield playing
+    playing.stop()
+
+
+def test_the_real_game_stands_beside_the_dream_or_in_its_place(beside, new_tab):
+    tab = new_tab(playing=beside)
+    captions = "[...document.querySelectorAll('figcaption')].map((it) => it.textContent).join()"
+    assert tab.evaluate(captions) == "dream,real game"
+    assert (pixels(tab, "truth") == (200, 10, 30)).all()
+    tab.keyboard.press("t")
+    tab.wait_for_selector("#truth-side", state="hidden")
+    until(tab, "document.getElementById('dream-label').textContent === 'real game'")
+    assert (pixels(tab) == (200, 10, 30)).all()
+    assert tab.is_visible("#dream-label")
+    buttons = tab.locator("#commands button").all_inner_texts()
+    assert any("switch" in text for text in buttons)
+    assert not any("rewind" in text for text in buttons)
+    free = tab.evaluate("[...document.querySelectorAll('#free kbd')].map((it) => it.dataset.key)")
+    assert "q" in free
+    assert not {"f", "t", "g"} & {*free}  # f means nothing here, but would to a dream alone
+
+
+def test_how_sure_the_world_is_stands_among_the_figures(beside, new_tab, tab):
+    unsure = new_tab(playing=beside)
+    until(unsure, "document.getElementById('sure').textContent === '0 %'")
+    assert unsure.is_visible("#made-up")
+    assert not tab.is_visible("#sure")  # a world of which nothing is known
+    assert not tab.is_visible("#made-up")
 
 
 def test_fingers_hold_buttons(playing, new_tab):

@@ -20,7 +20,9 @@ BUTTONS = ["B", None, "MODE", "START", "UP", "DOWN", "LEFT", "RIGHT", "C"]
 class FakeProcgen:
     """As Procgen: observed before acting; a level that ends is followed by the next one by itself."""
 
-    def __init__(self, num, env_name, rand_seed):
+    def __init__(self, num, env_name, rand_seed, distribution_mode="hard", render_mode=None):
+        assert render_mode in (None, "rgb_array")
+        self.mode = distribution_mode
         assert num == 1
         self.level, self.steps, self.action, self.closed = rand_seed % 200, 0, 99, False
 
@@ -37,6 +39,11 @@ class FakeProcgen:
         frame = np.zeros((1, 64, 64, 3), np.uint8)
         frame[:] = (self.steps, self.action, self.level)
         return np.array([float(self.steps)]), {"rgb": frame}, np.array([self.steps == 0])
+
+    def get_info(self):
+        frame = np.zeros((512, 512, 3), np.uint8)
+        frame[:] = (self.steps, self.action, self.mode == "easy")
+        return [{"rgb": frame}]
 
     def close(self):
         self.closed = True
@@ -112,6 +119,17 @@ def test_a_procgen_level_can_be_given_up(fakes):
     assert game.reset()[0, 0].tolist() == [0, 99, 4]
     assert game.reset(3)[0, 0].tolist() == [0, 99, 3]
     game.close()
+
+
+def test_procgen_takes_settings_of_its_own(fakes):
+    game = LiveGame("procgen/coinrun", env_kwargs={"distribution_mode": "easy", "render_mode": "rgb_array"})
+    picture = game.reset(3)
+    assert picture.shape == (512, 512, 3)
+    assert picture[0, 0].tolist() == [0, 99, 1]
+    assert game.step(2)[0][0, 0].tolist() == [1, 2, 1]  # after seeding, too
+    game.close()
+    with pytest.raises(ConfigError, match=r"does not take mode=easy .*'mode'"):
+        LiveGame("procgen/coinrun", env_kwargs={"mode": "easy"})
 
 
 def test_retro_presses_named_buttons(tmp_path, fakes):

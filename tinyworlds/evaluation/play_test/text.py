@@ -54,14 +54,14 @@ def _drift_line(play: PlayTest) -> str:
     )
 
 
-def tables(play: PlayTest) -> list[str]:
-    """Lines of Markdown: keys read back, life, drift."""
-    return [*_key_table(play), "", *_drift_table(play)]
+def tables(play: PlayTest, title: str = "key held") -> list[str]:
+    """Lines of Markdown: keys read back (under `title`), life, drift."""
+    return [*_key_table(play, title), "", *_drift_table(play)]
 
 
-def _key_table(play: PlayTest) -> list[str]:
+def _key_table(play: PlayTest, title: str) -> list[str]:
     bands = [f"{first} to {last}" for first, last in play.bands]
-    head = ["key held", "sent", "read in true frames", *(f"read back, {band}" for band in bands)]
+    head = [title, "sent", "read in true frames", *(f"read back, {band}" for band in bands)]
     head += ["change a frame in the game, of 255", *(f"life, {band}" for band in bands)]
     head += [f"read in the real game, {band}" for band in bands if play.real]
     rows = table_head(*head)

@@ -16,13 +16,13 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import cv2
 import numpy as np
 
-from tinyworlds.keys import COMMAND_HELP, COMMANDS, KeyBinding, KeyEvent, normalise_key
+from tinyworlds.keys import COMMANDS, USUAL_COMMANDS, Command, KeyBinding, KeyEvent, normalise_key
 from tinyworlds.play.view import PlayFrame
 
 JPEG_FROM_PX = 256 * 256  # smaller pictures go as PNG: enlarged, the traces of JPEG would show
@@ -77,12 +77,21 @@ def read_message(text: str) -> Message | None:
 
 
 def world_text(
-    title: str, fps: float, actions: Sequence[str], keys: Mapping[str, int], notes: Sequence[str] = ()
+    title: str,
+    fps: float,
+    actions: Sequence[str],
+    keys: Mapping[str, int],
+    notes: Sequence[str] = (),
+    commands: Sequence[Command] = USUAL_COMMANDS,
 ) -> str:
-    """Return the message that tells a page what there is to play and which key takes which action."""
-    commands = [{"key": key, "name": name, "help": COMMAND_HELP[key]} for key, name in COMMANDS.items()]
-    said = {"title": title, "fps": fps, "actions": list(actions), "keys": dict(keys), "commands": commands}
-    return json.dumps({"type": "world", **said, "notes": list(notes)})
+    """Return the message that tells a page what there is to play and which key takes which action.
+
+    Reserved are keys that no action can have: the commands of this session, and those of any other.
+    """
+    said = {"title": title, "fps": fps, "actions": list(actions), "keys": dict(keys), "notes": list(notes)}
+    reserved = dict.fromkeys([*COMMANDS, *(command.key for command in commands)])
+    told = {"commands": [asdict(command) for command in commands], "reserved": [*reserved]}
+    return json.dumps({"type": "world", **said, **told})
 
 
 def pack_frame(frame: PlayFrame, serial: int) -> bytes:
@@ -108,6 +117,9 @@ def pack_frame(frame: PlayFrame, serial: int) -> bytes:
         "recording": frame.recording,
         "help": frame.help,
         "message": frame.message,
+        "labels": [frame.label, frame.truth_label],
+        "sure": None if frame.sure is None else round(frame.sure, 3),
+        "made_up": frame.made_up,
     }
     text = json.dumps(header).encode()
     return b"".join([struct.pack(">I", len(text)), text, *pictures])

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tinyworlds.errors import ConfigError
-from tinyworlds.keys import COMMANDS, KeyBinding, KeyEvent, KeyHint
+from tinyworlds.keys import USUAL_COMMANDS, Command, KeyBinding, KeyEvent, KeyHint
 from tinyworlds.play.browser.guard import Guard, RateLimit
 from tinyworlds.play.browser.messages import KeyMessage, Message, pack_frame, world_text
 from tinyworlds.play.browser.server import PageServer
@@ -53,6 +53,7 @@ class BrowserView:
             machines can reach the page, none otherwise.
         allowed_hosts: names by which a proxy lets browsers reach the page, see `Guard`; with any there is
             always a token.
+        commands: the session's.
 
     Attributes:
         url: the whole address of the page.
@@ -74,10 +75,13 @@ class BrowserView:
         port: int | None = None,
         token: str | None = None,
         allowed_hosts: Sequence[str] = (),
+        commands: Sequence[Command] = USUAL_COMMANDS,
     ) -> None:
         self._title, self._fps, self._notes = title, fps, notes
         self._actions = [str(name) for name in action_names[:num_actions]]
         self._keys = {key: hint.action for hint in hints for key in hint.keys}
+        self._commands = commands
+        self._command_of = {command.key: command.name for command in commands}
         self._shared = SharedKeys()
         self._events: deque[Event] = deque()
         self._num_received = self._num_polled = self._num_acted = self._num_shown = 0
@@ -152,7 +156,10 @@ class BrowserView:
 
     def _bind(self, binding: KeyBinding) -> None:
         is_new = binding.key not in self._keys
-        if binding.action >= len(self._actions) or self._is_full() or not self._binding_rate.allows():
+        commands = bool(self._command_of.keys() & binding.key.split("+"))
+        if commands or binding.action >= len(self._actions):
+            return
+        if self._is_full() or not self._binding_rate.allows():
             return
         if is_new and len(self._keys) >= self._most_keys:
             return
@@ -167,7 +174,7 @@ class BrowserView:
             return True
         if self._is_full():
             return False
-        command = COMMANDS.get(event.key)
+        command = self._command_of.get(event.key)
         if command is None or event.repeat:
             return True
         return self._command_rate.allows() and (command != "record" or self._recording_rate.allows())
@@ -180,7 +187,7 @@ class BrowserView:
         return len(self._events) >= MAX_WAITING
 
     def _world_text(self) -> str:
-        return world_text(self._title, self._fps, self._actions, self._keys, self._notes)
+        return world_text(self._title, self._fps, self._actions, self._keys, self._notes, self._commands)
 
 
 def _listen(host: str, port: int | None) -> socket.socket:

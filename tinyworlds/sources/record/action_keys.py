@@ -11,7 +11,7 @@ _KEYS = {
     "left": "left", "right": "right", "up": "up", "down": "down",
     "forward": "up", "backward": "down", "back": "down",
     "fire": "space", "attack": "space", "jump": "space", "b": "space",
-    "use": "e", "select": "tab", "start": "enter",
+    "gas": "up", "brake": "down", "use": "e", "select": "tab", "start": "enter",
 }  # fmt: skip
 _WITHOUT_MEANING = ("move", "turn", "strafe", "look", "button", "press")
 _IDLE = ("noop", "idle", "none")

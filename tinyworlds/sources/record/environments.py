@@ -1,7 +1,7 @@
 """Live games behind one face: pictures and numbered actions, whatever the gymnasium environment offers.
 
-ViZDoom and Atari are known by their ids: their true frame rate, their own frame skip, and settings that keep
-the recorded action the executed one. Procgen and stable-retro are no gymnasium environments, see
+ViZDoom, Atari and CarRacing are known by their ids: their true frame rate, their own frame skip, and settings
+that keep the recorded action the executed one. Procgen and stable-retro are no gymnasium environments, see
 `retro_procgen`. Any other environment is recorded from its picture or its `render`.
 """
 
@@ -23,6 +23,7 @@ import numpy as np
 from tinyworlds.errors import ConfigError, MissingExtraError, did_you_mean
 from tinyworlds.sources.record.action_table import Action, action_table, select_actions
 from tinyworlds.sources.record.camera import RENDER, Camera, has_byte_picture, metadata, render_modes
+from tinyworlds.sources.record.car_racing import CarRacing, is_car_racing
 from tinyworlds.sources.record.habits import adapt, as_end, as_reward
 from tinyworlds.sources.record.making import make, one_line
 from tinyworlds.sources.record.retro_procgen import ProcgenGame, RetroGame, is_procgen, is_retro
@@ -43,7 +44,8 @@ class LiveGame:
     Args:
         env_id: any gymnasium id, such as ``ALE/Pong-v5``, ``VizdoomBasic-v1``, ``CartPole-v1``; or
             ``procgen/coinrun``, ``retro/Airstriker-Genesis-v0``.
-        frame_skip: game steps per action; None takes 4 for Atari, ViZDoom and consoles, 1 elsewhere.
+        frame_skip: game steps per action; None takes 4 for Atari, ViZDoom, CarRacing and consoles,
+            1 elsewhere.
         actions: names of the actions to use, in this order; None uses all.
         size: pictures smaller than this are of no use; a low resolution is chosen where the game has several.
         env_kwargs: settings of the environment's own, by name.
@@ -51,6 +53,7 @@ class LiveGame:
 
     Attributes:
         env_id: the id that was found.
+        frame_skip: game steps per action.
         fps: pictures per second of game time.
         actions: the table of numbered actions.
         picture: the game's current picture, uint8 [H,W,3]; the game may reuse it.
@@ -74,8 +77,9 @@ class LiveGame:
         if frame_skip is not None and frame_skip < 1:
             raise ConfigError(f"frame_skip is {frame_skip}; it must be at least 1.")
         self.env_id = find_environment(env_id)
-        native = _is_atari(self.env_id) or _is_doom(self.env_id)
-        skip = frame_skip or (_NATIVE_SKIP if native or is_retro(self.env_id) else 1)
+        settings = env_kwargs or {}
+        native = _is_atari(self.env_id) or _is_doom(self.env_id) or is_car_racing(self.env_id, settings)
+        self.frame_skip = skip = frame_skip or (_NATIVE_SKIP if native or is_retro(self.env_id) else 1)
         self._repeat = 1 if native else skip
         self._closed = self._has_engine = False
         self.observation: Any = None
@@ -83,7 +87,7 @@ class LiveGame:
         self._scratch = Scratch()
         try:
             with self._scratch.marked():
-                self._env = _make(self.env_id, skip, size, env_kwargs or {}, picture)
+                self._env = _make(self.env_id, skip, size, settings, picture)
         except BaseException:
             self._scratch.close()
             raise
@@ -167,10 +171,12 @@ def find_environment(env_id: str) -> str:
 def _make(
     env_id: str, frame_skip: int, size: int, settings: Mapping[str, Any], picture: str | None
 ) -> gym.Env:
-    if is_procgen(env_id) or is_retro(env_id):
+    if is_procgen(env_id):
+        return ProcgenGame(env_id, settings)
+    if is_retro(env_id):
         if settings:
             raise ConfigError(f"{env_id} takes no --env_kwargs, but {', '.join(settings)} was given.")
-        return ProcgenGame(env_id) if is_procgen(env_id) else RetroGame(env_id)
+        return RetroGame(env_id)
     if _is_atari(env_id):
         # by default it repeats the last action at random; the recorded one would not be the executed one
         return make(env_id, {"frameskip": frame_skip, "repeat_action_probability": 0.0, **settings})
@@ -179,6 +185,8 @@ def _make(
         quiet = {"sound_enabled": False, "audio_buffer_enabled": False}  # hangs where there is no sound card
         return make(env_id, {"frame_skip": frame_skip, **resolution, **quiet, **settings})
     _draw_without_display()
+    if is_car_racing(env_id, settings):
+        return CarRacing(env_id, frame_skip, settings)
     env = make(env_id, settings)
     drawn = picture == RENDER or (picture is None and not has_byte_picture(env))
     if not drawn or "rgb_array" not in render_modes(env):

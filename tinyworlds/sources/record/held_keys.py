@@ -76,10 +76,17 @@ def recorded_game(env_id: str) -> RecordedGame:
     """
     spec = title_of(env_id)
     actions = tuple(spec.record_actions) if spec.record_actions else None
-    sticky = PolicyChoice("sticky")
+    player = PolicyChoice(spec.policy)
     return RecordedGame(
         RecordingSettings(
-            spec.env_id or env_id, spec.frame_size, spec.frame_skip, actions, spec.crop, sticky, 0
+            spec.env_id or env_id,
+            spec.frame_size,
+            spec.frame_skip,
+            actions,
+            spec.crop,
+            player,
+            0,
+            spec.env_kwargs,
         )
     )
 
@@ -97,11 +104,12 @@ def _come_to(game: LiveGame, settings: RecordingSettings, context: int, seed: in
     """Play for a while; where the game ends before that, half as long as it lasted."""
     random = np.random.default_rng(seed)
     wanted = int(random.integers(_FEWEST, _MOST)) + context
-    policy = make_policy(PolicyChoice("sticky"), [action.name for action in game.actions], seed)
+    player = settings.policy if isinstance(settings.policy, PolicyChoice) else PolicyChoice("sticky")
+    policy = make_policy(player, [action.name for action in game.actions], seed)
     frames, actions = [_seen(game.reset(seed), settings)], list[int]()
     while len(actions) < wanted:
         action = policy(frames[-1])
-        assert action is not None  # a sticky policy never ends
+        assert action is not None  # neither a sticky policy nor a title's player ends
         picture, _, over = game.step(action)
         if over:
             wanted = max(len(actions) // 2, context - 1)

@@ -20,9 +20,10 @@ import numpy as np
 from tinyworlds.errors import ConfigError, MissingFileError, did_you_mean
 from tinyworlds.keys import held_action, parse_script
 from tinyworlds.sources.record.action_keys import action_keys, idle_action
+from tinyworlds.sources.record.players import PLAYERS, make_player
 from tinyworlds.system.user_code import import_named, in_one_line, look_first_in
 
-POLICIES = ("sticky", "random", "scripted", "human")
+POLICIES = ("sticky", "random", "scripted", "human", *PLAYERS)
 
 
 class Policy(Protocol):
@@ -153,13 +154,15 @@ def make_policy(choice: PolicyChoice, names: Sequence[str], seed: int) -> Callab
     """Return the policy (not "human", which needs the game), for a game with these action names.
 
     Raises:
-        ConfigError: the script or the agent does not fit.
+        ConfigError: the script or the agent does not fit, or the game lacks an action that a player needs.
         MissingFileError: the agent's file does not exist.
     """
     if choice.name in ("sticky", "random"):
         return StickyPolicy(len(names), choice.hold if choice.name == "sticky" else 1.0, seed)
     if choice.name == "scripted":
         return ScriptedPolicy(choice.keys or "", names)
+    if choice.name in PLAYERS:
+        return make_player(choice.name, names, seed)
     return load_agent(choice.name)
 
 

@@ -81,10 +81,12 @@ def record(
             ``procgen/coinrun``, ``retro/Airstriker-Genesis-v0``.
         out: the gameplay file to write; it is complete at all times.
         num_frames: frames to store, over as many episodes as it takes.
-        policy: "sticky" (holds each action for a while), "random", "human" (a window), an agent as
+        policy: "sticky" (holds each action for a while), "random", "driver", "runner", "human" (a window), an
+            agent as
             ``module:function`` or ``agent.py``, a `PolicyChoice`, or a function from frame to action id.
         size: stored height and width in pixels; pictures are resized by area.
-        frame_skip: game steps per stored frame; None takes 4 for Atari, ViZDoom and consoles, 1 elsewhere.
+        frame_skip: game steps per stored frame; None takes 4 for Atari, ViZDoom, CarRacing and consoles,
+            1 elsewhere.
         seed: of the game and the policy.
         progress: show a bar with the time left.
         hold: mean number of frames the sticky policy holds an action.

@@ -13,6 +13,7 @@ import contextlib
 import importlib
 import io
 import warnings
+from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
@@ -44,28 +45,31 @@ class ProcgenGame(gym.Env):
 
     Args:
         env_id: such as ``procgen/coinrun``.
+        settings: Procgen's own, such as ``distribution_mode="easy"``; with ``render_mode="rgb_array"`` the
+            picture has 512x512 pixels.
 
     Raises:
         MissingExtraError: Procgen is not installed.
-        ConfigError: it has no such game.
+        ConfigError: it has no such game or setting.
     """
 
     metadata = {"render_fps": 15}  # noqa: RUF012
 
-    def __init__(self, env_id: str) -> None:
+    def __init__(self, env_id: str, settings: Mapping[str, Any] | None = None) -> None:
         procgen = _import("procgen", env_id, _PROCGEN_INSTALL)
-        self._name, self._make = env_id.partition("/")[2], procgen.ProcgenGym3Env
+        self._env_id, self._name, self._settings = env_id, env_id.partition("/")[2], dict(settings or {})
+        self._new, self._is_large = procgen.ProcgenGym3Env, self._settings.get("render_mode") == "rgb_array"
         games = importlib.import_module("procgen.env").ENV_NAMES
         if self._name not in games:
             raise ConfigError(
                 f"Procgen has no game '{self._name}'; it has {', '.join(games)}."
                 f"{did_you_mean(self._name, games)}"
             )
-        self._game = self._make(num=1, env_name=self._name, rand_seed=0)
+        self._game = self._make(0)
         combos = [[key.lower() for key in combo] for combo in self._game.get_combos()]
         self._names = ["+".join(combo) or "noop" for combo in combos]
         self.action_space = gym.spaces.Discrete(len(combos))
-        self.observation_space = gym.spaces.Box(0, 255, (64, 64, 3), np.uint8)
+        self.observation_space = gym.spaces.Box(0, 255, self._observation().shape, np.uint8)
         self._at_start = True
 
     def get_action_meanings(self) -> list[str]:
@@ -76,7 +80,7 @@ class ProcgenGame(gym.Env):
         """Start a level; after the end of one, Procgen has done so already."""
         if seed is not None:
             self._game.close()
-            self._game = self._make(num=1, env_name=self._name, rand_seed=seed % 2**31)
+            self._game = self._make(seed % 2**31)
         elif not self._at_start:
             self._game.act(np.array([-1], np.int32))  # Procgen's own way to give up a level
         self._at_start = True
@@ -93,7 +97,18 @@ class ProcgenGame(gym.Env):
         """End the game."""
         self._game.close()
 
+    def _make(self, seed: int) -> Any:
+        try:
+            return self._new(num=1, env_name=self._name, rand_seed=seed, **self._settings)
+        except Exception as error:  # whatever it says of a setting, in one line
+            if not self._settings:
+                raise
+            told = ", ".join(f"{name}={value}" for name, value in self._settings.items())
+            raise ConfigError(f"{self._env_id} does not take {told} (--env_kwargs): {error!r}") from error
+
     def _observation(self) -> np.ndarray:
+        if self._is_large:
+            return self._game.get_info()[0]["rgb"].copy()
         return self._game.observe()[1]["rgb"][0].copy()
 
 

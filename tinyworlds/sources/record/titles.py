@@ -33,6 +33,6 @@ def title_of(env_id: str) -> GameSpec:
             )
         return spec
     known = find_by_env(env_id)
-    if known is not None:  # the same file name as the title's, but all actions unless some are named
-        return dataclasses.replace(known, record_actions=None)
+    if known is not None:  # the same file name as the title's, but the game as it is
+        return dataclasses.replace(known, record_actions=None, crop=None, env_kwargs={}, policy="sticky")
     return GameSpec(name="recording", title=env_id, data_file=default_file(env_id))

@@ -29,7 +29,7 @@ from tinyworlds.models.base import Network
 from tinyworlds.models.fit import differences
 from tinyworlds.nn.compiling import compile_network
 from tinyworlds.training.averaging import AveragedWeights
-from tinyworlds.training.optim import build_optimizer, cosine_with_warmup
+from tinyworlds.training.optim import build_optimizer, by_time, cosine_with_warmup
 from tinyworlds.training.settings import TrainingSettings
 from tinyworlds.training.strategies import FullySharded, shard
 from tinyworlds.training.trainer_parts import parts_of
@@ -166,7 +166,7 @@ class Stage(LightningModule):
             remaining = timer.time_remaining() if timer is not None else None
             if timer is not None and remaining is not None:
                 elapsed = timer.time_elapsed()
-                progress = max(progress, elapsed / max(elapsed + remaining, 1e-9))
+                progress = by_time(progress, elapsed / max(elapsed + remaining, 1e-9))
             if not total and remaining is None:
                 return 1.0  # no end in sight: a constant rate
             return cosine_with_warmup(max(progress, 1e-6), own.warmup_fraction, own.final_fraction)

@@ -13,6 +13,7 @@ from tinyworlds.data.dataset import Batch
 from tinyworlds.errors import ConfigError, DataError
 from tinyworlds.models import DynamicsModel, LatentActionModel, VideoTokenizer
 from tinyworlds.models.fit import check_settings
+from tinyworlds.models.registry import INFERRED
 from tinyworlds.nn.norms import ConditionedNorm
 from tinyworlds.training.settings import TrainingSettings, flat_training
 from tinyworlds.training.stages.base import Losses, Stage, warn_of_trained
@@ -25,6 +26,7 @@ from tinyworlds.training.stages.partners import (
     sizes_from,
 )
 from tinyworlds.training.trainer_parts import parts_of
+from tinyworlds.world.info import ActionKind
 from tinyworlds.world.rollout import RolloutOptions, RolloutResult, open_loop
 
 
@@ -34,7 +36,8 @@ class DynamicsStage(Stage):
     Args:
         tokenizer: checkpoint of the tokenizer; None takes the newest valid one of the same game.
         latent_actions: checkpoint of the action model; None takes the newest valid one of the same game.
-        actions: "latent" (found by the action model), "labels" (the true ones in the data) or "none".
+        actions: "latent" (found by the action model), "anchored" (the same, of a model that was told some
+            true ones), "labels" (the true ones in the data) or "none".
         frame_size: must be the tokenizer's; None takes it from there (as the next three).
         patch_size: must be the tokenizer's.
         latent_dim: must be the tokenizer's.
@@ -77,7 +80,7 @@ class DynamicsStage(Stage):
             "num_bins": num_bins,
         }
         sizes = sizes_from(tokenizer, given)
-        if num_actions is None and latent_actions is not None and actions == "latent":
+        if num_actions is None and latent_actions is not None and actions in INFERRED:
             # built, as in sizes_from
             num_actions = locate(latent_actions, "latent_actions").network.config["num_actions"]
         super().__init__(
@@ -95,7 +98,7 @@ class DynamicsStage(Stage):
                 if isinstance(module, ConditionedNorm):
                     module.requires_grad_(False)  # never used, and DDP waits for every gradient
         self.sizes = sizes
-        self.actions = actions
+        self.actions: ActionKind = actions  # type: ignore[assignment]  # checked above
         self.cache_codes = cache_codes
         self.paths = (tokenizer, latent_actions)
         self.rollout_options = RolloutOptions()  # of `predict`
@@ -109,9 +112,15 @@ class DynamicsStage(Stage):
 
     @property
     def action_model(self) -> LatentActionModel | None:
-        """The frozen action model; None unless ``actions`` is "latent"."""
+        """The frozen action model; None where actions are labels or none."""
         partner = self._loaded()[1]
         return partner.network if partner is not None else None
+
+    @property
+    def action_kind(self) -> ActionKind:
+        """What the dynamics listen to; latent actions of an anchored model are anchored ones."""
+        model = self.action_model
+        return "anchored" if model is not None and model.anchored else self.actions
 
     def _loaded(self) -> Partners:
         if self._partners is None:
@@ -213,7 +222,7 @@ class DynamicsStage(Stage):
         return {
             **super().checkpoint_meta(),
             "partners": partners,
-            "actions": self.actions,
+            "actions": self.action_kind,
             "sizes": self.sizes,
         }
 

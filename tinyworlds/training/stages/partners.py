@@ -17,7 +17,7 @@ from tinyworlds.errors import CheckpointError, ConfigError
 from tinyworlds.models import LatentActionModel, VideoTokenizer
 from tinyworlds.models.base import Network
 from tinyworlds.models.fit import check_settings
-from tinyworlds.models.registry import STAGES
+from tinyworlds.models.registry import INFERRED, STAGES
 from tinyworlds.system.known_paths import remember
 from tinyworlds.world.info import ACTION_KINDS
 
@@ -121,6 +121,7 @@ def load_partners(
 
     Raises:
         CheckpointError: one is missing or the two do not fit each other.
+        ConfigError: anchored actions are asked for, and the action model is not anchored.
     """
 
     def load(path: str | None, stage: str, kind: type[N]) -> Partner[N]:
@@ -128,9 +129,14 @@ def load_partners(
         return load_partner(checkpoint, kind, device)
 
     first = load(tokenizer, "video_tokenizer", VideoTokenizer)
-    if actions != "latent":
+    if actions not in INFERRED:
         return first, None
     second = load(latent_actions, "latent_actions", LatentActionModel)
+    if actions == "anchored" and not second.network.anchored:
+        raise ConfigError(
+            f"--model.actions anchored: the action model {second.path} was trained without labels; train it "
+            "with --model.label_share, or use latent"
+        )
     frame_size = {"frame_size": first.network.config["frame_size"]}
     check_settings(
         f"the action model {second.path} beside the tokenizer {first.path}", second.network.config, frame_size

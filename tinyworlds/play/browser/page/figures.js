@@ -9,6 +9,7 @@ export class Figures {
     this.drawn = 0;
     this.waiting = new Map(); // id of a key message to when the key went down
     this.last = null; // serial of the last frame
+    this.tellsSure = false; // whether the world ever said how sure it is
   }
 
   // A key that will act in some frame was sent.
@@ -50,12 +51,16 @@ export class Figures {
       action: frame.action === null ? "–" : `${frame.action} ${frame.name}`,
       number: frame.number,
       steps: frame.steps ?? "–",
+      sure: frame.sure === null ? "–" : `${Math.round(100 * frame.sure)} %`,
       dropped: frame.dropped,
       skipped: this.skipped,
       message: frame.message,
     };
     for (const [id, text] of Object.entries(texts)) setText(id, `${text}`);
     document.getElementById("skipped").parentElement.hidden = this.skipped === 0;
+    this.tellsSure ||= frame.sure !== null;
+    document.getElementById("sure").parentElement.hidden = !this.tellsSure;
+    document.getElementById("made-up").hidden = !frame.made_up;
     document.getElementById("paused").hidden = !frame.paused;
     document.getElementById("recording").hidden = !frame.recording;
   }

@@ -14,7 +14,7 @@ import { World } from "./world.js";
 const byId = (id) => document.getElementById(id);
 const HELP_KEY = "h";
 
-let world = new World({ title: "TinyWorlds", actions: [], keys: {}, commands: [], notes: [] });
+let world = new World({ title: "TinyWorlds", actions: [], keys: {}, commands: [], reserved: [], notes: [] });
 let lastId = 0;
 let paused = false;
 
@@ -79,6 +79,9 @@ function show(frame) {
   panel.show(frame.help);
   byId("truth-side").hidden = frame.blobs.length < 2;
   byId("stage").classList.toggle("pair", frame.blobs.length > 1);
+  byId("stage").classList.toggle("named", frame.labels[0] !== "");
+  byId("dream-label").textContent = frame.labels[0] || "dream";
+  byId("truth-label").textContent = frame.labels[1];
   for (const hint of byId("hints").children) {
     hint.classList.toggle("active", Number(hint.dataset.action) === frame.action);
   }

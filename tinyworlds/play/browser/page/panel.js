@@ -25,7 +25,7 @@ export class Panel {
   fill(world) {
     this.world = world;
     byId("actions").replaceChildren(...world.actions.map((name, action) => this.row(name, action)));
-    const taken = new Set([...Object.keys(world.keys), ...world.commands.map(({ key }) => key)]);
+    const taken = new Set([...Object.keys(world.keys), ...world.reserved]);
     byId("free").replaceChildren(
       ...CANDIDATES.filter((key) => !taken.has(key)).map((key) => cap(key, { draggable: true })),
     );

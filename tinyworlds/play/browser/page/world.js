@@ -4,8 +4,8 @@ const ARROWS = ["up", "left", "right", "down"];
 const PREFERRED = ["space", "enter"];
 
 export class World {
-  constructor({ title, actions, keys, commands, notes }) {
-    Object.assign(this, { title, actions, keys, commands, notes });
+  constructor({ title, actions, keys, commands, reserved, notes }) {
+    Object.assign(this, { title, actions, keys, commands, reserved, notes });
   }
 
   takesAction(key) {
@@ -15,7 +15,7 @@ export class World {
 
   // Commands keep their keys, and a digit always chooses the action of that number.
   mayBind(key) {
-    return !/^[0-9]$/.test(key) && !this.commands.some((command) => command.key === key);
+    return !/^[0-9]$/.test(key) && !this.reserved.includes(key);
   }
 
   keysOf(action) {

@@ -1,8 +1,9 @@
 """Codes and latent actions computed once, so that training dynamics neither reads pixels nor encodes them.
 
 Where a frame's codes depend on that frame alone and an action on its two frames alone (architecture v2),
-every frame is encoded once; elsewhere (v1) every window that training and validation draw. The result lies
-beside the gameplay file, see :mod:`tinyworlds.training.stages.codes.files`.
+every frame is encoded once, as where an anchored model reads whole episodes; elsewhere (v1) every window that
+training and validation draw. The result lies beside the gameplay file, see
+:mod:`tinyworlds.training.stages.codes.files`.
 """
 
 from __future__ import annotations
@@ -57,7 +58,8 @@ def code_encoders(
     """Return an encoder for each file of a datamodule, by frames where these networks allow it."""
     networks = (tokenizer, action_model)
     files = list(zip(data.frame_files, data.strides, strict=True))
-    if tokenizer.per_frame and (action_model is None or _per_pair(action_model)):
+    by_frame = action_model is None or action_model.anchored or _per_pair(action_model)
+    if tokenizer.per_frame and by_frame:
         return [FrameEncoder(file, stride, *networks) for file, stride in files]
     return [
         WindowEncoder(file, data.window_starts(number), data.num_frames, stride, *networks)

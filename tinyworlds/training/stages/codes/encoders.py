@@ -16,6 +16,9 @@ from tinyworlds.models import LatentActionModel, VideoTokenizer
 _BATCH_PIXELS = 2**20
 """Pixels of a batch while encoding: 256 frames of 64 x 64."""
 
+_ASIDE = 12
+"""Frames before and after those of a batch that an anchored action model looks at as well: a key is held."""
+
 
 class CodeEncoder:
     """Base of the two ways to encode a gameplay file.
@@ -69,7 +72,10 @@ class CodeEncoder:
 
 
 class FrameEncoder(CodeEncoder):
-    """A row for each frame: where codes depend on one frame alone and an action on its two frames alone."""
+    """A row for each frame: where codes depend on one frame alone and an action on its two frames alone.
+
+    An anchored model reads the whole of an episode, which tells it more than a window would.
+    """
 
     def __init__(
         self, file: FrameFile, stride: int, tokenizer: VideoTokenizer, action_model: LatentActionModel | None
@@ -89,11 +95,31 @@ class FrameEncoder(CodeEncoder):
         rows = {"ids": self._run(self.tokenizer, images[:count, None])[:, 0]}
         if self.action_model is not None:
             rows["action_ids"] = np.zeros(count, np.int16)
+            if self.action_model.anchored:
+                self._read_episodes(self.action_model, first, rows["action_ids"])
+                return rows
             pairs = max(0, min(count, len(images) - self.stride))
             if pairs:
                 both = torch.stack([images[:pairs], images[self.stride : self.stride + pairs]], dim=1)
                 rows["action_ids"][:pairs] = self._run(self.action_model, both)[:, 0]
         return rows
+
+    def _read_episodes(self, model: LatentActionModel, first: int, action_ids: np.ndarray) -> None:
+        """Fill in the actions of the rows from `first` on, read episode by episode.
+
+        With a stride an episode is several clips, which begin one stored frame after another.
+        """
+        stop, aside = first + len(action_ids), _ASIDE * self.stride
+        ends = self.file.episode_ends + 1
+        begins = np.concatenate([[0], ends[:-1]])
+        for number in np.flatnonzero((ends > first) & (begins < stop)):
+            low, high = max(begins[number], first - aside), min(ends[number], stop + self.stride + aside)
+            for start in range(low, min(low + self.stride, high - self.stride)):
+                places = np.arange(start, high - self.stride, self.stride)
+                frames = torch.from_numpy(self.file.frames(start, len(places) + 1, self.stride))
+                read = self._run(model, frames_to_input(frames.to(self.device))[None])[0]
+                own = (places >= first) & (places < stop)
+                action_ids[places[own] - first] = read[own]
 
 
 class WindowEncoder(CodeEncoder):
