@@ -11,6 +11,7 @@ from tinyworlds.api import World
 from tinyworlds.checkpoints.titles import named_world
 from tinyworlds.commands.cli import main
 from tinyworlds.errors import MissingFileError
+from tinyworlds.evaluation.run import default_folder
 from tinyworlds.world.file import save_world
 
 
@@ -63,6 +64,23 @@ def test_a_name_is_loaded_and_played_at_once(package, capsys):
     assert "doom: the world that comes with TinyWorlds" in capsys.readouterr().out
     assert Path("a.mp4").is_file()
     assert sorted(path.name for path in package.iterdir()) == ["doom.world"]
+
+
+def test_every_command_takes_the_name_and_leaves_the_package_alone(package, capsys):
+    assert main(["actions", "doom", "--sheet", "none", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["stored"]["action_names"]
+    assert main(["actions", "doom"]) == 0
+    assert Path("doom_actions.png").is_file()
+    before = (package / "doom.world").read_bytes()
+    assert main(["actions", "doom", "--name", "1=jump"]) == 0
+    assert World.load("doom.world").action_names[1] == "jump"
+    assert (package / "doom.world").read_bytes() == before
+    assert [path.name for path in package.iterdir()] == ["doom.world"]
+
+
+def test_a_report_on_a_world_of_the_package_lies_here(package, tmp_path):
+    assert default_folder(package / "doom.world") == Path("doom_evaluation")
+    assert default_folder(tmp_path / "doom.world") == tmp_path / "doom_evaluation"
 
 
 def test_the_list_names_all_and_a_damaged_one_hides_no_other(package, capsys):

@@ -32,7 +32,7 @@ _FONT, _FONT_SCALE = cv2.FONT_HERSHEY_SIMPLEX, 0.4
 
 def draw(path: Path, sheet: str | None, world: WorldCore, found: Discovery) -> list[Path]:
     """Save sheet and clip at `sheet`, or beside the world in `path`; return where they are."""
-    folder = path.parent if path.is_file() else path
+    folder = path if path.is_dir() else path.parent
     picture = Path(sheet) if sheet else folder / f"{path.stem}_actions.png"
     what = f"What each action of {world.game or path.stem} ({world.info.actions}) does"
     title = f"{what}: held for several frames from the same starts"

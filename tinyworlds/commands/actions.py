@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from tinyworlds.checkpoints.titles import named_world
 from tinyworlds.errors import ConfigError
+from tinyworlds.shipped import own_copy, written_beside
 from tinyworlds.system.options import OptionParser
 from tinyworlds.system.shell import shown_command
+
+log = logging.getLogger(__name__)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -20,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         TinyWorldsError: for the dispatcher to print.
     """
     args = _parser().parse_args(argv)
-    path = Path(args.world)
+    path = Path(named_world(args.world, log.info if args.json else print))
     changes = args.bind or args.name or args.idle is not None
     if (changes or args.write) and path.is_dir():
         raise ConfigError(
@@ -38,7 +43,11 @@ def _parser() -> OptionParser:
         "tinyworlds actions", description="Find out what each action of a world does; change its keys."
     )
     add = parser.add_argument
-    add("world", metavar="WORLD", help="a .world file; without --write and changes also a run folder")
+    add(
+        "world",
+        metavar="WORLD",
+        help="a .world file or its name; to look at also a run",
+    )
     add("--write", action="store_true", help="store the proposed keys and names in the file")
     add(
         "--bind",
@@ -93,7 +102,7 @@ def _change(path: Path, args: argparse.Namespace) -> int:
     from tinyworlds.world.keys import changed_keys, read_keys, write_keys
 
     keys = changed_keys(read_keys(path), args.bind, args.name, args.idle)
-    write_keys(path, keys)
+    write_keys(path := own_copy(path), keys)
     print(json.dumps(keys.entries()) if args.json else f"{path}: stored {keys}")
     return 0
 
@@ -122,9 +131,9 @@ def _find_out(path: Path, args: argparse.Namespace) -> int:
         args.bind, args.name, args.idle,
     )  # fmt: skip
     found = found.with_proposal(Naming(keys.key_map, keys.names, keys.idle, False, keys.true_actions or {}))
-    files = draw(path, args.sheet, world, found) if args.sheet != "none" else []
+    files = draw(written_beside(path), args.sheet, world, found) if args.sheet != "none" else []
     if args.write:
-        write_keys(path, keys)
+        write_keys(path := own_copy(path), keys)
     if args.json:
         stored = keys if args.write else Keys(world.key_map, world.action_names, world.idle_action)
         told = {"stored": stored.entries(), "files": [str(file) for file in files]}

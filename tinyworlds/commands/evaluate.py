@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from tinyworlds.checkpoints.titles import named_world
 from tinyworlds.errors import ConfigError
 from tinyworlds.system.options import OptionParser, natural, positive
 
@@ -23,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "paths",
         metavar="RUN_OR_WORLD",
         nargs="+",
-        help="run folders or .world files; of several, such as three seeds, one table with mean and spread",
+        help="run folders, worlds, or names; of several, such as three seeds, one table with mean and spread",
     )
     add("--data", metavar="FILE", action="append", help="gameplay file, once for each (default: as trained)")
     add(
@@ -55,7 +56,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     from tinyworlds.evaluation.run import default_folder, evaluate
     from tinyworlds.evaluation.runs import compare_runs
 
-    paths, out = [*dict.fromkeys(Path(path) for path in args.pop("paths"))], args.pop("out")
+    paths = [*dict.fromkeys(Path(named_world(path)) for path in args.pop("paths"))]
+    out = args.pop("out")
     folders = [Path(out) if out else default_folder(path) for path in paths]
     if out and len(paths) > 1:
         folders = [Path(out) / f"{number}_{path.stem}" for number, path in enumerate(paths, start=1)]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tinyworlds.checkpoints.search import data_settings_of
 from tinyworlds.errors import DataError, MissingFileError
+from tinyworlds.shipped import written_beside
 
 if TYPE_CHECKING:
     from tinyworlds.data import H5DataModule
@@ -253,4 +254,5 @@ def write_report(
 
 def default_folder(path: Path) -> Path:
     """``evaluation`` in a run folder; ``NAME_evaluation`` beside a world file."""
+    path = written_beside(path)
     return path / "evaluation" if path.is_dir() else path.with_name(f"{path.stem}_evaluation")

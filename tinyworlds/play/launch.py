@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import secrets
-import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +15,7 @@ from tinyworlds.keys import do_nothing, keys_without_meaning, parse_script
 from tinyworlds.media.suffixes import check_clip_path
 from tinyworlds.play import opening
 from tinyworlds.play.options import allowed_hosts, check_options
-from tinyworlds.shipped import is_shipped
+from tinyworlds.shipped import own_copy
 from tinyworlds.system.exits import INTERRUPTED
 from tinyworlds.system.files import check_writable, portable_name
 
@@ -176,8 +175,7 @@ def _store_keys(paths: Sequence[str | Path], world: Played, session: Session) ->
     if isinstance(world, Beside):
         rebound, world = {key: world.dreamt(pair) for key, pair in rebound.items()}, world.dream
     key_map = {**world.key_map, **rebound}
-    if is_shipped(path):  # the package stays as it is; from now on the copy here is played
-        shutil.copyfile(path, path := Path(path.name))
+    path = own_copy(path)
     write_keys(path, Keys(key_map, tuple(world.action_names), world.idle_action))
     print(f"saved the changed keys in {path}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 _FOLDER = Path(__file__).parent
@@ -15,3 +16,15 @@ def shipped_worlds() -> dict[str, Path]:
 def is_shipped(path: str | Path) -> bool:
     """Whether a file is one of these: nothing is written there."""
     return Path(path).resolve().parent == _FOLDER.resolve()
+
+
+def written_beside(path: Path) -> Path:
+    """Return the path that reports on a world lie beside: its own, or one in the current folder."""
+    return Path(path.name) if is_shipped(path) else path
+
+
+def own_copy(path: Path) -> Path:
+    """Return the file to change: a world of one's own, or a fresh copy in the current folder."""
+    if is_shipped(path):  # the package stays as it is; from now on the copy here is played
+        shutil.copyfile(path, written_beside(path))
+    return written_beside(path)
