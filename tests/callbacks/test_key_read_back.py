@@ -29,7 +29,7 @@ class Stage(LightningModule):
 
     def __init__(self, network, actions):
         super().__init__()
-        self.network, self.actions = network, actions
+        self.network, self.actions, self.action_kind = network, actions, actions
         self.tokenizer, self.action_model = FakeTokenizer(), FakeActions() if actions == "latent" else None
         self.weight = torch.nn.Parameter(torch.zeros(()))
 
