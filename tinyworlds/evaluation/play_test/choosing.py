@@ -23,6 +23,7 @@ from tinyworlds.world.core import WorldCore
 CANDIDATES = (
     AS_PLAYED,
     replace(AS_PLAYED, top_p=None),
+    replace(AS_PLAYED, temperature=1.15, top_p=None),
     replace(AS_PLAYED, temperature=0.7, top_p=None),
     replace(AS_PLAYED, schedule="cosine", top_p=None),
     replace(AS_PLAYED, schedule="exponential"),
