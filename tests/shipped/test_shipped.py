@@ -43,6 +43,7 @@ def test_its_networks_give_what_they_gave_when_it_was_made(name, worlds):
     assert found["reconstruction_psnr"] > 20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_it_plays_500_frames_and_every_key_moves_it(name, worlds):
     world = worlds[name].session()
