@@ -78,6 +78,12 @@ def test_every_command_takes_the_name_and_leaves_the_package_alone(package, caps
     assert [path.name for path in package.iterdir()] == ["doom.world"]
 
 
+def test_a_world_of_ones_own_is_not_replaced_by_a_changed_one_of_the_package(package, error_line):
+    Path("doom.world").write_bytes(b"mine")
+    assert "lies here" in error_line("actions", str(package / "doom.world"), "--name", "1=jump")
+    assert Path("doom.world").read_bytes() == b"mine"
+
+
 def test_a_report_on_a_world_of_the_package_lies_here(package, tmp_path):
     assert default_folder(package / "doom.world") == Path("doom_evaluation")
     assert default_folder(tmp_path / "doom.world") == tmp_path / "doom_evaluation"

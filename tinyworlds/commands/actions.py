@@ -43,11 +43,7 @@ def _parser() -> OptionParser:
         "tinyworlds actions", description="Find out what each action of a world does; change its keys."
     )
     add = parser.add_argument
-    add(
-        "world",
-        metavar="WORLD",
-        help="a .world file or its name; to look at also a run",
-    )
+    add("world", metavar="WORLD", help="a .world file or its name; to look at also a run")
     add("--write", action="store_true", help="store the proposed keys and names in the file")
     add(
         "--bind",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from tinyworlds.errors import ConfigError
+
 _FOLDER = Path(__file__).parent
 
 
@@ -24,7 +26,16 @@ def written_beside(path: Path) -> Path:
 
 
 def own_copy(path: Path) -> Path:
-    """Return the file to change: a world of one's own, or a fresh copy in the current folder."""
-    if is_shipped(path):  # the package stays as it is; from now on the copy here is played
-        shutil.copyfile(path, written_beside(path))
-    return written_beside(path)
+    """Return the file to change: a world of one's own, or a fresh copy in the current folder.
+
+    Raises:
+        ConfigError: another file of that name lies here.
+    """
+    own = written_beside(path)
+    if own != path:  # the package stays as it is; from now on the copy here is played
+        if own.exists():
+            raise ConfigError(
+                f"the changed {own} would replace the one that lies here: name that one, or move it"
+            )
+        shutil.copyfile(path, own)
+    return own
