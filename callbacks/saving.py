@@ -34,10 +34,11 @@ class TrainingInterrupted(BaseException):
         self.checkpoint = checkpoint
 
 
-def best_checkpoint() -> ModelCheckpoint:
-    """Return the callback that keeps ``best.ckpt``, by validation loss."""
+def best_checkpoint(monitor: str = "val/loss", mode: str = "min") -> ModelCheckpoint:
+    """Return the callback that keeps ``best.ckpt``, by a figure of validation; `mode` is min or max."""
     return ModelCheckpoint(
-        monitor="val/loss",
+        monitor=monitor,
+        mode=mode,
         filename="best",
         auto_insert_metric_name=False,
         enable_version_counter=False,

@@ -23,6 +23,8 @@ _HOMES = {
     "VideoTokenizerStage": "tinyworlds.training.stages",
     "LatentActionsStage": "tinyworlds.training.stages",
     "DynamicsStage": "tinyworlds.training.stages",
+    "DreamerStage": "tinyworlds.dreamer.stage",
+    "ReplayDataModule": "tinyworlds.dreamer.data",
     "load_network": "tinyworlds.checkpoints.search",
     "compare": "tinyworlds.api",
 }

@@ -1,6 +1,7 @@
 """What the agent is trained on, against small references written the slow way."""
 
 import math
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ from tinyworlds.dreamer.returns import ReturnScale, lambda_return
 from tinyworlds.dreamer.rssm import kl_divergence
 from tinyworlds.dreamer.spaces import Spaces
 
-CATCH = Spaces(side=16, channels=1, num_actions=3)
+CATCH = Spaces(frame_size=16, channels=1, num_actions=3)
 
 
 def window(agent, batch=2, length=5, seed=0):
@@ -40,7 +41,7 @@ def window(agent, batch=2, length=5, seed=0):
 @pytest.fixture
 def agent():
     torch.manual_seed(0)
-    return Agent(CATCH, "cpu-tiny")
+    return Agent(**asdict(CATCH), preset="cpu-tiny")
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0, -1.0, 0.37, 123.4, -9e4, 4e8])

@@ -1,17 +1,19 @@
 """The agent's networks: sizes as published, shapes, what they start from, what they forget."""
 
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 import torch
 
 from tinyworlds.dreamer.agent import Agent, Observation
 from tinyworlds.dreamer.layers import BlockMap, Map
-from tinyworlds.dreamer.networks import inner_side, symexp, symlog
+from tinyworlds.dreamer.networks import stage_widths, symexp, symlog
 from tinyworlds.dreamer.sizes import sizes_of
 from tinyworlds.dreamer.spaces import Spaces
 from tinyworlds.errors import ConfigError
 
-CATCH = Spaces(side=16, channels=1, num_actions=3)
+CATCH = Spaces(frame_size=16, channels=1, num_actions=3)
 
 
 def num_parameters(agent):
@@ -21,49 +23,49 @@ def num_parameters(agent):
 @pytest.fixture
 def agent():
     torch.manual_seed(0)
-    return Agent(CATCH, "cpu-tiny")
+    return Agent(**asdict(CATCH), preset="cpu-tiny")
 
 
 @pytest.mark.parametrize(
     ("preset", "spaces", "number"),
     [
         ("1m", Spaces(vector=24, action_dim=6), 640_867),  # Walker, as the published model counts it
-        ("1m", Spaces(side=64, num_actions=6), 686_456),
-        ("12m", Spaces(side=64, num_actions=6), 10_492_616),
-        ("25m", Spaces(side=64, num_actions=6), 23_487_016),
-        ("50m", Spaces(side=64, num_actions=6), 41_646_984),
+        ("1m", Spaces(frame_size=64, num_actions=6), 686_456),
+        ("12m", Spaces(frame_size=64, num_actions=6), 10_492_616),
+        ("25m", Spaces(frame_size=64, num_actions=6), 23_487_016),
+        ("50m", Spaces(frame_size=64, num_actions=6), 41_646_984),
         ("cpu-tiny", CATCH, 281_507),
     ],
 )
 def test_presets_have_the_published_sizes(preset, spaces, number):
     with torch.device("meta"):
-        assert num_parameters(Agent(spaces, preset)) == number
+        assert num_parameters(Agent(**asdict(spaces), preset=preset)) == number
 
 
 @pytest.mark.parametrize(
     "spaces",
     [
         CATCH,
-        Spaces(side=64, num_actions=6),
-        Spaces(side=96, channels=1, vector=3, num_actions=2),
+        Spaces(frame_size=64, num_actions=6),
+        Spaces(frame_size=96, channels=1, vector=3, num_actions=2),
         Spaces(vector=5, action_dim=2),
     ],
 )
 def test_shapes(spaces):
-    sizes = "cpu-tiny" if spaces.side in (0, 16, 64) else "1m"
-    agent = Agent(spaces, sizes)
-    picture = torch.zeros(2, 3, spaces.side, spaces.side, spaces.channels, dtype=torch.uint8)
+    sizes = "cpu-tiny" if spaces.frame_size in (0, 16, 64) else "1m"
+    agent = Agent(**asdict(spaces), preset=sizes)
+    picture = torch.zeros(2, 3, spaces.frame_size, spaces.frame_size, spaces.channels, dtype=torch.uint8)
     seen = Observation(
-        picture if spaces.side else None, torch.zeros(2, 3, spaces.vector) if spaces.vector else None
+        picture if spaces.frame_size else None, torch.zeros(2, 3, spaces.vector) if spaces.vector else None
     )
     actions, first = torch.zeros(2, 3, spaces.action_width), torch.zeros(2, 3, dtype=torch.bool)
     carry, logits = agent.rssm.observe(agent.rssm.initial(2), actions, agent.encode(seen), first)
     assert carry.deter.shape == (2, 3, agent.sizes.deter)
     assert carry.stoch.shape == logits.shape == (2, 3, agent.sizes.stoch)
     drawn = agent.draw(carry)
-    assert (drawn.picture is None) == (spaces.side == 0)
+    assert (drawn.picture is None) == (spaces.frame_size == 0)
     if drawn.picture is not None:
-        assert drawn.picture.shape == (2, 3, spaces.channels, spaces.side, spaces.side)
+        assert drawn.picture.shape == (2, 3, spaces.channels, spaces.frame_size, spaces.frame_size)
         assert drawn.picture.min() >= 0
         assert drawn.picture.max() <= 1
     if drawn.vector is not None:
@@ -143,10 +145,20 @@ def test_symlog_and_back():
     assert symlog(torch.tensor(np.e - 1.0)).item() == pytest.approx(1.0)
 
 
-@pytest.mark.parametrize(("side", "stages"), [(16, 4), (100, 3), (512, 4)])
-def test_pictures_that_do_not_fit_are_said(side, stages):
-    with pytest.raises(ConfigError, match=f"pictures of {side} px with {stages} stages"):
-        inner_side(side, stages)
+@pytest.mark.parametrize(
+    ("side", "stages", "inner"), [(16, 2, 4), (32, 3, 4), (48, 4, 3), (64, 4, 4), (96, 4, 6)]
+)
+def test_as_many_stages_as_a_picture_bears(side, stages, inner):
+    widths = stage_widths(side, sizes_of("1m"))
+    assert widths == (8, 12, 16, 16)[:stages]
+    agent = Agent(frame_size=side, num_actions=2, preset="1m")
+    assert agent.encoder["picture"].width == inner**2 * widths[-1]
+
+
+@pytest.mark.parametrize(("side", "said"), [(50, "3.125"), (512, "32"), (2, "2")])
+def test_pictures_that_do_not_fit_are_said(side, said):
+    with pytest.raises(ConfigError, match=rf"pictures of {side} px.* in a map of {said}"):
+        stage_widths(side, sizes_of("1m"))
 
 
 def test_presets_are_known_by_name():

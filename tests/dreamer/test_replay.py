@@ -1,5 +1,7 @@
 """The replay and who fills it, by what comes out again."""
 
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 import torch
@@ -97,6 +99,8 @@ def test_too_little_room_and_too_few_steps_are_said():
 class Counting:
     """Shows how many steps were taken, and notes what it was told."""
 
+    spaces = SPACES
+
     def __init__(self, length):
         self.length, self.told, self.now = length, [], 0
 
@@ -113,7 +117,7 @@ class Counting:
 
 def test_every_step_lands_in_the_replay_with_the_action_that_was_taken():
     torch.manual_seed(0)
-    agent, game, heard = Agent(SPACES, "cpu-tiny"), Counting(6), []
+    agent, game, heard = Agent(**asdict(SPACES), preset="cpu-tiny"), Counting(6), []
     replay = Replay(SPACES, SIZES, 1, 100, 5)
     collector = Collector([game], replay, heard=heard.append)
     for _ in range(21):

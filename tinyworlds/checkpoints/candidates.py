@@ -86,7 +86,7 @@ def list_candidates(folder: Path, stage: str | None = None) -> list[Candidate]:
 
 
 def _written(version: Path) -> Iterator[Path]:
-    return (version / "checkpoints").glob("*.ckpt")
+    return (path for path in (version / "checkpoints").glob("*.ckpt") if not path.name.startswith("."))
 
 
 def _walk(folder: Path) -> Iterator[Path]:

@@ -16,7 +16,7 @@ from torch import nn
 from tinyworlds.checkpoints.formats import META_KEY, SCHEMA_VERSION, network_weights, read_checkpoint
 from tinyworlds.errors import CheckpointError
 from tinyworlds.models.base import Network
-from tinyworlds.models.registry import STAGES, network_class
+from tinyworlds.models.registry import ALL_STAGES, network_class
 
 MOST_FPS = 1000.0
 """No game runs faster."""
@@ -53,7 +53,7 @@ def info_of(checkpoint: dict[str, Any], path: str | Path) -> CheckpointInfo:
     meta = checkpoint.get(META_KEY)
     if (
         not isinstance(meta, dict)
-        or meta.get("stage") not in [*STAGES]  # of a damaged file it may be anything, not hashable too
+        or meta.get("stage") not in [*ALL_STAGES]  # of a damaged file it may be anything, not hashable too
         or not isinstance(meta.get("network"), dict)
     ):
         raise CheckpointError(

@@ -26,7 +26,7 @@ from tinyworlds.data.splits import as_dealt_before
 from tinyworlds.data.trained_on import TRAINED_ON_KEY
 from tinyworlds.errors import CheckpointError, TinyWorldsError
 from tinyworlds.models.base import Network
-from tinyworlds.models.registry import STAGES
+from tinyworlds.models.registry import ALL_STAGES
 
 PathLike = str | os.PathLike[str]
 Say = Callable[[str], None]
@@ -109,8 +109,8 @@ def find_newest(
         weights: take only the network with this :func:`fingerprint`.
         name: take only files of this name, such as "best".
     """
-    if stage not in STAGES:
-        raise CheckpointError(f"'{stage}' is no stage; use one of {', '.join(STAGES)}")
+    if stage not in ALL_STAGES:
+        raise CheckpointError(f"'{stage}' is no stage; use one of {', '.join(ALL_STAGES)}")
     candidates = list_candidates(Path(folder), stage)
     of_name = (candidate for candidate in candidates if name in (None, candidate.path.stem))
     return Search(say).first(of_name, stage, lambda found: weights in (None, fingerprint(found.network)))

@@ -6,7 +6,6 @@ After DreamerV3 (https://arxiv.org/abs/2301.04104, 2024). Shapes: B batch, T ste
 from __future__ import annotations
 
 import copy
-from dataclasses import asdict
 from typing import NamedTuple
 
 import torch
@@ -17,8 +16,9 @@ from tinyworlds.dreamer.layers import MLP
 from tinyworlds.dreamer.networks import PictureDecoder, PictureEncoder, symlog
 from tinyworlds.dreamer.returns import ReturnScale
 from tinyworlds.dreamer.rssm import RSSM, Carry
-from tinyworlds.dreamer.sizes import AgentSizes, sizes_of
+from tinyworlds.dreamer.sizes import sizes_of
 from tinyworlds.dreamer.spaces import Spaces
+from tinyworlds.models.base import Network
 
 _VECTOR_LAYERS = 3
 _ACTOR_LAYERS = _CRITIC_LAYERS = 3
@@ -53,26 +53,42 @@ class Drawn(NamedTuple):
     vector: Tensor | None
 
 
-class Agent(nn.Module):
+class Agent(Network):
     """World model, actor, critic.
 
     Args:
-        spaces: What it sees and does.
-        preset: Name of its sizes, or the sizes.
+        frame_size: Height and width of pictures in px; 0 for none.
+        channels: 3 for colour, 1 for grey.
+        vector: Numbers seen beside the picture, or alone; 0 for none.
+        num_actions: Of which one is chosen; 0 where actions are numbers.
+        action_dim: Numbers of an action, each in -1 to 1; 0 where one is chosen.
+        preset: Name of its sizes: cpu-tiny, 1m, 12m, 25m, 50m, 100m, 200m or 400m.
         unimix: Share of a uniform distribution in its actions.
+
+    Raises:
+        ConfigError: There is nothing to see, not one kind of action, or no such preset.
     """
 
-    def __init__(self, spaces: Spaces, preset: str | AgentSizes = "12m", unimix: float = 0.01) -> None:
-        super().__init__()
-        sizes = sizes_of(preset) if isinstance(preset, str) else preset
-        self.config = {"spaces": asdict(spaces), "preset": preset, "unimix": unimix}
+    def __init__(
+        self,
+        frame_size: int = 0,
+        channels: int = 3,
+        vector: int = 0,
+        num_actions: int = 0,
+        action_dim: int = 0,
+        preset: str = "12m",
+        unimix: float = 0.01,
+    ) -> None:
+        super().__init__(locals())
+        spaces = Spaces(frame_size, channels, vector, num_actions, action_dim)
+        sizes = sizes_of(preset)
         self.spaces, self.sizes, self.actions = spaces, sizes, spaces.actions(unimix)
         self.encoder, self.decoder = nn.ModuleDict(), nn.ModuleDict()
         num_tokens = 0
-        if spaces.side:
-            picture = PictureEncoder(spaces.side, spaces.channels, sizes)
+        if spaces.frame_size:
+            picture = PictureEncoder(spaces.frame_size, spaces.channels, sizes)
             self.encoder["picture"], num_tokens = picture, picture.width
-            self.decoder["picture"] = PictureDecoder(spaces.side, spaces.channels, sizes)
+            self.decoder["picture"] = PictureDecoder(spaces.frame_size, spaces.channels, sizes)
         if spaces.vector:
             self.encoder["vector"] = MLP(spaces.vector, sizes.units, _VECTOR_LAYERS)
             self.decoder["vector"] = MLP(sizes.feature, sizes.units, _VECTOR_LAYERS, spaces.vector)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -11,6 +11,7 @@ import torch
 
 from tinyworlds.dreamer.agent import Agent, Memory, Observation
 from tinyworlds.dreamer.replay import Replay, classes_of
+from tinyworlds.dreamer.spaces import Spaces
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class Moment:
 class Playable(Protocol):
     """A game, as the agent meets it."""
 
+    spaces: Spaces
+
     def reset(self, seed: int | None = None) -> Moment:
         """Begin an episode."""
 
@@ -44,19 +47,34 @@ class Playable(Protocol):
 
 @dataclass(frozen=True)
 class Episode:
-    """A finished one: sum of rewards, and steps."""
+    """A finished one.
+
+    Attributes:
+        score: sum of its rewards.
+        length: its steps.
+        env_steps: those that all games had taken then.
+    """
 
     score: float
     length: int
+    env_steps: int = 0
+
+
+def episode_seed(seed: int, env: int, number: int) -> int:
+    """The seed that an environment's episode of that number begins with."""
+    return int(np.random.SeedSequence([seed, env, number]).generate_state(1)[0] >> 1)
 
 
 class Collector:
     """Steps games with an agent.
 
+    What is drawn depends on `seed` and the number of steps alone, so that a run that was killed goes on as
+    if it had not been.
+
     Args:
         games: Side by side.
         replay: Takes every step.
-        seed: Of the games' beginnings.
+        seed: Of the games' beginnings, and of the actions.
         heard: Told of every finished episode.
     """
 
@@ -70,7 +88,8 @@ class Collector:
         self.games, self.replay, self.seed = games, replay, seed
         self.num_steps = 0
         self._heard = heard or (lambda _: None)
-        self._moments = [game.reset(seed + number) for number, game in enumerate(games)]
+        self._episodes = np.zeros(len(games), np.int64)
+        self._moments = [self._begin(env) for env in range(len(games))]
         self._first = np.ones(len(games), bool)
         self._scores, self._lengths = np.zeros(len(games)), np.zeros(len(games), np.int64)
         self._memory: Memory | None = None
@@ -81,17 +100,74 @@ class Collector:
         if self._memory is None:
             self._memory = agent.initial_memory(len(self.games), device)
         first = torch.from_numpy(self._first.copy()).to(device)
-        actions, self._memory = agent.act(self._memory, self._seen(device), first)
+        with torch.random.fork_rng([device] if device.type == "cuda" else []):
+            torch.manual_seed(episode_seed(self.seed, len(self.games), self.num_steps))
+            actions, self._memory = agent.act(self._memory, self._seen(device), first)
         chosen, deter = actions.cpu().numpy(), self._memory.deter.float().cpu().numpy()
         classes = classes_of(self._memory.stoch, agent.sizes).cpu().numpy()
+        self.num_steps += len(self.games)
         for env, game in enumerate(self.games):
             moment = self._moments[env]
             action = np.zeros_like(chosen[env]) if moment.last else chosen[env]
             self.replay.add(env, self._row(env, moment, action, deter[env], classes[env]))
             self._count(env, moment)
             self._first[env] = moment.last
-            self._moments[env] = game.reset() if moment.last else game.step(action)
-        self.num_steps += len(self.games)
+            self._moments[env] = self._next_episode(env) if moment.last else game.step(action)
+
+    # ---- going on after a stop
+
+    def state(self) -> dict[str, Any]:
+        """What :meth:`restore` needs, plain values and tensors."""
+        memory = None if self._memory is None else [part.cpu() for part in self._memory]
+        return {
+            "num_steps": self.num_steps,
+            "episodes": self._episodes.tolist(),
+            "scores": self._scores.tolist(),
+            "lengths": self._lengths.tolist(),
+            "memory": memory,
+        }
+
+    def restore(self, state: Mapping[str, Any], device: torch.device) -> list[int]:
+        """Go on where a run stood: every game is led there again by the actions in the replay.
+
+        Args:
+            state: Of :meth:`state`; the replay must hold what it held then.
+            device: Of the agent.
+
+        Returns:
+            The environments that did not come to the same place, and begin a new episode instead.
+        """
+        self.num_steps = int(state["num_steps"])
+        self._episodes = np.array(state["episodes"], np.int64)
+        self._scores, self._lengths = np.array(state["scores"]), np.array(state["lengths"], np.int64)
+        memory = state["memory"]
+        self._memory = None if memory is None else Memory(*(part.to(device) for part in memory))
+        self._first = self._lengths == 0
+        lost = [env for env in range(len(self.games)) if not self._lead_back(env)]
+        for env in lost:
+            self._moments[env] = self._next_episode(env)
+            self._first[env], self._scores[env], self._lengths[env] = True, 0.0, 0
+        return lost
+
+    def _lead_back(self, env: int) -> bool:
+        """Play an environment's episode again up to where it stood; whether it shows what it showed."""
+        self._moments[env] = moment = self._begin(env)
+        length = int(self._lengths[env])
+        if length > self.replay.num_held(env):
+            return False  # the replay has forgotten how it began
+        for step in range(-length, 0):
+            row = self.replay.row(env, step)
+            if moment.last or not _same(row, moment):
+                return False
+            self._moments[env] = moment = self.games[env].step(row["action"])
+        return True
+
+    def _begin(self, env: int) -> Moment:
+        return self.games[env].reset(episode_seed(self.seed, env, int(self._episodes[env])))
+
+    def _next_episode(self, env: int) -> Moment:
+        self._episodes[env] += 1
+        return self._begin(env)
 
     def _row(
         self, env: int, moment: Moment, action: np.ndarray, deter: np.ndarray, classes: np.ndarray
@@ -106,7 +182,7 @@ class Collector:
         self._scores[env] += moment.reward
         self._lengths[env] += 1
         if moment.last:
-            self._heard(Episode(float(self._scores[env]), int(self._lengths[env])))
+            self._heard(Episode(float(self._scores[env]), int(self._lengths[env]), self.num_steps))
             self._scores[env], self._lengths[env] = 0.0, 0
 
     def _seen(self, device: torch.device) -> Observation:
@@ -118,3 +194,9 @@ class Collector:
             stacked([moment.picture for moment in self._moments]),
             stacked([moment.vector for moment in self._moments]),
         )
+
+
+def _same(row: Mapping[str, np.ndarray], moment: Moment) -> bool:
+    """Whether a step in the replay shows a moment."""
+    shown = {"picture": moment.picture, "vector": moment.vector}
+    return all(part is None or np.array_equal(row[name], part) for name, part in shown.items())

@@ -26,19 +26,22 @@ def symexp(x: Tensor) -> Tensor:
     return x.sign() * x.abs().expm1()
 
 
-def inner_side(side: int, stages: int) -> int:
-    """Height and width of the innermost map of pictures of `side` px.
+def stage_widths(side: int, sizes: AgentSizes) -> tuple[int, ...]:
+    """Channels of each stage of pictures of `side` px: as many stages as leave a map of 3 px or more.
 
     Raises:
-        ConfigError: The picture cannot be halved so often, or the map would be too large or too small.
+        ConfigError: The picture cannot be halved so often, or the innermost map would be too large.
     """
+    stages = len(sizes.multipliers)
+    while stages and side < _LEAST * 2**stages:
+        stages -= 1
     inner = side // 2**stages
     if inner * 2**stages != side or not _LEAST <= inner <= _MOST:
         raise ConfigError(
-            f"pictures of {side} px with {stages} stages end in a map of {side / 2**stages:g}: it must be "
-            f"whole and lie in {_LEAST} to {_MOST}; use another frame size or more or fewer multipliers."
+            f"pictures of {side} px, halved {stages} times, end in a map of {side / 2**stages:g}: it must be "
+            f"whole and lie in {_LEAST} to {_MOST}; use another frame size, such as 16, 32, 64 or 96."
         )
-    return inner
+    return tuple(factor * sizes.depth for factor in sizes.multipliers[:stages])
 
 
 class PictureEncoder(nn.Module):
@@ -46,12 +49,11 @@ class PictureEncoder(nn.Module):
 
     def __init__(self, side: int, channels: int, sizes: AgentSizes) -> None:
         super().__init__()
-        inner = inner_side(side, len(sizes.multipliers))
-        widths = [channels, *(factor * sizes.depth for factor in sizes.multipliers)]
+        widths = [channels, *stage_widths(side, sizes)]
         pairs = list(pairwise(widths))
         self.convs = nn.ModuleList(Conv(ins, outs) for ins, outs in pairs)
         self.norms = nn.ModuleList(ChannelNorm(outs) for _, outs in pairs)
-        self.width = inner**2 * widths[-1]
+        self.width = (side >> len(pairs)) ** 2 * widths[-1]
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Encode."""
@@ -66,8 +68,8 @@ class PictureDecoder(nn.Module):
 
     def __init__(self, side: int, channels: int, sizes: AgentSizes) -> None:
         super().__init__()
-        self.inner = inner_side(side, len(sizes.multipliers))
-        widths = [factor * sizes.depth for factor in reversed(sizes.multipliers)]
+        widths = stage_widths(side, sizes)[::-1]
+        self.inner = side >> len(widths)
         start = self.inner**2 * widths[0]
         self.blocks = sizes.blocks
         self.of_deter = BlockMap(sizes.deter, start, sizes.blocks)

@@ -7,10 +7,10 @@ last seen.
 
 from __future__ import annotations
 
+import json
 from collections import deque
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Collection, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -31,18 +31,17 @@ def columns(spaces: Spaces, sizes: AgentSizes) -> dict[str, tuple[type, tuple[in
         "first": (np.bool_, ()),
         "last": (np.bool_, ()),
         "terminal": (np.bool_, ()),
-        "deter": (np.float32, (sizes.deter,)),
+        "deter": (np.float16, (sizes.deter,)),  # within -1 to 1, a mixture of such
         "classes": (np.uint8, (sizes.num_latents,)),
     }
-    if spaces.side:
-        table["picture"] = (np.uint8, (spaces.side, spaces.side, spaces.channels))
+    if spaces.frame_size:
+        table["picture"] = (np.uint8, (spaces.frame_size, spaces.frame_size, spaces.channels))
     if spaces.vector:
         table["vector"] = (np.float32, (spaces.vector,))
     return table
 
 
-@dataclass(frozen=True)
-class Places:
+class Places(NamedTuple):
     """Where windows lie: the environment and the number of its first step, int64 ``[B]`` each."""
 
     envs: np.ndarray
@@ -106,6 +105,15 @@ class Replay:
         """Memory that all of it takes when it is full."""
         return sum(column.nbytes for column in self._steps.values())
 
+    def num_held(self, env: int) -> int:
+        """Steps of an environment that are held."""
+        return int(min(self.counts[env], self.length))
+
+    def row(self, env: int, step: int) -> dict[str, np.ndarray]:
+        """One step of an environment, counted from the newest: -1 is the last."""
+        place = (self.counts[env] + step) % self.length
+        return {name: column[env, place] for name, column in self._steps.items()}
+
     def add(self, env: int, step: Mapping[str, Any]) -> None:
         """Take the next step of an environment, a value for every column."""
         place = self.counts[env] % self.length
@@ -149,7 +157,7 @@ class Replay:
             tensors["first"],
             tensors["last"] | torch.from_numpy(cut),
             tensors["terminal"],
-            Carry(tensors["deter"], one_hot(tensors["classes"], self.sizes.num_classes)),
+            Carry(tensors["deter"].float(), one_hot(tensors["classes"], self.sizes.num_classes)),
         )
 
     def write_back(self, places: Places, memory: Carry) -> None:
@@ -162,6 +170,41 @@ class Replay:
         envs, rows = places.envs[held, None], self._rows(places, 1)[held]
         self._steps["deter"][envs, rows] = memory.deter.float().cpu().numpy()[held]
         self._steps["classes"][envs, rows] = classes_of(memory.stoch, self.sizes).cpu().numpy()[held]
+
+    # ---- going on after a stop
+
+    def state(self) -> dict[str, Any]:
+        """What is drawn next, and how many steps there were, as plain values."""
+        return {
+            "counts": self.counts.tolist(),
+            "fresh": [list(place) for place in self._fresh],
+            "random": json.dumps(self._random.bit_generator.state),  # numbers of 128 bits
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on drawing from where a run stood; the steps themselves come by :meth:`put`."""
+        self.counts = np.array(state["counts"], np.int64)
+        self._fresh = deque((int(env), int(start)) for env, start in state["fresh"])
+        self._random.bit_generator.state = json.loads(state["random"])
+
+    def stretch(self, env: int, start: int, stop: int, names: Collection[str]) -> dict[str, np.ndarray]:
+        """Columns of the steps from number `start` to before `stop` of an environment, which are held."""
+        rows = np.arange(start, stop) % self.length
+        return {name: self._steps[name][env, rows] for name in names}
+
+    def put(self, env: int, start: int, columns: Mapping[str, np.ndarray]) -> None:
+        """Set columns of steps from number `start` on.
+
+        Raises:
+            ValueError: They are not of this replay's shapes.
+        """
+        for name, values in columns.items():
+            self._steps[name][env, np.arange(start, start + len(values)) % self.length] = values
+
+    @property
+    def names(self) -> list[str]:
+        """Of all columns."""
+        return [*self._steps]
 
     def _rows(self, places: Places, first: int) -> np.ndarray:
         return (places.starts[:, None] + np.arange(first, self.window)) % self.length

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from tinyworlds.errors import ConfigError, did_you_mean, listed
 
@@ -19,7 +20,9 @@ class AgentSizes:
         depth: Channels of the convolutions, times the multiplier of each stage.
         units: Width of the heads and of the networks for vectors.
         blocks: Blocks of the recurrent matrices.
-        multipliers: Of the stages, from the picture inwards; each halves height and width.
+        multipliers: Of the stages, from the picture inwards; each halves height and width, and as many are
+            taken as a picture bears.
+        changes: Settings of training that go with these sizes, where they are not the published ones.
 
     Raises:
         ConfigError: Sizes do not fit.
@@ -33,6 +36,7 @@ class AgentSizes:
     num_latents: int = 32
     blocks: int = 8
     multipliers: tuple[int, ...] = (2, 3, 4, 4)
+    changes: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.deter % self.blocks:
@@ -55,7 +59,16 @@ def _preset(hidden: int, deter: int | None = None, depth: int | None = None) -> 
 
 
 PRESETS = {
-    "cpu-tiny": AgentSizes(128, 64, 8, 4, 64, num_latents=16, multipliers=(2, 4)),
+    "cpu-tiny": AgentSizes(
+        128,
+        64,
+        8,
+        4,
+        64,
+        num_latents=16,
+        multipliers=(2, 4, 4, 4),
+        changes={"learning_rate": 1e-3, "warmup_steps": 100, "entropy": 1e-2, "batch_size": 8, "length": 16},
+    ),
     "1m": _preset(64),
     "12m": _preset(256),
     "25m": _preset(384),
@@ -64,7 +77,8 @@ PRESETS = {
     "200m": _preset(1024),
     "400m": _preset(1536),
 }
-"""Sizes by name; "cpu-tiny" is ours, for pictures of 16 to 64 px."""
+"""Sizes by name; "cpu-tiny" is ours, for an hour or two on a CPU. It changes more than sizes: learning rate,
+warm-up, entropy, and how much an update is shown."""
 
 
 def sizes_of(preset: str) -> AgentSizes:

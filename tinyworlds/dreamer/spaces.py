@@ -13,7 +13,7 @@ class Spaces:
     """What goes in and out of an agent.
 
     Args:
-        side: Height and width of pictures in px; 0 for none.
+        frame_size: Height and width of pictures in px; 0 for none.
         channels: 3 for colour, 1 for grey.
         vector: Numbers beside the picture, or alone; 0 for none.
         num_actions: Of which one is chosen; 0 where actions are numbers.
@@ -23,14 +23,14 @@ class Spaces:
         ConfigError: There is nothing to see, or not one kind of action.
     """
 
-    side: int = 0
+    frame_size: int = 0
     channels: int = 3
     vector: int = 0
     num_actions: int = 0
     action_dim: int = 0
 
     def __post_init__(self) -> None:
-        if not self.side and not self.vector:
+        if not self.frame_size and not self.vector:
             raise ConfigError("an agent needs a picture or numbers to look at; this game gives neither.")
         if bool(self.num_actions) == bool(self.action_dim):
             raise ConfigError("an agent chooses one of several actions or gives numbers, one of the two.")

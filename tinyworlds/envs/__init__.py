@@ -6,6 +6,8 @@
     env = gymnasium.make("TinyWorlds/zelda.world")
     env = gymnasium.make("TinyWorlds/World", world="anywhere/else/zelda.world")
 
+``TinyWorlds/Catch-v0`` is a small game of its own, on which an agent shows within minutes that it learns.
+
 gymnasium looks names up in a table, so a file must be registered before it is made; `register_worlds` does it
 for other folders, and for files that came later. ``TinyWorlds/World`` takes anything that `World.load` takes.
 """
@@ -51,5 +53,6 @@ def _register(name: str, settings: dict[str, str]) -> None:
 
 
 _register(gymnasium_name("World"), {})
+gymnasium.register("TinyWorlds/Catch-v0", entry_point="tinyworlds.envs.catch:Catch")
 for _folder in ("worlds", "."):  # the file in this folder wins
     register_worlds(_folder)

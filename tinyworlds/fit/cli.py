@@ -20,12 +20,12 @@ from callbacks.find_batch_size import FindBatchSize, check_machine
 from callbacks.saving import StepCheckpoint
 from tinyworlds.checkpoints.lightning_io import AtomicCheckpointIO
 from tinyworlds.checkpoints.run_folder import lock_file
-from tinyworlds.data import H5DataModule
 from tinyworlds.fit.messages import built_from_settings
 from tinyworlds.fit.parser import OneLineParser
-from tinyworlds.fit.resolve import Resolved, resolve
+from tinyworlds.fit.resolve import Resolved
 from tinyworlds.fit.subcommands import SUBCOMMANDS
-from tinyworlds.fit.words import config_files_in, with_read_configs
+from tinyworlds.fit.words import config_files_in, stage_in, with_read_configs
+from tinyworlds.models.registry import STAGES, named
 from tinyworlds.system.locks import locked
 from tinyworlds.system.shell import at_home
 from tinyworlds.training.peers import watched
@@ -51,7 +51,7 @@ STRATEGY_SETTINGS = ("strategy", "accelerator", "devices", "num_nodes")
 
 
 class StageCLI(LightningCLI):
-    """LightningCLI for the three stages."""
+    """LightningCLI for every stage; what it is trained on, the table of stages says."""
 
     resolved: Resolved
 
@@ -61,10 +61,13 @@ class StageCLI(LightningCLI):
         self.command = SUBCOMMANDS[subcommand]
         self._config_files = config_files_in(argv)
         self._parent = parent
+        words = with_read_configs(argv)
+        self._spec = stage_in(words) or next(iter(STAGES.values()))
+        stage = named(self._spec.module, "tinyworlds.training.stages")
         with ExitStack() as self._held:
             super().__init__(
                 Stage,
-                H5DataModule,
+                named(self._spec.data),
                 subclass_mode_model=True,
                 parser_class=OneLineParser,
                 auto_configure_optimizers=False,
@@ -72,8 +75,8 @@ class StageCLI(LightningCLI):
                 save_config_callback=SaveConfigCallback if self.command.trains else None,
                 save_config_kwargs={"overwrite": True},
                 seed_everything_default=0,
-                trainer_defaults=dict(TRAINER_DEFAULTS),
-                args=[subcommand, *with_read_configs(argv)],
+                trainer_defaults={**TRAINER_DEFAULTS, **stage.trainer_defaults},
+                args=[subcommand, *words],
             )
 
     def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
@@ -125,6 +128,7 @@ class StageCLI(LightningCLI):
     def before_instantiate_classes(self) -> None:
         """Fill in what depends on the data, the run folder and the machine."""
         torch.set_float32_matmul_precision("high")  # TF32 where the GPU has it
+        resolve = named(self._spec.resolver)
         self.resolved = resolve(self.config[self.command.name], self.command.name)
         self.config[self.command.name] = self.resolved.config
 
@@ -172,7 +176,8 @@ class StageCLI(LightningCLI):
     def before_predict(self) -> None:
         """Let the stage say how long the clips must be."""
         frames = self.model.prepare_predict(self.resolved.config.rollout.as_dict())
-        self.datamodule.predict_frames = max(self.datamodule.predict_frames, frames)
+        if frames:
+            self.datamodule.predict_frames = max(self.datamodule.predict_frames, frames)
 
     def after_fit(self) -> None:
         """Say where things are."""

@@ -71,7 +71,7 @@ def resolve(config: Namespace, subcommand: str, say: Say = print) -> Resolved:
         model["compile"] = True
     checkpoint = start.checkpoint
     if start.named and checkpoint is not None and subcommand != "fit":
-        model |= _as_in_checkpoint(model, checkpoint.info, say)
+        model |= as_in_checkpoint(model, checkpoint.info, say)
     frame_size = config.data.frame_size
     if frame_size is None:
         frame_size = read_info(_files(config.data)[0]).height
@@ -94,7 +94,7 @@ def resolve(config: Namespace, subcommand: str, say: Say = print) -> Resolved:
     if checkpoint is not None:
         filled.data.update(_held_out_as_in(checkpoint, config.data, subcommand, say))
     filled.model.init_args = Namespace(**model)
-    filled.trainer.update(_trainer_settings(config.trainer, subcommand, stage))
+    filled.trainer.update(trainer_settings(config.trainer, subcommand, stage))
     if checkpoint is None:
         return Resolved(filled, run, game, stage, None, 0)
     if subcommand == "fit":
@@ -121,7 +121,7 @@ def stage_class(model: Namespace) -> type[Stage]:
 # ---- settings of the network; each function returns those that change
 
 
-def _as_in_checkpoint(model: dict[str, Any], info: CheckpointInfo, say: Say) -> dict[str, Any]:
+def as_in_checkpoint(model: dict[str, Any], info: CheckpointInfo, say: Say) -> dict[str, Any]:
     """Build the network that is in a checkpoint, and say where settings were otherwise.
 
     Other sizes could not be measured, and nobody knows those of a file from elsewhere.
@@ -283,7 +283,7 @@ def _num_labels(data: Namespace) -> int | None:
 # ---- settings of the trainer
 
 
-def _trainer_settings(trainer: Namespace, subcommand: str, stage: type[Stage]) -> Namespace:
+def trainer_settings(trainer: Namespace, subcommand: str, stage: type[Stage]) -> Namespace:
     """Return what suits the machine and the length of training."""
     changes = Namespace()
     if trainer.precision is None:

@@ -16,7 +16,7 @@ from typing import Any
 
 from tinyworlds.data.gameplay import check_followed
 from tinyworlds.errors import ConfigError
-from tinyworlds.models.registry import STAGES
+from tinyworlds.models.registry import ALL_STAGES
 from tinyworlds.system.cores import num_cores
 from tinyworlds.system.documents import read_yaml
 from tinyworlds.system.known_paths import is_known, is_within
@@ -33,9 +33,16 @@ _TEXTS = {
         "profiler": "simple|advanced|pytorch|xla",
         **dict.fromkeys(("max_time", "val_check_interval"), r"[0-9:]{1,20}"),
     },
-    "data": {"game": r"[a-z_][a-z0-9_]{0,60}", "split": _WORD},
+    "data": {
+        "game": r"[a-z_][a-z0-9_]{0,60}",
+        **dict.fromkeys(("split", "observe"), _WORD),
+        "task": r"[A-Za-z][A-Za-z0-9_/-]{0,60}",  # of games that are known: a colon would import a module
+    },
     "rollout": dict.fromkeys(("actions", "schedule", "feedback"), _WORD),
-    "model": dict.fromkeys(("optimizer", "architecture", "actions"), _WORD),
+    "model": {
+        **dict.fromkeys(("optimizer", "architecture", "actions"), _WORD),
+        **dict.fromkeys(("preset", "variant"), "[a-z0-9-]{1,30}"),
+    },
     "checkpoint": {},
 }
 """Groups of settings, and what those that are text may be; all others are numbers, switches or nothing."""
@@ -122,11 +129,11 @@ def _model(path: Path, value: Any) -> dict[str, Any]:
 
 def _stage(named: Any) -> str | None:
     """The full name of one of our stages, which have been called shorter, too; None for anything else."""
-    home = "tinyworlds.training.stages"
-    for spec in STAGES.values():
-        if named in (*(f"{place}{spec.module}" for place in ("", "tinyworlds.", f"{home}.")),
-                     f"{home}.{spec.name}.{spec.module}"):  # fmt: skip
-            return f"{home}.{spec.module}"
+    for spec in ALL_STAGES.values():
+        home, _, name = spec.module.rpartition(".")
+        home = home or "tinyworlds.training.stages"
+        if named in (name, f"tinyworlds.{name}", f"{home}.{name}", f"{home}.{spec.name}.{name}"):
+            return f"{home}.{name}"
     return None
 
 

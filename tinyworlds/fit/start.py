@@ -12,7 +12,7 @@ from tinyworlds.checkpoints.load import info_of
 from tinyworlds.checkpoints.search import Located, Say, find_newest, locate
 from tinyworlds.checkpoints.world_search import locate_world
 from tinyworlds.errors import CheckpointError
-from tinyworlds.models.registry import STAGES
+from tinyworlds.models.registry import ALL_STAGES
 
 FROM_RUN = ("last", "best")
 
@@ -69,7 +69,7 @@ def _named(asked: str, stage: str) -> Located:
 def _stages_in(asked: str, stage: str, say: Say) -> dict[str, Located]:
     """Return the checkpoints by stage of a `.world` file or a folder of several; {} for anything else."""
     path = Path(asked)
-    if holds_several(path) and not STAGES[stage].partners:
+    if holds_several(path) and not ALL_STAGES[stage].partners:
         return {stage: locate(path, stage, say)}
     if not holds_several(path) and not holds_world(path):
         return {}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback
@@ -33,7 +34,7 @@ class Subcommand:
         log: name of its CSV file in the version folder.
         trains: whether it changes the network, and so saves it, and can be stopped and go on.
         predicts: whether it writes what the network makes, rather than how good it is.
-        measures: names in `callbacks` of those that every stage has, unless ``--pictures false``.
+        measures: names in `callbacks` of those that a stage may have, unless ``--pictures false``.
     """
 
     name: str
@@ -55,6 +56,8 @@ class Subcommand:
         if self.trains and version is not None:
             csv.resume_at(resolved.resumed_step)
         loggers: list[Logger] = [csv]
+        if self.trains and asked is not False:
+            loggers += resolved.stage.own_loggers(Path(csv.log_dir))
         if config.tensorboard:
             loggers.append(tensorboard_logger(run, stage, csv.version))
         if config.wandb and (wandb := wandb_logger(run, stage, resolved.game)) is not None:
@@ -74,14 +77,15 @@ class Subcommand:
             if config.find_batch_size:
                 yield FindBatchSize()
             if trainer.get("enable_checkpointing") is not False:
-                yield best_checkpoint()
+                yield best_checkpoint(*stage.monitor)
                 yield StepCheckpoint(**config.checkpoint.as_dict())
         names: tuple[str, ...] = ()
         if self.predicts:
             names = stage.predict_callbacks
         elif config.pictures and not isinstance(trainer.get("strategy"), FullySharded):
             # with sharded weights every process would have to draw along
-            names = (*self.measures, *stage.picture_callbacks)
+            measures = (name for name in stage.measures if name in self.measures)
+            names = (*measures, *stage.picture_callbacks)
         yield from (getattr(callbacks, name)() for name in names)
 
 

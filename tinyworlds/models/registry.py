@@ -1,4 +1,4 @@
-"""The one table of stages: what belongs to each, under which names. A fourth stage is one entry here.
+"""The one table of stages: what belongs to each, under which names. Another stage is one entry here.
 
 Classes are named as text, so that the command line can ask without importing torch.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tinyworlds.models.base import Network
@@ -20,14 +20,16 @@ class StageSpec:
 
     Attributes:
         name: of the stage in checkpoints and messages, and of its folder in a run.
-        network: class of its network, in `tinyworlds.models`.
-        module: class of its LightningModule, in `tinyworlds.training.stages`.
+        network: class of its network, with its module where that is not `tinyworlds.models`.
+        module: class of its LightningModule, likewise, where that is not `tinyworlds.training.stages`.
         part: the network's name in a world, and of the option by which a later stage is told its checkpoint.
         config_suffix: last part of its configs' file names, as in ``zelda_tokenizer.yaml``.
         option: of commands that take a checkpoint of each stage, as in ``--tokenizer FILE``.
         v1_names: what the original program calls it in names of files and folders, beside `name`.
         partners: stages whose trained networks it is trained on.
         optional: whether a world can do without it.
+        data: class of what it is trained on.
+        resolver: function that fills in its settings, see `tinyworlds.fit.resolve.resolve`.
     """
 
     name: str
@@ -39,6 +41,8 @@ class StageSpec:
     v1_names: tuple[str, ...] = ()
     partners: tuple[str, ...] = ()
     optional: bool = False
+    data: str = "tinyworlds.data.H5DataModule"
+    resolver: str = "tinyworlds.fit.resolve.resolve"
 
 
 _SPECS = (
@@ -71,11 +75,26 @@ _SPECS = (
     ),
 )
 
+AGENT = StageSpec(
+    name="agent",
+    network="tinyworlds.dreamer.agent.Agent",
+    module="tinyworlds.dreamer.stage.DreamerStage",
+    part="agent",
+    config_suffix="agent",
+    option="agent",
+    data="tinyworlds.dreamer.data.ReplayDataModule",
+    resolver="tinyworlds.dreamer.resolve.resolve",
+)
+"""The one stage of the second kind of world model."""
+
 STAGES = {spec.name: spec for spec in _SPECS}
+"""The stages of a world by name, in the order in which they are trained."""
+
+ALL_STAGES = {**STAGES, AGENT.name: AGENT}
+"""Whatever is trained by itself and has checkpoints."""
 
 INFERRED = ("latent", "anchored")
 """Kinds of actions that a network reads off the frames; see `tinyworlds.world.info.ActionKind`."""
-"""The stages by name, in the order in which they are trained."""
 
 STAGE_OF_PART = {spec.part: spec.name for spec in _SPECS}
 """Name of a network in a world to its stage."""
@@ -83,4 +102,16 @@ STAGE_OF_PART = {spec.part: spec.name for spec in _SPECS}
 
 def network_class(stage: str) -> Callable[..., Network]:
     """Return the class of a stage's network."""
-    return getattr(importlib.import_module("tinyworlds.models"), STAGES[stage].network)
+    return named(ALL_STAGES[stage].network, "tinyworlds.models")
+
+
+def named(path: str, package: str = "") -> Any:
+    """Return the class or function of a path; without a module of its own it lies in `package`."""
+    module, _, name = path.rpartition(".")
+    return getattr(importlib.import_module(module or package), name)
+
+
+def spec_of_module(class_path: str) -> StageSpec | None:
+    """Return the stage whose LightningModule has a class path, or the last part of one; None for others."""
+    name = class_path.rpartition(".")[2]
+    return next((spec for spec in ALL_STAGES.values() if spec.module.rpartition(".")[2] == name), None)

@@ -51,13 +51,10 @@ class Camera:
         return self._read(self._rendered() if self.from_render else self._part(observation))
 
     def _part(self, observation: Any) -> Any:
-        for key in self._key.split(".") if self._key != OBSERVATION else ():
-            try:
-                observation = observation[int(key) if isinstance(observation, (tuple, list)) else key]
-            except (KeyError, IndexError, TypeError, ValueError):
-                found = f"has no entry '{self._key}', only {_entries(observation)}"
-                raise DataError(f"{self._env_id}: an observation {found}.") from None
-        return observation
+        try:
+            return entry_of(observation, self._key)
+        except LookupError as error:
+            raise DataError(f"{self._env_id}: an observation {error.args[0]}.") from None
 
     def _rendered(self) -> Any:
         if self._renders_by_mode is None:
@@ -80,14 +77,15 @@ def render_modes(env: gym.Env) -> tuple[str, ...]:
     return tuple(str(mode) for mode in modes)
 
 
-def has_byte_picture(env: gym.Env) -> bool:
-    """Whether the observation holds a picture as games draw it, uint8, that needs no other source."""
-    space = getattr(env, "observation_space", None)
-    return any(key in (OBSERVATION, *_USUAL[:3]) and _is_byte_picture(part) for key, part in _parts(space))
+def has_byte_picture(space: Any) -> bool:
+    """Whether observations of a space hold a picture as games draw it, uint8, that needs no other source."""
+    return any(
+        key in (OBSERVATION, *_USUAL[:3]) and _is_byte_picture(part) for key, part in observation_parts(space)
+    )
 
 
 def _chosen(env: gym.Env, env_id: str, space: Any, choice: str | None) -> str:
-    parts = dict(_parts(space))
+    parts = dict(observation_parts(space))
     pictures = [key for key, part in parts.items() if _is_picture(part)]
     if choice == RENDER or choice in parts:
         return str(choice)
@@ -115,8 +113,8 @@ def _chosen(env: gym.Env, env_id: str, space: Any, choice: str | None) -> str:
     )
 
 
-def _parts(space: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield every entry of an observation with its name, ``a.b`` for one inside another."""
+def observation_parts(space: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield every entry of a space of observations with its name, ``a.b`` for one inside another."""
     inside: Mapping[Any, Any] = {}
     if isinstance(space, gym.spaces.Dict):
         inside = space.spaces
@@ -125,11 +123,25 @@ def _parts(space: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     elif space is not None:
         yield path or OBSERVATION, space
     for key, part in inside.items():
-        yield from _parts(part, f"{path}.{key}" if path else str(key))
+        yield from observation_parts(part, f"{path}.{key}" if path else str(key))
+
+
+def entry_of(observation: Any, key: str) -> Any:
+    """Return the entry of an observation of that name.
+
+    Raises:
+        LookupError: there is none; says so in words.
+    """
+    for part in key.split(".") if key != OBSERVATION else ():
+        try:
+            observation = observation[int(part) if isinstance(observation, (tuple, list)) else part]
+        except (KeyError, IndexError, TypeError, ValueError):
+            raise LookupError(f"has no entry '{key}', only {_entries(observation)}") from None
+    return observation
 
 
 def _part_of_space(space: Any, key: str) -> Any:
-    return dict(_parts(space)).get(key)
+    return dict(observation_parts(space)).get(key)
 
 
 def _is_byte_picture(space: Any) -> bool:
@@ -162,7 +174,7 @@ def _shown(key: str) -> str:
 def _entries(observation: Any) -> str:
     """What an observation or its space is made of, in a few words."""
     if isinstance(observation, gym.Space):
-        found = [f"{key}: {_space(part)}" for key, part in _parts(observation)]
+        found = [f"{key}: {_space(part)}" for key, part in observation_parts(observation)]
         return ", ".join(found[:8]) + (", ..." if len(found) > 8 else "")
     if isinstance(observation, Mapping):
         return ", ".join(map(str, list(observation)[:8]))

@@ -37,6 +37,9 @@ _RETRO_FPS = 60.0
 _USUAL_FPS = 30.0  # of environments that do not say
 _NATIVE_SKIP = 4
 
+BLIND = "none"
+"""For `LiveGame`: take no picture."""
+
 
 class LiveGame:
     """A running game: `reset` and `step` return uint8 [H,W,3] pictures, actions are ids into `actions`.
@@ -49,7 +52,7 @@ class LiveGame:
         actions: names of the actions to use, in this order; None uses all.
         size: pictures smaller than this are of no use; a low resolution is chosen where the game has several.
         env_kwargs: settings of the environment's own, by name.
-        picture: what is recorded, see `Camera`.
+        picture: what is recorded, see `Camera`; `BLIND` for nothing, where only the observation counts.
 
     Attributes:
         env_id: the id that was found.
@@ -58,6 +61,7 @@ class LiveGame:
         actions: the table of numbered actions.
         picture: the game's current picture, uint8 [H,W,3]; the game may reuse it.
         observation: what the game itself hands an agent now.
+        action_space: what the environment itself takes; observation_space: what it hands an agent.
 
     Raises:
         ConfigError: no such environment or action, or it draws no picture.
@@ -93,8 +97,9 @@ class LiveGame:
             raise
         try:
             self._env = adapt(self._env, self.env_id)
+            self.action_space, self.observation_space = self._env.action_space, self._env.observation_space
             self.actions: list[Action] = select_actions(action_table(self._env), actions)
-            self._camera = Camera(self._env, self.env_id, picture)
+            self._camera = Camera(self._env, self.env_id, picture) if picture != BLIND else None
         except BaseException:
             self.close()
             raise
@@ -107,22 +112,32 @@ class LiveGame:
         apart = _apart(self._scratch.folder) if starts else contextlib.nullcontext()
         with apart, self._scratch.marked(), one_line(self.env_id, "reset()"):
             self.observation, _ = self._env.reset(seed=seed)
-        self.picture = self._picture(self.observation)
+        if self._camera is not None:
+            self.picture = self._picture(self.observation)
         return self.picture
 
     def step(self, action_id: int) -> tuple[np.ndarray, float, bool]:
         """Play one action; return the picture after it, the reward, and whether the episode is over."""
-        reward, over = 0.0, False
+        reward, terminated, truncated = self.play(self.actions[action_id].value)
+        return self.picture, reward, terminated or truncated
+
+    def play(self, value: Any) -> tuple[float, bool, bool]:
+        """Play one action as the environment itself takes it.
+
+        Returns:
+            The reward, whether the game is over, and whether it was cut without being over.
+        """
+        reward, terminated, truncated = 0.0, False, False
         for _ in range(self._repeat):
-            value = self.actions[action_id].value
             with one_line(self.env_id, "step()"):
                 self.observation, step_reward, *ends, _ = self._env.step(value)
             reward += as_reward(step_reward, self.env_id)
-            over = any([as_end(end, self.env_id) for end in ends])
-            if over:
+            terminated, truncated = (as_end(end, self.env_id) for end in ends)
+            if terminated or truncated:
                 break
-        self.picture = self._picture(self.observation)
-        return self.picture, reward, over
+        if self._camera is not None:
+            self.picture = self._picture(self.observation)
+        return reward, terminated, truncated
 
     def close(self) -> None:
         """End the game; a second call does nothing."""
@@ -135,6 +150,7 @@ class LiveGame:
                 self._scratch.close()
 
     def _picture(self, observation: Any) -> np.ndarray:
+        assert self._camera is not None
         with one_line(self.env_id, "render()"):
             return self._camera(observation)
 
@@ -153,6 +169,8 @@ def find_environment(env_id: str) -> str:
         _import_extra("ale_py", "atari", env_id)
     elif _is_doom(env_id):
         _import_extra("vizdoom.gymnasium_wrapper", "games", env_id)
+    elif env_id.startswith("TinyWorlds/"):
+        importlib.import_module("tinyworlds.envs")
     elif ":" in env_id:  # gymnasium's own spelling for "import this module first"
         module, _, env_id = env_id.rpartition(":")
         _import_or_explain(module, env_id)
@@ -188,7 +206,9 @@ def _make(
     if is_car_racing(env_id, settings):
         return CarRacing(env_id, frame_skip, settings)
     env = make(env_id, settings)
-    drawn = picture == RENDER or (picture is None and not has_byte_picture(env))
+    drawn = picture == RENDER or (
+        picture is None and not has_byte_picture(getattr(env, "observation_space", None))
+    )
     if not drawn or "rgb_array" not in render_modes(env):
         return env
     with one_line(env_id, "close()"):

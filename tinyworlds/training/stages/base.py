@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
 from lightning.pytorch import Callback, LightningModule
 from lightning.pytorch.callbacks import Timer
+from lightning.pytorch.loggers import Logger
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_warn
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
@@ -65,6 +67,12 @@ class Stage(LightningModule):
     """Folder of the stage in a run, and its name in messages."""
     picture_callbacks: ClassVar[tuple[str, ...]] = ()
     """Names in `callbacks` of those that show how it learns; cheap ones."""
+    measures: ClassVar[tuple[str, ...]] = ("CodeUsage", "Throughput")
+    """Names in `callbacks` of those that measure how training goes."""
+    monitor: ClassVar[tuple[str, str]] = ("val/loss", "min")
+    """What the best checkpoint is best in, and whether the least or the most is."""
+    trainer_defaults: ClassVar[dict[str, Any]] = {}
+    """What its Trainer does unless a config says otherwise, where others do otherwise."""
     predict_callbacks: ClassVar[tuple[str, ...]] = ()
     """Names in `callbacks` of those that write what it predicts; without one, it stays in memory."""
 
@@ -94,11 +102,11 @@ class Stage(LightningModule):
             self.log_dict({**values, "train/learning_rate": rate}, batch_size=1)
         return losses["loss"]
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+    def validation_step(self, batch: Any, batch_idx: int) -> None:
         """Log the mean of every loss as ``val/*``."""
         self._evaluate("val", batch)
 
-    def test_step(self, batch: Batch, batch_idx: int) -> None:
+    def test_step(self, batch: Any, batch_idx: int) -> None:
         """Log the mean of every loss as ``test/*``."""
         self._evaluate("test", batch)
 
@@ -204,6 +212,11 @@ class Stage(LightningModule):
         if self.device_mesh is not None and not self._sharded:
             shard(self.network, self.device_mesh["data_parallel"])
             self._sharded = True
+
+    @classmethod
+    def own_loggers(cls, folder: Path) -> list[Logger]:
+        """Loggers that a stage has besides those of all; `folder` is the version folder of the run."""
+        return []
 
     # ---- checkpoints
 
