@@ -7,34 +7,14 @@ import shutil
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from small_agents import SMALL, fit, version
 
 from tinyworlds import load_network
 from tinyworlds.commands.cli import main
-
-SMALL = [
-    "--model.class_path=DreamerStage", "--model.preset=cpu-tiny", "--model.imagined_steps=3",
-    "--data.task=catch", "--data.num_envs=2", "--data.train_ratio=2", "--data.batch_size=2",
-    "--data.length=5", "--data.eval_episodes=2", "--data.capacity=300", "--trainer.log_every_n_steps=1",
-]  # fmt: skip
-
-
-def fit(folder, *words, code=0):
-    before = Path.cwd()
-    os.chdir(folder)
-    try:
-        assert main(["fit", *SMALL, *words]) == code
-    finally:
-        os.chdir(before)
-    return version(folder)
-
-
-def version(folder, number=0):
-    return folder / f"lightning_logs/catch/agent/version_{number}"
 
 
 def weights(folder):
@@ -51,12 +31,6 @@ def without_speeds(row):
 
 def same(one, other):
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    """A training of 40 updates without a stop."""
-    return fit(tmp_path_factory.mktemp("whole"), "--trainer.max_steps=40")
 
 
 def test_training_goes_on_exactly(whole, tmp_path, capsys):

@@ -75,8 +75,8 @@ class ReplayDataModule(LightningDataModule):
         self.batch_size, self.length = batch_size or 16, length or 64
         _check(num_envs=num_envs, train_ratio=train_ratio, batch_size=self.batch_size, length=self.length)
         _check(capacity=capacity, eval_episodes=eval_episodes)
-        self.task = find_task(task)
-        self.game, self.fps = self.task.name, None
+        self.asked_task, self.task = task, find_task(task)
+        self.game = self.task.name
         self.frame_size, self.grey, self.observe, self.env_kwargs = frame_size, grey, observe, env_kwargs
         self.num_envs, self.train_ratio, self.capacity = num_envs, train_ratio, capacity
         self.prefill = prefill or self.batch_size * self.length
@@ -109,6 +109,11 @@ class ReplayDataModule(LightningDataModule):
     def frames_per_step(self) -> int:
         """Frames of the game for each step."""
         return self._games[0].frames_per_step if self._games else 1
+
+    @property
+    def fps(self) -> float | None:
+        """Steps of the agent in a second of the game; None before the games are open."""
+        return self._games[0].fps if self._games else None
 
     @property
     def is_over(self) -> bool:
@@ -161,6 +166,10 @@ class ReplayDataModule(LightningDataModule):
     def test_dataloader(self) -> list[int]:
         """Numbers of other episodes than those of validation."""
         return [*range(self.eval_episodes, 2 * self.eval_episodes)]
+
+    def predict_dataloader(self) -> list[int]:
+        """The seed of the first episode whose beginning is imagined."""
+        return [2_000_000]
 
     def on_exception(self, exception: BaseException) -> None:
         """End the games: no teardown follows."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers.logger import Logger
+from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_only
 
 from tinyworlds.system.files import replacing
@@ -118,7 +119,7 @@ class AgentLog(Callback):
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Begin to measure anew: validation is no training."""
-        if not trainer.sanity_checking and trainer.training:
+        if trainer.state.fn == TrainerFn.FITTING:
             self._restart(trainer, _stage(pl_module))
 
     def on_train_batch_end(

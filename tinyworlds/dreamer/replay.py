@@ -142,6 +142,17 @@ class Replay:
         fresh = np.array(chosen, np.int64).reshape(-1, 2)
         return Places(np.concatenate([fresh[:, 0], envs]), np.concatenate([fresh[:, 1], starts]))
 
+    def newest(self, number: int) -> Places:
+        """The newest windows that do not overlap, of all environments in turn; or as many as there are."""
+        envs: list[int] = []
+        starts: list[int] = []
+        for age in range(1, number + 1):
+            for env in range(self.num_envs):
+                if age * self.window <= self.num_held(env) and len(envs) < number:
+                    envs.append(env)
+                    starts.append(int(self.counts[env]) - age * self.window)
+        return Places(np.array(envs, np.int64), np.array(starts, np.int64))
+
     def windows(self, places: Places) -> Steps:
         """The steps of windows, as tensors ``[B, window, ...]``."""
         envs, rows = places.envs[:, None], self._rows(places, 0)

@@ -16,6 +16,7 @@ from tinyworlds.dreamer.agent import Agent
 from tinyworlds.dreamer.data import Experience, ReplayDataModule
 from tinyworlds.dreamer.logs import AgentLog, JsonlLogger
 from tinyworlds.dreamer.losses import LossSettings, agent_loss
+from tinyworlds.dreamer.open_loop import CONTEXT, OpenLoop, open_loop, played_windows
 from tinyworlds.dreamer.optimizer import LaProp
 from tinyworlds.dreamer.playing import episode
 from tinyworlds.dreamer.rssm import Carry
@@ -59,6 +60,8 @@ class DreamerStage(Stage):
     name = "agent"
     network: Agent
     measures: ClassVar[tuple[str, ...]] = ()
+    picture_callbacks = ("tinyworlds.dreamer.watching.OpenLoopVideo",)
+    predict_callbacks = ("tinyworlds.dreamer.watching.OpenLoopFiles",)
     monitor: ClassVar[tuple[str, str]] = ("val/score", "max")
     trainer_defaults: ClassVar[dict[str, Any]] = {
         "gradient_clip_val": None,  # the optimizer clips by itself
@@ -115,6 +118,7 @@ class DreamerStage(Stage):
         )
         self.policy_entropy: Tensor | None = None
         """Of the last batch whose loss was logged, in nats."""
+        self.rollout: dict[str, Any] = {}
         self._memory: Carry | None = None
         self._places: Any = None
 
@@ -177,6 +181,22 @@ class DreamerStage(Stage):
         figures = {f"{split}/score": played.score, f"{split}/length": float(played.length)}
         self.log_dict(figures, on_step=False, on_epoch=True, batch_size=1)
 
+    # ---- what it imagines
+
+    def prepare_predict(self, rollout: dict[str, Any]) -> int:
+        """Take the settings of rollouts; the clips are played, not read, so they need no frames."""
+        self.rollout = rollout
+        return 0
+
+    def predict_step(self, batch: int, batch_idx: int) -> OpenLoop:
+        """Play episodes of which `batch` is the first one's seed, and imagine how they go on."""
+        settings = self.rollout
+        context, number = settings.get("context_frames") or CONTEXT, settings.get("num_clips", 8)
+        length = context + settings.get("horizon", 8)
+        steps = played_windows(self.network, self.data.judged_game, number, length, batch, self.greedy)
+        given = min(context, (steps.rewards.shape[1] - 1) // 2)
+        return open_loop(self.network, steps, given, self.loss_settings.discount)
+
     # ---- optimizer
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
@@ -195,7 +215,8 @@ class DreamerStage(Stage):
         data = self.data
         return {
             **super().checkpoint_meta(),
-            "task": data.task.name,
+            "task": data.asked_task,
+            "env_kwargs": dict(data.env_kwargs or {}),
             "env_steps": data.env_steps,
             "frames_per_step": data.frames_per_step,
         }

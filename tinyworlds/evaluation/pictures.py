@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -18,9 +18,9 @@ from tinyworlds.errors import VideoError
 from tinyworlds.evaluation.report import Report
 from tinyworlds.media.pictures import error_picture, save_strip, strip
 from tinyworlds.media.pixels import as_pictures
+from tinyworlds.media.plots import plot_axes, save_plot
 from tinyworlds.media.video import save_video
 from tinyworlds.models.registry import INFERRED
-from tinyworlds.system.files import replacing
 from tinyworlds.world.action_source import true_actions
 from tinyworlds.world.dream import Dream
 from tinyworlds.world.info import nothing_found
@@ -162,7 +162,7 @@ def _row_label(action: int, names: Sequence[str], shares: Sequence[float]) -> st
 
 def horizon_plot(path: Path, report: Report) -> Path:
     """PSNR by frame of the rollout, for each source of actions, against repeating the last given frame."""
-    figure, axes = _figure(6.0, 3.6)
+    figure, axes = plot_axes(6.0, 3.6)
     steps = range(1, len(report.repeat_psnr) + 1)
     for source, values in report.horizon_psnr.items():
         gains = report.horizon_gain[source]
@@ -179,22 +179,22 @@ def horizon_plot(path: Path, report: Report) -> Path:
     axes.set_title(f"Free rollouts on held-out clips ({known})", fontsize=10)
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8)
-    return _save(path, figure)
+    return save_plot(path, figure)
 
 
 def actions_plot(path: Path, report: Report) -> Path:
     """Latent against true actions, as shares of each true one; without true ones, how often each is used."""
     num_latent = len(report.action_shares)
     if not report.confusion:
-        figure, axes = _figure(max(4.0, 0.5 * num_latent), 3.2)
+        figure, axes = plot_axes(max(4.0, 0.5 * num_latent), 3.2)
         axes.bar(range(num_latent), [100 * share for share in report.action_shares])
         axes.set_xticks(range(num_latent))
         axes.set_xlabel("latent action")
         axes.set_ylabel("% of the transitions")
-        return _save(path, figure)
+        return save_plot(path, figure)
     table = np.array(report.confusion, dtype=float)
     shares = table / np.maximum(table.sum(1, keepdims=True), 1)
-    figure, axes = _figure(2.6 + 0.7 * num_latent, 1.8 + 0.45 * len(table))
+    figure, axes = plot_axes(2.6 + 0.7 * num_latent, 1.8 + 0.45 * len(table))
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     for row, column in np.ndindex(*shares.shape):
         ink = "white" if shares[row, column] > 0.55 else "black"
@@ -205,19 +205,4 @@ def actions_plot(path: Path, report: Report) -> Path:
     axes.set_xlabel("latent action")
     axes.set_ylabel("true action")
     axes.set_title(f"Transitions; NMI {report.value('action_nmi'):.2f}", fontsize=10)
-    return _save(path, figure)
-
-
-def _figure(width: float, height: float) -> tuple[Any, Any]:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure, figure.add_subplot()
-
-
-def _save(path: Path, figure: Any) -> Path:
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=130)
-    return path
+    return save_plot(path, figure)

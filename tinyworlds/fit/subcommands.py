@@ -20,6 +20,7 @@ from callbacks.progress_bar import StepProgressBar
 from callbacks.saving import GracefulInterrupt, StepCheckpoint, best_checkpoint
 from tinyworlds.checkpoints.run_folder import version_of
 from tinyworlds.fit.resolve import Resolved
+from tinyworlds.models.registry import named
 from tinyworlds.training.loggers import never_failing, tensorboard_logger, wandb_logger
 from tinyworlds.training.run_logger import CSVRunLogger
 from tinyworlds.training.strategies import FullySharded
@@ -86,7 +87,7 @@ class Subcommand:
             # with sharded weights every process would have to draw along
             measures = (name for name in stage.measures if name in self.measures)
             names = (*measures, *stage.picture_callbacks)
-        yield from (getattr(callbacks, name)() for name in names)
+        yield from (named(name, callbacks.__name__)() for name in names)
 
 
 SUBCOMMANDS = {

@@ -27,13 +27,14 @@ def error_picture(prediction: torch.Tensor, truth: torch.Tensor, gain: float = 2
 
 
 @lru_cache(maxsize=8)
-def _font(size_px: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
+def label_font(size_px: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
+    """The font of all labels."""
     return ImageFont.load_default(size=size_px)
 
 
 def text_width(text: str, size_px: int = FONT_PX) -> int:
     """Width of one line of text in pixels."""
-    return round(_font(size_px).getlength(text))
+    return round(label_font(size_px).getlength(text))
 
 
 def enlarge(frame: np.ndarray, scale: int) -> np.ndarray:
@@ -72,12 +73,14 @@ def strip(
     sheet = Image.new("RGB", (canvas_width, top + len(rows) * step_y), PAPER)
     draw = ImageDraw.Draw(sheet)
     for number, line in enumerate(lines):
-        draw.text((2 * GAP_PX, GAP_PX + number * line_px), line, INK, _font(FONT_PX))
+        draw.text((2 * GAP_PX, GAP_PX + number * line_px), line, INK, label_font(FONT_PX))
     for column, text in enumerate(columns[:num_columns]):
-        draw.text((left + column * step_x, top - line_px), _cut(text, step_x - GAP_PX), INK, _font(FONT_PX))
+        draw.text(
+            (left + column * step_x, top - line_px), _cut(text, step_x - GAP_PX), INK, label_font(FONT_PX)
+        )
     for row, (frames, label) in enumerate(zip(rows, labels, strict=True)):
         y = top + row * step_y
-        draw.text((2 * GAP_PX, y + (step_y - GAP_PX - FONT_PX) // 2), label, INK, _font(FONT_PX))
+        draw.text((2 * GAP_PX, y + (step_y - GAP_PX - FONT_PX) // 2), label, INK, label_font(FONT_PX))
         for column, frame in enumerate(frames):
             sheet.paste(Image.fromarray(enlarge(frame, scale)), (left + column * step_x, y))
     return np.asarray(sheet)

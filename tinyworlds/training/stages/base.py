@@ -66,7 +66,7 @@ class Stage(LightningModule):
     name: ClassVar[str]
     """Folder of the stage in a run, and its name in messages."""
     picture_callbacks: ClassVar[tuple[str, ...]] = ()
-    """Names in `callbacks` of those that show how it learns; cheap ones."""
+    """Names in `callbacks`, or paths, of those that show how it learns; cheap ones."""
     measures: ClassVar[tuple[str, ...]] = ("CodeUsage", "Throughput")
     """Names in `callbacks` of those that measure how training goes."""
     monitor: ClassVar[tuple[str, str]] = ("val/loss", "min")
@@ -74,7 +74,7 @@ class Stage(LightningModule):
     trainer_defaults: ClassVar[dict[str, Any]] = {}
     """What its Trainer does unless a config says otherwise, where others do otherwise."""
     predict_callbacks: ClassVar[tuple[str, ...]] = ()
-    """Names in `callbacks` of those that write what it predicts; without one, it stays in memory."""
+    """Names or paths of those that write what it predicts; without one, it stays in memory."""
 
     def __init__(self, network: Network, training: TrainingSettings) -> None:
         super().__init__()
