@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tinyworlds.dreamer.networks import symexp
-from tinyworlds.dreamer.rssm import mixed_log_probabilities
+from tinyworlds.dreamer.rssm import drawn_one_hot, mixed_log_probabilities, mixed_probabilities
 
 NUM_BINS = 255
 _RANGE = 20.0  # of the bins, before symexp
@@ -27,14 +27,18 @@ def bins(device: torch.device) -> Tensor:
 
 def two_hot(values: Tensor) -> Tensor:
     """``[...]`` as shares of the two bins around each, ``[..., 255]``, whose mean it is."""
+    places, shares = _around(values)
+    return torch.zeros(*values.shape, NUM_BINS, device=values.device).scatter_(-1, places, shares)
+
+
+def _around(values: Tensor) -> tuple[Tensor, Tensor]:
+    """The two bins around each value, and their shares, ``[..., 2]`` each."""
     values = values.float()
     edges = bins(values.device)
     above = torch.searchsorted(edges, values.contiguous(), right=True).clamp(1, NUM_BINS - 1)
     low, high = edges[above - 1], edges[above]
     share = ((values - low) / (high - low)).clamp(0, 1)
-    shares = torch.zeros(*values.shape, NUM_BINS, device=values.device)
-    shares.scatter_(-1, above[..., None], share[..., None])
-    return shares.scatter_(-1, (above - 1)[..., None], 1 - share[..., None])
+    return torch.stack([above - 1, above], dim=-1), torch.stack([1 - share, share], dim=-1)
 
 
 def mean_of_bins(logits: Tensor) -> Tensor:
@@ -42,15 +46,25 @@ def mean_of_bins(logits: Tensor) -> Tensor:
 
     Large bins cancel only where they are added in pairs, from the middle outwards.
     """
-    weighed = logits.float().softmax(dim=-1) * bins(logits.device)
-    middle = NUM_BINS // 2
-    pairs = weighed[..., :middle].flip(-1) + weighed[..., middle + 1 :]
-    return weighed[..., middle] + pairs.sum(dim=-1)
+    shares, middle = logits.float().softmax(dim=-1), NUM_BINS // 2
+    # the middle bin is zero, and those beside it mirror each other
+    leaning = shares[..., middle + 1 :] - shares[..., :middle].flip(-1)
+    return leaning @ bins(logits.device)[middle + 1 :]
+
+
+def bins_losses(logits: Tensor, *values: Tensor) -> list[Tensor]:
+    """Cross entropies ``[...]`` of logits ``[..., 255]`` to several values ``[...]``."""
+    logits = logits.float()
+    total, losses = logits.logsumexp(dim=-1), []
+    for value in values:
+        places, shares = _around(value.detach())
+        losses.append(total - (logits.gather(-1, places) * shares).sum(dim=-1))
+    return losses
 
 
 def bins_loss(logits: Tensor, values: Tensor) -> Tensor:
     """Cross entropy ``[...]`` of logits ``[..., 255]`` to values ``[...]``."""
-    return -(two_hot(values.detach()) * logits.float().log_softmax(dim=-1)).sum(dim=-1)
+    return bins_losses(logits, values)[0]
 
 
 class DiscreteActions:
@@ -66,9 +80,7 @@ class DiscreteActions:
 
     def sample(self, outputs: Tensor) -> Tensor:
         """Draw."""
-        probabilities = mixed_log_probabilities(outputs, self.unimix).exp()
-        chosen = torch.multinomial(probabilities.flatten(0, -2), 1).view(outputs.shape[:-1])
-        return F.one_hot(chosen, self.dim).float()
+        return drawn_one_hot(mixed_probabilities(outputs, self.unimix))
 
     def likeliest(self, outputs: Tensor) -> Tensor:
         """The likeliest action."""

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tinyworlds.nn.kernels.norm_silu import has_norm_kernel, norm_silu_natively
+
 EPS = 1e-4
 _KERNEL = 5
 _TRUNCATION = 1.1368  # widens a normal cut at two deviations to a deviation of 1
@@ -26,16 +28,18 @@ def init_weight(weight: Tensor, fan_in: int, scale: float = 1.0) -> None:
     nn.init.trunc_normal_(weight, std=std, a=-2 * std, b=2 * std)
 
 
-class Norm(nn.Module):
-    """Root-mean-square norm over the last axis, in float32, with a learned scale."""
+class NormSiLU(nn.Module):
+    """Root-mean-square norm over the last axis, in float32, with a learned scale; then SiLU."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.ones(dim))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalise ``[..., dim]``."""
-        return F.rms_norm(x.float(), self.weight.shape, self.weight, EPS).to(x.dtype)
+        """Normalise and activate ``[..., dim]``."""
+        if x.dtype == torch.float32 and x.device.type == "cpu" and has_norm_kernel():
+            return norm_silu_natively(x, self.weight, EPS)
+        return F.silu(F.rms_norm(x.float(), self.weight.shape, self.weight, EPS)).to(x.dtype)
 
 
 class Map(nn.Linear):
@@ -60,8 +64,9 @@ class BlockMap(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map each part."""
         parts = x.reshape(-1, self.blocks, x.shape[-1] // self.blocks).transpose(0, 1)  # [g, N, ins/g]
-        out = torch.bmm(parts, self.weight.to(x.dtype)).transpose(0, 1)
-        return out.reshape(*x.shape[:-1], -1) + self.bias.to(x.dtype)
+        bias = self.bias.unflatten(0, (self.blocks, 1, -1)).to(x.dtype)
+        out = torch.baddbmm(bias, parts, self.weight.to(x.dtype)).transpose(0, 1)
+        return out.reshape(*x.shape[:-1], -1)
 
 
 class MLP(nn.Sequential):
@@ -72,17 +77,17 @@ class MLP(nn.Sequential):
     ) -> None:
         parts: list[nn.Module] = []
         for number in range(layers):
-            parts += [Map(units if number else ins, units), Norm(units), nn.SiLU()]
+            parts += [Map(units if number else ins, units), NormSiLU(units)]
         if outs is not None:
             parts.append(Map(units if layers else ins, outs, scale))
         super().__init__(*parts)
 
 
-class ChannelNorm(Norm):
-    """The norm over the channels of ``[N, C, H, W]``."""
+class ChannelNormSiLU(NormSiLU):
+    """The same over the channels of ``[N, C, H, W]``, which lie side by side in memory."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalise each pixel."""
+        """Normalise and activate each pixel."""
         return super().forward(x.movedim(1, -1)).movedim(-1, 1)
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tinyworlds.dreamer.agent import Agent, Observation
-from tinyworlds.dreamer.distributions import bins_loss, mean_of_bins
+from tinyworlds.dreamer.distributions import bins_loss, bins_losses, mean_of_bins
 from tinyworlds.dreamer.networks import symlog
 from tinyworlds.dreamer.returns import lambda_return
 from tinyworlds.dreamer.rssm import Carry, kl_divergence
@@ -156,7 +156,7 @@ def _dream_loss(agent: Agent, starts: Carry, settings: LossSettings) -> tuple[_P
     log_probability = agent.actions.log_probability(outputs, actions[:, :-1])
     entropy = agent.actions.entropy(outputs)
     policy = -weights * (log_probability * advantages + settings.entropy * entropy)
-    critic = bins_loss(logits, _padded(returns)) + settings.slow_scale * bins_loss(logits, slow_values)
+    critic = _critic_loss(logits, returns, slow_values, settings)
     losses = {"policy": policy.mean(), "value": (weights * critic[:, :-1]).mean()}
     figures = {
         "ent/action": entropy.mean().detach(),
@@ -181,8 +181,14 @@ def _replay_loss(
         lives = (~terminal).float() * settings.discount
         reach = (~last).float() * settings.lam
         returns = lambda_return(steps.rewards[:, 1:], lives, first_returns, reach)
-    loss = bins_loss(logits, _padded(returns)) + settings.slow_scale * bins_loss(logits, slow_values)
+    loss = _critic_loss(logits, returns, slow_values, settings)
     return (loss * (~last).float())[:, :-1].mean()
+
+
+def _critic_loss(logits: Tensor, returns: Tensor, slow_values: Tensor, settings: LossSettings) -> Tensor:
+    """How far the critic is from returns and slow critic, ``[..., T]``; the last is not counted."""
+    from_returns, from_slow = bins_losses(logits, _padded(returns), slow_values)
+    return from_returns + settings.slow_scale * from_slow
 
 
 def _padded(returns: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tinyworlds.dreamer.layers import MLP, BlockMap, ChannelNorm, Conv
+from tinyworlds.dreamer.layers import MLP, BlockMap, ChannelNormSiLU, Conv
 from tinyworlds.dreamer.sizes import AgentSizes
 from tinyworlds.errors import ConfigError
 
@@ -52,14 +52,14 @@ class PictureEncoder(nn.Module):
         widths = [channels, *stage_widths(side, sizes)]
         pairs = list(pairwise(widths))
         self.convs = nn.ModuleList(Conv(ins, outs) for ins, outs in pairs)
-        self.norms = nn.ModuleList(ChannelNorm(outs) for _, outs in pairs)
+        self.norms = nn.ModuleList(ChannelNormSiLU(outs) for _, outs in pairs)
         self.width = (side >> len(pairs)) ** 2 * widths[-1]
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Encode."""
-        x = pictures - 0.5
+        x = (pictures - 0.5).contiguous(memory_format=torch.channels_last)
         for conv, norm in zip(self.convs, self.norms, strict=True):
-            x = F.silu(norm(F.max_pool2d(conv(x), 2)))
+            x = norm(F.max_pool2d(conv(x), 2))
         return x.flatten(1)
 
 
@@ -74,10 +74,10 @@ class PictureDecoder(nn.Module):
         self.blocks = sizes.blocks
         self.of_deter = BlockMap(sizes.deter, start, sizes.blocks)
         self.of_stoch = MLP(sizes.stoch, 2 * sizes.units, 1, start)
-        self.start_norm = ChannelNorm(widths[0])
+        self.start_norm = ChannelNormSiLU(widths[0])
         pairs = list(pairwise(widths))
         self.convs = nn.ModuleList(Conv(ins, outs) for ins, outs in pairs)
-        self.norms = nn.ModuleList(ChannelNorm(outs) for _, outs in pairs)
+        self.norms = nn.ModuleList(ChannelNormSiLU(outs) for _, outs in pairs)
         self.last = Conv(widths[-1], channels)
 
     def forward(self, deter: Tensor, stoch: Tensor) -> Tensor:
@@ -85,9 +85,9 @@ class PictureDecoder(nn.Module):
         side = {"h": self.inner, "w": self.inner}
         x = rearrange(self.of_deter(deter), "n (g h w c) -> n (g c) h w", g=self.blocks, **side)
         x = x + rearrange(self.of_stoch(stoch), "n (h w c) -> n c h w", **side)
-        x = F.silu(self.start_norm(x))
+        x = self.start_norm(x)
         for conv, norm in zip(self.convs, self.norms, strict=True):
-            x = F.silu(norm(conv(_doubled(x))))
+            x = norm(conv(_doubled(x)))
         return torch.sigmoid(self.last(_doubled(x)).float())
 
 

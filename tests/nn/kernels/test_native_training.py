@@ -8,6 +8,7 @@ from tinyworlds.nn.attention import attend_time, choose_time
 from tinyworlds.nn.kernels import gating, loading, time_attention, token_map
 from tinyworlds.nn.kernels.code_loss import judge_natively
 from tinyworlds.nn.kernels.gating import gate_natively
+from tinyworlds.nn.kernels.norm_silu import norm_silu_natively
 from tinyworlds.nn.kernels.time_attention import attend_time_natively, has_time_kernel
 from tinyworlds.nn.linear import Linear, joined_linear
 from tinyworlds.nn.transformer import v1_transformer, v2_transformer
@@ -140,6 +141,26 @@ def test_networks_use_the_kernels(kernel, monkeypatch):
     network = v1_transformer(16, 4, 32, 1).train()
     network(torch.randn(2, 2, 256, 16)).sum().backward()
     assert used
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(("rows", "width"), [(128, 64), (1, 1), (7, 33), (2048, 8), (3, 1000)])
+def test_norm_and_silu(rows, width, threads, set_threads):
+    set_threads(threads)
+    torch.manual_seed(width)
+    x = (3 * torch.randn(2, rows, width)).requires_grad_()
+    scale = torch.randn(width, requires_grad=True)
+    truth = F.silu(F.rms_norm(x.double(), (width,), scale.double(), 1e-4))
+    compare(norm_silu_natively(x, scale, 1e-4), truth, [x, scale])
+
+
+def test_norm_and_silu_of_zeros_and_of_what_overflows():
+    x = torch.tensor([[0.0, 0.0, 0.0], [1e18, -1e18, 1.0]], requires_grad=True)
+    scale = torch.ones(3, requires_grad=True)
+    out = norm_silu_natively(x, scale, 1e-4)
+    out.sum().backward()
+    assert torch.equal(out[0], torch.zeros(3))
+    assert all(bool(part.isfinite().all()) for part in (out, x.grad, scale.grad))
 
 
 def test_other_number_formats_go_by_the_library(monkeypatch):
