@@ -12,13 +12,17 @@ import torch
 from small_worlds import random_world
 
 from benchmarks import held_keys, plots
-from tinyworlds.bench import data, growth, layouts, memory, play, report, startup, training, worlds
+from tinyworlds.bench import data, dreamer, growth, layouts, memory, play, report, startup, training, worlds
 from tinyworlds.bench.competent import COMPETENT
 from tinyworlds.bench.pairing import Pairing
 from tinyworlds.bench.pattern import moving_frames
+from tinyworlds.bench.reference_dreamer import PlainLaProp, plain_agent, plain_loss
 from tinyworlds.bench.sizes import clips, find_size, references, same_weights
 from tinyworlds.commands import bench
 from tinyworlds.commands.cli import main
+from tinyworlds.dreamer.agent import Agent
+from tinyworlds.dreamer.losses import LossSettings, agent_loss
+from tinyworlds.dreamer.optimizer import LaProp
 from tinyworlds.errors import ConfigError, DataError
 from tinyworlds.models.registry import STAGES
 from tinyworlds.world.core import WorldCore
@@ -161,6 +165,41 @@ def test_both_make_the_same_updates(stage):
 def our_updates(stage, network, frames):
     step = training.our_step(stage, network, frames, training.Codes(torch.empty(0), torch.empty(0)))
     return [step(), step()]
+
+
+def test_both_agents_have_the_same_loss():
+    """But for what is drawn: so the mean of many is compared."""
+    torch.manual_seed(0)
+    agent = Agent(frame_size=16, channels=1, num_actions=3, preset="cpu-tiny")
+    steps = dreamer.made_up_steps(agent, 2, 10, torch.device("cpu"))
+    settings = LossSettings()
+    plain = plain_agent(agent)
+    with torch.no_grad():
+        ours = [agent_loss(agent, steps, settings).loss.item() for _ in range(40)]
+        theirs = [plain_loss(plain, steps, settings).item() for _ in range(40)]
+    spread = (np.std(ours) + np.std(theirs)) / 40**0.5
+    assert abs(np.mean(ours) - np.mean(theirs)) < 4 * spread + 1e-3
+
+
+def test_both_optimizers_make_the_same_update():
+    params = [torch.nn.Parameter(torch.randn(5, 3)) for _ in range(2)]
+    params[1].data.copy_(params[0].data)
+    optimizers = [LaProp([params[0]], 1e-2), PlainLaProp([params[1]], 1e-2)]
+    for _ in range(4):
+        gradient = 10 * torch.randn(5, 3)
+        for param, optimizer in zip(params, optimizers, strict=True):
+            param.grad = gradient.clone()
+            optimizer.step()
+    torch.testing.assert_close(params[0], params[1])
+
+
+def test_updates_of_the_agent():
+    figures = dreamer.measure(16, torch.device("cpu"), 1, 0.0)
+    [table] = figures.tables()
+    assert [row[0] for row in table.rows] == ["reference", "ours"]
+    assert 0 < figures.products < 1
+    assert figures.env_steps > 0
+    assert json.dumps(figures.to_dict())
 
 
 def test_frames_move_and_repeat_themselves():

@@ -124,12 +124,23 @@ def hours(effort: Effort) -> Iterator[Figures]:
     yield part.measure(device, effort.rounds, effort.seconds, peak_flops(device), say=say)
 
 
+def dreamer(effort: Effort) -> Iterator[Figures]:
+    """Updates and steps of the agent."""
+    from tinyworlds.bench import dreamer as part
+    from tinyworlds.nn.devices import pick_device
+
+    for frame_size in (16, 64):
+        say(f"dreamer: updates and steps, {frame_size} px")
+        yield part.measure(frame_size, pick_device(effort.device), effort.rounds, effort.seconds)
+
+
 PARTS: dict[str, Callable[[Effort], Iterator[Figures]]] = {
     "play": play,
     "train": train,
     "data": data,
     "startup": startup,
+    "dreamer": dreamer,
     "hours": hours,
 }
-WHEN_NAMED = ("hours",)
-"""Parts that are left out unless named: they measure no more than the others do, and take long."""
+WHEN_NAMED = ("dreamer", "hours")
+"""Parts that are left out unless named: of the agent, and what takes long."""

@@ -33,8 +33,9 @@ def bench(
     """Measure this machine beside a plain reference in the same run.
 
     Args:
-        parts: what to measure: play, train, data and startup by default; or hours, how long training the
-            three Zelda configs would take here, projected from a few updates.
+        parts: what to measure: play, train, data and startup by default; or dreamer, updates and steps of the
+            agent; or hours, how long training the three Zelda configs would take here, projected from a few
+            updates.
         json: also write the figures to this file; '-' prints them, and nothing else, on the standard output.
         quick: fewer rounds, one size, nothing compiled, little data.
         sizes: sonic, zelda, or both (default); training takes the first.
