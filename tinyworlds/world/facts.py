@@ -89,6 +89,11 @@ class WorldFacts:
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             raise CheckpointError(f"{path}: its settings are damaged ({error!r}): export it again") from None
 
+    def _play_row(self, packed: bool) -> str:
+        if not self.play_text:
+            return "none stored; tinyworlds evaluate measures it"
+        return f"{self.play_text}{'; measured before its weights were packed' if packed else ''}"
+
     @property
     def key_text(self) -> str:
         """The keys in a line: ``"left/a turn_left, space attack"``."""
@@ -107,9 +112,18 @@ class WorldFacts:
             yield f"the weakest {weakest:.2f}"
         least, most = self.metrics.get("life_least"), self.metrics.get("life_most")
         if _is_number(least) and _is_number(most):
-            yield f"life {least:.2f} to {most:.2f}"
+            yield f"life {least:.2f} to {most:.2f}" + self._life_where_it_moves()
         if _is_number(drift := self.metrics.get("drift_ratio")):
             yield f"drift {drift:.1f}"
+
+    def _life_where_it_moves(self) -> str:
+        least, most = (self.metrics.get(f"life_{name}_moving") for name in ("least", "most"))
+        if not (_is_number(least) and _is_number(most)) or (least, most) == (
+            self.metrics["life_least"],
+            self.metrics["life_most"],
+        ):
+            return ""
+        return f" ({least:.2f} to {most:.2f} where the game moves)"
 
     @property
     def art(self) -> str:
@@ -127,7 +141,7 @@ class WorldFacts:
             ("actions", self.actions),
             ("weights", f"{self.num_weights:,} as {self.weights}{_cost(packing)}"),
             ("starts", f"{self.num_clips} clips, {self.clips}"),
-            ("play test", self.play_text or "none stored; tinyworlds evaluate measures it"),
+            ("play test", self._play_row(bool(packing))),
             ("data", visible(", ".join(map(str, self.provenance.get("data") or ["unknown"])))),
         ]
         notes = _table(self.provenance.get("notes"))

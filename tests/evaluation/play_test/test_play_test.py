@@ -1,5 +1,8 @@
 """The play test on worlds that are known exactly: one that obeys, and some that fail in known ways."""
 
+import math
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -64,7 +67,23 @@ def test_a_world_that_obeys_is_read_back_and_alive(judge):
     figures = found.figures()
     assert figures["read_back_weakest"].value > 0.9
     assert figures["life_least"].value == pytest.approx(1, abs=0.02)
+    assert figures["life_least_moving"].value == pytest.approx(1, abs=0.02)
     assert shown.held.shape == (4, 7, 16, 16, 3)
+
+
+def test_beside_a_game_that_stands_still_life_is_told_apart(judge):
+    found, _ = play_test(world_of(), judge, KEYS, starts_of())
+    still = replace(found.keys[0], change_game=(3.0, 0.001, 0.0, 0.2), life=(1.1, 80.0, math.nan, 0.9))
+    play = replace(found, keys=(still,))
+    figures = play.figures()
+    assert figures["life_most"].value == 80.0
+    assert (figures["life_least_moving"].value, figures["life_most_moving"].value) == (0.9, 1.1)
+    still = replace(still, change=(3.0, 0.1, 0.2, 0.3), change_game=(3.0, 0.0, 0.0, 0.0))
+    told = "\n".join(lines_for_players(replace(found, keys=(still,))))
+    assert (
+        "it moves 1.1 times as much as in the game; where the game stands still it changes by 0.3 of 255"
+        in told
+    )
 
 
 def test_a_deaf_world_is_read_as_one_key_and_dead(judge):

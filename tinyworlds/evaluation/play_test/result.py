@@ -42,6 +42,10 @@ class KeyResult:
         return statistics.mean(self.read_back)
 
 
+MOVING = 0.05
+"""Change a frame, of 255, from which on a game is said to move at all: less is 0.0 in every table."""
+
+
 @dataclass(frozen=True)
 class PlayTest:
     """A world as somebody meets it who plays it.
@@ -86,6 +90,14 @@ class PlayTest:
         exact = {"read_back_weakest": min(self.weakest.read_back[1:])}
         if lives:
             exact |= {"life_least": min(lives), "life_most": max(lives)}
+        moving = [
+            life
+            for key in self.keys
+            for life, change in zip(key.life, key.change_game, strict=True)
+            if change >= MOVING
+        ]
+        if moving:  # beside a game that stands still, any flicker is many times as much
+            exact |= {"life_least_moving": min(moving), "life_most_moving": max(moving)}
         if self.drift:
             exact["drift_ratio"] = self.drift[-1] / self.drift[1]
         return {**found, **{name: Estimate.exact(value) for name, value in exact.items()}}

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from tinyworlds.evaluation.markdown import table_head, table_row
+from tinyworlds.evaluation.play_test.result import MOVING
 from tinyworlds.system.text import literal
 
 if TYPE_CHECKING:
@@ -37,8 +38,10 @@ def _verdict(key: KeyResult, play: PlayTest) -> str:
     if key.sent is None:
         return "nothing found for it: the world idles"
     early, late = (f"{100 * key.read_back[band]:.0f}" for band in (0, -1))
-    moves = [f"{life:.1f}" for life in (key.life[0], key.life[-1]) if math.isfinite(life)]
+    moves = [f"{key.life[band]:.1f}" for band in (0, -1) if key.change_game[band] >= MOVING]
     alive = f"; it moves {' then '.join(dict.fromkeys(moves))} times as much as in the game" if moves else ""
+    if key.change_game[-1] < MOVING:
+        alive += f"; where the game stands still it changes by {key.change[-1]:.1f} of 255"
     return (
         f"seen in {100 * key.overall:.0f} of 100 frames ({early} at first, {late} after frame "
         f"{play.bands[-1][0] - 1}){alive}"
