@@ -1,4 +1,7 @@
-"""``tinyworlds export RUN OUT.world``, or of several runs: ``--tokenizer A --actions B --dynamics C OUT``."""
+"""``tinyworlds export RUN OUT.world``, or of several runs: ``--tokenizer A --actions B --dynamics C OUT``.
+
+Of an agent's run, ``OUT.h5`` is its replay as gameplay.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +28,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_intermixed_args(argv)
     if args.data and args.data[-1].endswith(".world"):  # --data takes several files: OUT behind them, too
         args.paths.append(args.data.pop())
+    if args.paths and args.paths[-1].lower().endswith((".h5", ".hdf5")):
+        return _export_replay(args.paths)
     given = {stage: getattr(args, option) for option, stage in _OPTIONS.items() if getattr(args, option)}
     run, out = _run_and_out(args.paths, given)
     settings = {name: getattr(args, name) for name in ("num_steps", "temperature", "top_p", "schedule")}
@@ -66,6 +71,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _export_replay(paths: Sequence[str]) -> int:
+    """What an agent has lived through, as gameplay."""
+    if len(paths) != 2:
+        raise ConfigError("tinyworlds export: name an agent's RUN and the file to write, OUT.h5")
+    from tinyworlds.dreamer.replay_export import export_replay
+
+    number = export_replay(Path(paths[0]), Path(paths[1]))
+    print(
+        f"wrote {paths[1]}: {number:,} frames; "
+        f"train a world of it with: tinyworlds train NAME --data.files {paths[1]}"
+    )
+    return 0
+
+
 def _check_tuned(settings: dict[str, Any], run: Path | None, data: list[str] | None) -> None:
     given = [f"--{name}" for name in settings if name != "num_steps"]
     if given:
@@ -78,7 +97,8 @@ def _parser() -> OptionParser:
     parser = OptionParser(
         "tinyworlds export",
         usage="tinyworlds export [RUN] OUT.world [OPTIONS]",
-        description="Put a trained run, or stages of several, into one .world file.",
+        description="Put a trained run, or stages of several, into one .world file; or what an agent has "
+        "lived through (RUN) into a gameplay file (OUT.h5).",
     )
     add = parser.add_argument
     add("paths", metavar="[RUN] OUT", nargs="*", help="a run folder or a world, and the file to write")

@@ -8,6 +8,8 @@ One HDF5 file is one game:
                                        texts and rows of switches are numbered, see `action_ids`
 ``rewards``         float32 [N]        reward of that action
 ``episode_ends``    bool [N]           frame i is the last one of its episode; no window reaches across it
+``terminations``    bool [N]           its action ended the game, so that nothing could be earned after it; an
+                                       episode that ends without was cut
 ==================  =================  =====================================================================
 
 Attributes: ``fps`` (frames per second of game time, as stored), ``source``, ``action_names`` (JSON list),
@@ -39,6 +41,7 @@ COLUMNS = {
     "actions": ("whole action ids", "biuf"),
     "rewards": ("numbers", "biuf"),
     "episode_ends": ("boolean", "bui"),
+    "terminations": ("boolean", "bui"),
 }
 """What may lie beside the frames, one entry for each: what it must be, and the kinds of dtype that are."""
 

@@ -39,6 +39,7 @@ class FrameWriter:
         fps: stored frames per second of game time.
         source: what the frames come from.
         action_names: one name per action; None writes a file without actions and rewards.
+        terminations: whether to keep apart episodes that came to an end and those that were cut.
     """
 
     def __init__(
@@ -49,13 +50,14 @@ class FrameWriter:
         fps: float,
         source: str = "",
         action_names: Sequence[str] | None = None,
+        terminations: bool = False,
     ) -> None:
         self.path = Path(path)
         self.num_frames = 0
         self._shape = (height, width, 3)
-        self._has_actions = action_names is not None
+        self._has_actions, self._has_terminations = action_names is not None, terminations
         self._frames: list[np.ndarray] = []
-        self._labels: list[tuple[int, float, bool]] = []
+        self._labels: list[tuple[int, float, bool, bool]] = []
         self._new = NewFile(path)
         self.partial = self._new.partial
         try:
@@ -65,7 +67,12 @@ class FrameWriter:
             raise
 
     def append(
-        self, frame: np.ndarray, action: int = 0, reward: float = 0.0, episode_end: bool = False
+        self,
+        frame: np.ndarray,
+        action: int = 0,
+        reward: float = 0.0,
+        episode_end: bool = False,
+        terminated: bool = False,
     ) -> None:
         """Add frame i with the action taken after seeing it.
 
@@ -74,6 +81,7 @@ class FrameWriter:
             action: id of the action that leads to the next frame.
             reward: reward of that action.
             episode_end: the action ended the episode, so the next frame belongs to another one.
+            terminated: it did so by itself, as the game's end, rather than being cut.
 
         Raises:
             DataError: the frame has another shape or dtype than announced.
@@ -84,7 +92,7 @@ class FrameWriter:
                 f"{self.path}: a frame is {frame.dtype} {list(frame.shape)}, not uint8 {list(self._shape)}."
             )
         self._frames.append(frame)
-        self._labels.append((action, reward, episode_end))
+        self._labels.append((action, reward, episode_end, terminated))
         self.num_frames += 1
         if len(self._frames) == _BUFFER_FRAMES:
             try:
@@ -144,6 +152,8 @@ class FrameWriter:
             compression_opts=4,
         )
         columns: dict[str, np.dtype] = {"episode_ends": np.dtype(bool)}
+        if self._has_terminations:
+            columns["terminations"] = np.dtype(bool)
         if self._has_actions:
             columns |= {"actions": np.dtype(np.int64), "rewards": np.dtype(np.float32)}
         for name, dtype in columns.items():
@@ -156,12 +166,13 @@ class FrameWriter:
     def _flush(self) -> None:
         if not self._frames:
             return
-        actions, rewards, ends = zip(*self._labels, strict=True)
+        actions, rewards, ends, terminations = zip(*self._labels, strict=True)
         columns: dict[str, Sized] = {
             "frames": np.stack(self._frames),
             "actions": actions,
             "rewards": rewards,
             "episode_ends": ends,
+            "terminations": terminations,
         }
         self._new.change(lambda file: _append(file, columns, self.num_frames))
         self._frames.clear()

@@ -111,6 +111,11 @@ class ReplayDataModule(LightningDataModule):
         return self._games[0].frames_per_step if self._games else 1
 
     @property
+    def action_names(self) -> list[str]:
+        """Of the actions that the agent chooses from; none before the games are open."""
+        return self._games[0].action_names if self._games else []
+
+    @property
     def fps(self) -> float | None:
         """Steps of the agent in a second of the game; None before the games are open."""
         return self._games[0].fps if self._games else None

@@ -61,7 +61,13 @@ class ReplayFolder:
                     self._save_steps(replay, env)
                 self._save_states(replay, step)
             self._saved_at = step
-        return {"id": self._id, "step": step, "replay": replay.state()}
+        return {
+            "id": self._id,
+            "step": step,
+            "capacity": replay.length * replay.num_envs,
+            "window": replay.window,
+            "replay": replay.state(),
+        }
 
     def _save_steps(self, replay: Replay, env: int) -> None:
         count = int(replay.counts[env])

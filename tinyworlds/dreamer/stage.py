@@ -219,4 +219,5 @@ class DreamerStage(Stage):
             "env_kwargs": dict(data.env_kwargs or {}),
             "env_steps": data.env_steps,
             "frames_per_step": data.frames_per_step,
+            "action_names": data.action_names,
         }
