@@ -47,6 +47,7 @@ _BESIDE_HELP = {
     "esc": "quit",
 }
 _SWITCH_KEYS = "tyxczqe"  # the first of them that is no key of the game
+_AGENT_KEYS = "oklm"  # likewise
 
 _SPELLINGS = {
     " ": "space", "spacebar": "space", "return": "enter", "escape": "esc", "period": ".",
@@ -127,22 +128,26 @@ def complete_key_map(key_map: Mapping[str, int], num_actions: int) -> dict[str, 
     return keys
 
 
-def session_commands(key_map: Mapping[str, int] | None = None, beside: bool = False) -> tuple[Command, ...]:
+def session_commands(
+    key_map: Mapping[str, int] | None = None, beside: bool = False, has_agent: bool = False
+) -> tuple[Command, ...]:
     """Return the commands of a session.
 
     Args:
-        key_map: the world's keys, which are asked only where there is a real game.
+        key_map: the world's keys, which are asked only where a letter is looked for that is none of them.
         beside: whether a real game runs beside the dream. It cannot go back, so neither can the session; a
             key switches between the two: `t`, or the next letter that is no key of the game.
+        has_agent: whether an agent can take over: `o` lets it, or the next letter.
     """
-    if not beside:
-        return tuple(Command(key, name, COMMAND_HELP[key]) for key, name in COMMANDS.items())
     taken = {part for entry in key_map or () for part in entry.split("+")}
+    names, helped = ({**COMMANDS, "g": "both"}, _BESIDE_HELP) if beside else (COMMANDS, COMMAND_HELP)
+    commands = [Command(key, names[key], helped[key]) for key in helped]
     switch = next((key for key in _SWITCH_KEYS if key not in taken), None)
-    names = {**COMMANDS, "g": "both"}
-    commands = [Command(key, names[key], said) for key, said in _BESIDE_HELP.items()]
-    if switch is not None:
+    if beside and switch is not None:
         commands.insert(3, Command(switch, "switch", "the dream or the real game"))
+    agent = next((key for key in _AGENT_KEYS if key not in taken), None)
+    if has_agent and agent is not None:
+        commands.insert(3, Command(agent, "agent", "the agent plays, or you"))
     return tuple(commands)
 
 

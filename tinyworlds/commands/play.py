@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tinyworlds.checkpoints.run_folder import has_checkpoint, version_dir_of_checkpoint
 from tinyworlds.checkpoints.titles import named_world, newest_world
 from tinyworlds.errors import ConfigError
+from tinyworlds.models.registry import AGENT
 from tinyworlds.play.launch import launch
-from tinyworlds.play.options import play_parser
+from tinyworlds.play.options import WORLD_SETTINGS, play_parser
 from tinyworlds.system.exits import run_guarded
 
 if TYPE_CHECKING:
     from games.spec import GameSpec
+    from tinyworlds.dreamer.dream import AgentWorld
     from tinyworlds.play.beside import RunningGame
     from tinyworlds.world.core import WorldCore
 
@@ -24,12 +29,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         TinyWorldsError: for the dispatcher to print.
     """
     parser = play_parser("tinyworlds play", "Play a world with the keyboard, or with a script of keys.")
-    known = "a .world file, a run folder, or a name that `tinyworlds worlds` lists; two play side by side"
+    known = "a .world file, a run folder, or a name that `tinyworlds worlds` lists; two play side by side; "
+    known += "or an agent's run or checkpoint"
     parser.add_argument("world", metavar="FILE", nargs="+", help=known)
     args = parser.parse_args(argv)
     if len(args.world) > 2:
         raise ConfigError(f"play takes one world, or two to compare; got {len(args.world)}")
-    return launch(args, *map(named_world, args.world), open_game=_open_game)
+    return launch(args, *map(named_world, args.world), open_game=_open_game, open_other=_open_agent)
 
 
 def play_game(spec: GameSpec, argv: Sequence[str] | None = None) -> int:
@@ -44,6 +50,38 @@ def play_game(spec: GameSpec, argv: Sequence[str] | None = None) -> int:
         return launch(args, args.world or newest_world(spec), open_game=_open_game)
 
     return run_guarded(run)
+
+
+def _open_agent(paths: Sequence[str | Path], args: Namespace) -> AgentWorld | None:
+    """The world model of an agent, where the path is one; with its real game for ``--real``.
+
+    Raises:
+        ConfigError: it is asked for what only worlds do.
+    """
+    if not any(_is_agent(Path(path)) for path in paths):
+        return None
+    if len(paths) > 1:
+        raise ConfigError("an agent's dream is played alone: name one FILE")
+    unfit = [name for name in (*WORLD_SETTINGS, "start") if getattr(args, name) is not None]
+    if unfit or args.govern:
+        raise ConfigError(
+            f"--{unfit[0] if unfit else 'govern'} is for worlds, {paths[0]} is an agent; leave it out"
+        )
+    from tinyworlds.dreamer.dream import AgentBesideGame, AgentDream
+    from tinyworlds.dreamer.trained import find_agents, open_game
+    from tinyworlds.nn.devices import pick_device
+
+    [trained] = find_agents([str(paths[0])], pick_device(args.device))
+    task, game = open_game(trained, args.real or None, drawn=False)
+    return (AgentDream if args.real is None else AgentBesideGame)(trained.agent, game, task.name)
+
+
+def _is_agent(path: Path) -> bool:
+    """Whether a path is a checkpoint or a run of an agent; by its place, so that nothing is opened."""
+    if path.is_dir():
+        return has_checkpoint(path, AGENT.name) or path.name == AGENT.name
+    folder = version_dir_of_checkpoint(path)
+    return folder is not None and folder.parent.name == AGENT.name
 
 
 def _open_game(env_id: str, world: WorldCore) -> RunningGame:

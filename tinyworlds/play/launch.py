@@ -6,9 +6,9 @@ import argparse
 import contextlib
 import secrets
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tinyworlds.errors import DisplayError, StorageError
 from tinyworlds.keys import do_nothing, keys_without_meaning, parse_script
@@ -30,14 +30,23 @@ if TYPE_CHECKING:
 
 _CLIP_PX = 512
 
+OpenOther = Callable[[Sequence[str | Path], argparse.Namespace], Any]
 
-def launch(args: argparse.Namespace, *paths: str | Path, open_game: OpenGame | None = None) -> int:
+
+def launch(
+    args: argparse.Namespace,
+    *paths: str | Path,
+    open_game: OpenGame | None = None,
+    open_other: OpenOther | None = None,
+) -> int:
     """Play the world or the two worlds in `paths` as `tinyworlds.play.options` ask; return the exit code.
 
     Args:
         args: the options.
         paths: the worlds.
         open_game: opens the real game for ``--real``.
+        open_other: opens what is no world of ours but can be played, with its real game if asked for; says
+            None to all else.
 
     Raises:
         TinyWorldsError: what is wrong with a world, an option or the display.
@@ -54,6 +63,11 @@ def launch(args: argparse.Namespace, *paths: str | Path, open_game: OpenGame | N
     replayed = SessionLog.read(args.replay) if args.replay else None
     browser = not (args.headless or args.replay) and (args.browser or not _has_window(args.window))
     with contextlib.ExitStack() as running:
+        other = open_other(paths, args) if open_other is not None else None
+        if other is not None:
+            return _play(
+                args, running.enter_context(contextlib.closing(other)), paths, script, replayed, browser
+            )
         world = opening.load(paths, args, replayed)
         if args.real is not None:
             world = running.enter_context(contextlib.closing(opening.with_game(world, args, open_game)))

@@ -70,7 +70,9 @@ class Session:
         self.paused = False
         self.key_map = complete_key_map(world.key_map, world.num_actions)
         self._beside = hasattr(world, "beside")  # a real game runs beside it
-        self.commands = session_commands(self.key_map, self._beside)
+        self._chooser: Any = getattr(world, "choose", None)  # an agent that lives in it
+        self._agent_plays = False
+        self.commands = session_commands(self.key_map, self._beside, self._chooser is not None)
         self._command_of = {command.key: command.name for command in self.commands}
         self.rebound: dict[str, int] = {}  # keys that the player gave another action
         self.pace = Pace(clock)
@@ -200,6 +202,9 @@ class Session:
             self._shows_truth = not self._shows_truth
             if self._shows_truth:
                 self._timeline.explain_truth()
+        elif command == "agent":
+            self._agent_plays = not self._agent_plays
+            self.say("the agent plays" if self._agent_plays else "you play")
         elif command == "help":
             self._shows_help = not self._shows_help
         elif command == "record":
@@ -209,6 +214,8 @@ class Session:
     # Frames.
 
     def _next_action(self) -> int:
+        if self._agent_plays:
+            return self._chooser()
         released = [key for key in self._tapped if key not in self._held]
         action = held_action([*released, *self._held], self.key_map)
         return self.world.idle_action if action is None else action

@@ -23,8 +23,9 @@ class PlayableWorld(Protocol):
     Optional, and missed only by the keys that need them: ``state()`` and ``restore(state)`` (rewind, fork),
     ``reset_near(image)`` (back to a real frame), ``truth`` (the frames that followed the start frame in its
     own clip, uint8 [n, H, W, 3]). ``notes`` are lines that a player should read, ``sureness`` and
-    ``usual_sureness`` say how sure it is of what it draws. Where a real game runs beside it, ``beside`` is
-    that game's picture now, uint8 [H, W, 3], and ``said`` what there is to say of the last step, if anything.
+    ``usual_sureness`` say how sure it is of what it draws, ``choose()`` is the action of an agent that lives
+    in it, ``said`` what there is to say of the last step, if anything. Where a real game runs beside it,
+    ``beside`` is that game's picture now, uint8 [H, W, 3].
     """
 
     @property

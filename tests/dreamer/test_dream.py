@@ -1,0 +1,140 @@
+"""Playing in an agent's dream: by hand, by the agent, beside the real game."""
+
+import numpy as np
+import pytest
+
+from tinyworlds import load_network
+from tinyworlds.commands.cli import main
+from tinyworlds.dreamer.dream import AgentBesideGame, AgentDream
+from tinyworlds.dreamer.games import AgentGame
+from tinyworlds.dreamer.tasks import find_task
+from tinyworlds.keys import KeyEvent, session_commands
+from tinyworlds.play.session import Session
+
+
+@pytest.fixture
+def agent(whole):
+    return load_network(whole / "checkpoints/last.ckpt")
+
+
+@pytest.fixture
+def make(agent):
+    games = []
+
+    def made(kind):
+        games.append(AgentGame(find_task("catch")))
+        return kind(agent, games[-1], "catch")
+
+    yield made
+    for game in games:
+        game.close()
+
+
+def test_it_begins_with_a_real_picture_and_goes_on_by_its_own(make):
+    world, game = make(AgentDream), AgentGame(find_task("catch"))
+    first = world.reset(seed=5)
+    assert np.array_equal(first, game.reset(5).picture.repeat(3, axis=-1))
+    game.close()
+    frames = [world.step(action) for action in (0, 1, 2)]
+    assert all(frame.shape == (16, 16, 3) and frame.dtype == np.uint8 for frame in frames)
+    again = world.reset(seed=5)
+    assert np.array_equal(again, first)
+    assert all(
+        np.array_equal(world.step(action), frame) for action, frame in zip((0, 1, 2), frames, strict=True)
+    )
+
+
+def test_it_can_go_back(make):
+    world = make(AgentDream)
+    world.reset(seed=1)
+    state = world.state()
+    ahead = world.step(2)
+    world.step(1)
+    world.restore(state)
+    assert np.array_equal(world.step(2), ahead)
+
+
+def test_the_real_game_takes_the_same_actions(make):
+    world = make(AgentBesideGame)
+    first = world.reset(seed=3)
+    assert np.array_equal(world.beside, first)
+    places = []
+    for _ in range(7):
+        world.step(1)
+        places.append(int(world.beside[-1, :, 0].argmax()))
+    assert places[:6] == [6, 4, 2, 0, 0, 0]  # two pixels a cell, to the left wall
+    assert "real game: reward" in world.said
+    assert "over" in world.said
+    shown = world.beside
+    world.step(2)
+    assert np.array_equal(world.beside, shown)  # it has ended
+    assert not hasattr(world, "state")
+
+
+def test_the_agent_takes_over_and_gives_back(make, monkeypatch):
+    world = make(AgentDream)
+    monkeypatch.setattr(world, "choose", lambda: 2)
+    session = Session(world, seed=0)
+    assert "o" in {command.key for command in session.commands}
+    session.tick()
+    taken = []
+    for press in (False, True, False, True, False):
+        session.handle([KeyEvent("o"), KeyEvent("o", down=False)] if press else [])
+        taken.append(session.tick().action)
+    assert taken == [0, 2, 2, 0, 0]
+
+
+def test_what_the_agent_would_do_changes_nothing(make):
+    world = make(AgentDream)
+    world.reset(seed=2)
+    choice = world.choose()
+    assert world.choose() == choice
+    one = world.step(choice)
+    world.reset(seed=2)
+    assert np.array_equal(world.step(choice), one)
+
+
+def test_a_letter_for_the_agent_that_is_no_key_of_the_game():
+    commands = {command.name: command.key for command in session_commands({"o": 1, "t": 0}, True, True)}
+    assert commands["agent"] == "k"
+    assert commands["switch"] == "y"
+    assert "agent" not in {command.name for command in session_commands({}, False)}
+
+
+def test_it_is_played_by_the_command(whole, tmp_path, capsys):
+    path = str(whole / "checkpoints/last.ckpt")
+    for number, more in enumerate(([], ["--real"])):
+        out = tmp_path / f"{number}.mp4"
+        assert (
+            main(["play", path, "--headless", "--keys", "left*3 idle*2 right*2", "--out", str(out), *more])
+            == 0
+        )
+        assert out.is_file()
+    assert (
+        main(
+            [
+                "play",
+                str(whole.parents[1]),
+                "--headless",
+                "--keys",
+                "left",
+                "--out",
+                str(tmp_path / "run.mp4"),
+            ]
+        )
+        == 0
+    )
+    assert "catch: 3 actions, 8 frames/s" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--temperature", "1"], "--temperature is for worlds"),
+        (["--real", "CartPole-v1"], "cannot play cart_pole"),
+    ],
+)
+def test_what_only_worlds_do_is_said(whole, capsys, words, said):
+    path = str(whole / "checkpoints/last.ckpt")
+    assert main(["play", path, "--headless", "--keys", "left", *words]) != 0
+    assert said in capsys.readouterr().err

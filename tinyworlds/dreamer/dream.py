@@ -1,0 +1,177 @@
+"""An agent's world model as a world to be played: a person acts in it, or the agent does.
+
+It begins with the real game's first picture, and dreams from there. Where the real game runs beside it, the
+game takes the same actions.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tinyworlds.dreamer.agent import Agent
+from tinyworlds.dreamer.collector import episode_seed
+from tinyworlds.dreamer.games import AgentGame
+from tinyworlds.dreamer.playing import observed
+from tinyworlds.dreamer.rssm import Carry
+from tinyworlds.errors import ConfigError
+from tinyworlds.sources.record.action_keys import action_keys, idle_action
+
+_OVER = 0.5  # an end that is likelier than this is told
+_REWARD = 0.05  # and a reward from this on
+_DISCOUNT = 1 - 1 / 333
+
+
+class AgentWorld:
+    """What a session of play needs (`tinyworlds.play.view.PlayableWorld`), of an agent that sees pictures.
+
+    Args:
+        agent: whose world model is played.
+        game: the game that it was trained on; gives the first pictures.
+        name: of the game, for titles and files.
+
+    Raises:
+        ConfigError: the agent sees no pictures, or its actions are no choices.
+    """
+
+    feedback, bf16, compiled = "latent", False, False
+
+    def __init__(self, agent: Agent, game: AgentGame, name: str) -> None:
+        if not agent.spaces.frame_size or not agent.spaces.num_actions:
+            raise ConfigError(f"{name}: only an agent that sees pictures and chooses actions can be played")
+        self.agent, self.game = agent, name
+        self._game = game
+        self.action_names = tuple(game.action_names)
+        self.key_map, self.idle_action = action_keys(self.action_names), idle_action(self.action_names)
+        self.num_actions, self.fps = len(self.action_names), game.fps
+        self.notes: list[str] = []
+        self.said = ""
+        self.score = 0.0
+        self._steps, self._seed = 0, 0
+        self._carry = agent.rssm.initial(1, self.device)
+
+    @property
+    def device(self) -> torch.device:
+        """Where it dreams."""
+        return next(self.agent.parameters()).device
+
+    @property
+    def frame_shape(self) -> tuple[int, int, int]:
+        """Height, width, channels."""
+        side = self.agent.spaces.frame_size
+        return side, side, 3
+
+    def close(self) -> None:
+        """End the game."""
+        self._game.close()
+
+    @torch.no_grad()
+    def reset(self, *, seed: int | None = None) -> np.ndarray:
+        """Begin where an episode of the game begins."""
+        self._seed = int(np.random.default_rng(seed).integers(2**31)) if seed is None else seed % 2**31
+        moment = self._game.reset(self._seed)
+        self._steps, self.score, self.said = 0, 0.0, ""
+        start = self.agent.initial_memory(1, self.device)
+        first = torch.ones(1, dtype=torch.bool, device=self.device)
+        tokens = self.agent.encode(observed(moment, self.device))
+        with self._draws():
+            self._carry, _ = self.agent.rssm.see(start.carry, start.action, tokens, first)
+        assert moment.picture is not None
+        return _rgb(moment.picture)
+
+    @torch.no_grad()
+    def step(self, action_id: int) -> np.ndarray:
+        """Dream one step on; `said` tells a reward or an end that is dreamt."""
+        self._steps += 1
+        action = torch.zeros(1, self.num_actions, device=self.device)
+        action[0, action_id] = 1
+        with self._draws():
+            self._carry, _ = self.agent.rssm.step(self._carry, action)
+        features = self._carry.features
+        reward = float(self.agent.rewards(features))
+        over = 1 - float(self.agent.continues(features)) / _DISCOUNT
+        self.score += reward
+        self.said = f"reward {reward:+.1f}, in all {self.score:.1f}" if abs(reward) >= _REWARD else ""
+        if over > _OVER:
+            self.said = f"{self.said}; " * bool(self.said) + "the dream says it is over: R starts anew"
+        return self._picture()
+
+    @torch.no_grad()
+    def choose(self) -> int:
+        """The action that the agent would take here."""
+        with self._draws(1):
+            return int(self.agent.actions.sample(self.agent.actor(self._carry.features)).argmax())
+
+    def _picture(self) -> np.ndarray:
+        picture = self.agent.draw(self._carry).picture
+        assert picture is not None
+        return _rgb((picture[0].movedim(0, -1) * 255).round().to(torch.uint8).cpu().numpy())
+
+    def _draws(self, which: int = 0) -> Any:
+        """Draws that depend on the seed and the step alone, so that a log of keys replays a session."""
+        return _seeded(episode_seed(self._seed, which, self._steps), self.device)
+
+
+class AgentDream(AgentWorld):
+    """The dream alone: it can go back."""
+
+    def state(self) -> tuple[Tensor, Tensor, int, int, float]:
+        """Where it stands."""
+        return *self._carry, self._steps, self._seed, self.score
+
+    def restore(self, state: tuple[Tensor, Tensor, int, int, float]) -> None:
+        """Stand there again."""
+        deter, stoch, self._steps, self._seed, self.score = state
+        self._carry = Carry(deter, stoch)
+
+
+class AgentBesideGame(AgentWorld):
+    """The dream with the real game beside it, on the same actions from the same start.
+
+    Attributes:
+        beside: the game's picture now, as the agent sees it, uint8 ``[H, W, 3]``.
+    """
+
+    beside: np.ndarray
+
+    def reset(self, *, seed: int | None = None) -> np.ndarray:
+        """Begin both."""
+        self.beside = super().reset(seed=seed)
+        self._is_over, self._real_score = False, 0.0
+        return self.beside
+
+    def step(self, action_id: int) -> np.ndarray:
+        """Take the action in both."""
+        dreamt = super().step(action_id)
+        if not self._is_over:
+            moment = self._game.step(np.eye(self.num_actions, dtype=np.float32)[action_id])
+            assert moment.picture is not None
+            self.beside, self._is_over = _rgb(moment.picture), moment.last
+            self._real_score += moment.reward
+            if moment.reward or moment.last:
+                ended = ", it is over: R starts anew" if moment.last else ""
+                real = f"real game: reward {moment.reward:+g}, in all {self._real_score:g}{ended}"
+                self.said = f"{self.said}; " * bool(self.said) + real
+        return dreamt
+
+
+class _seeded:
+    """A block whose draws come from a seed, and leave the global generator as it was."""
+
+    def __init__(self, seed: int, device: torch.device) -> None:
+        self._fork = torch.random.fork_rng([device] if device.type == "cuda" else [])
+        self._seed = seed
+
+    def __enter__(self) -> None:
+        self._fork.__enter__()
+        torch.manual_seed(self._seed)
+
+    def __exit__(self, *error: Any) -> None:
+        self._fork.__exit__(*error)
+
+
+def _rgb(picture: np.ndarray) -> np.ndarray:
+    return picture.repeat(3, axis=-1) if picture.shape[-1] == 1 else picture
