@@ -37,10 +37,7 @@ class _NormSiLU(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, scale: Tensor, eps: float) -> Tensor:
         x, scale = x.contiguous(), scale.contiguous()
-        out = torch.empty_like(x)
-        roots = x.new_empty(x.shape[:-1])
-        addresses = (part.data_ptr() for part in (x, scale, out, roots))
-        loaded(_kernel()).norm_silu(*addresses, *_sizes(x), eps, torch.get_num_threads())
+        out, roots = _computed(x, scale, eps)
         ctx.save_for_backward(x, scale, roots)
         return out
 
@@ -55,6 +52,13 @@ class _NormSiLU(torch.autograd.Function):
         return x_grad, scale_grad, None
 
 
+def _computed(x: Tensor, scale: Tensor, eps: float) -> tuple[Tensor, Tensor]:
+    out, roots = torch.empty_like(x), x.new_empty(x.shape[:-1])
+    addresses = (x.data_ptr(), scale.data_ptr(), out.data_ptr(), roots.data_ptr())
+    loaded(_kernel()).norm_silu(*addresses, *_sizes(x), eps, torch.get_num_threads())
+    return out, roots
+
+
 def _sizes(x: Tensor) -> tuple[int, int]:
     width = x.shape[-1]
     return x.numel() // max(width, 1), width
@@ -62,4 +66,6 @@ def _sizes(x: Tensor) -> tuple[int, int]:
 
 def norm_silu_natively(x: Tensor, scale: Tensor, eps: float) -> Tensor:
     """``silu(x / rms(x) * scale)`` over the last axis of float32 ``[..., W]`` on the CPU."""
+    if not torch.is_grad_enabled():  # in a dream, where a call of autograd costs more than the norm
+        return _computed(x.contiguous(), scale.contiguous(), eps)[0]
     return _NormSiLU.apply(x, scale, eps)
