@@ -19,11 +19,10 @@ import numpy as np
 from tinyworlds.actions.matching import idle_from_names
 from tinyworlds.actions.naming import keys_of_true_actions
 from tinyworlds.keys import complete_key_map, held_action, normalise_key
+from tinyworlds.play.pairs import Pair, number_pairs
 from tinyworlds.world.core import WorldCore
 
 ANEW = "the real game was over and starts anew; B takes the dream there"
-
-Pair = tuple[int, int]
 
 
 class RunningGame(Protocol):
@@ -190,7 +189,7 @@ def _paired(dream: WorldCore, names: tuple[str, ...], still: int) -> tuple[dict[
     idle = (dream.idle_action, still)
     carried = _carried(dream, names)
     pairs: list[Pair] = [(action, next(iter(trues), still)) for action, trues in enumerate(carried)]
-    key_map: dict[str, int] = {}
+    wanted: dict[str, Pair] = {}
     for entry in dict.fromkeys([*own, *games]):
         held = entry.split("+")
         action, true = held_action(held, own), held_action(held, games)
@@ -201,12 +200,8 @@ def _paired(dream: WorldCore, names: tuple[str, ...], still: int) -> tuple[dict[
             pair = pairs[action]
         else:
             pair = (action, true)
-        if pair not in pairs:
-            pairs.append(pair)
-        key_map[entry] = pairs.index(pair)
-    if idle not in pairs:
-        pairs.append(idle)
-    return key_map, pairs
+        wanted[entry] = pair
+    return number_pairs(wanted, idle, pairs)
 
 
 def _carried(dream: WorldCore, names: tuple[str, ...]) -> list[list[int]]:

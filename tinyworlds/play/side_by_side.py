@@ -10,10 +10,9 @@ import numpy as np
 
 from tinyworlds.errors import DataError
 from tinyworlds.keys import complete_key_map, held_action
+from tinyworlds.play.pairs import Pair, number_pairs
 from tinyworlds.play.panels import PAIR_SHAPE, side_by_side
 from tinyworlds.world.core import WorldCore
-
-Pair = tuple[int, int]
 
 
 class SideBySide:
@@ -128,16 +127,11 @@ def _paired(left: WorldCore, right: WorldCore) -> tuple[dict[str, int], list[Pai
     most = max(left.num_actions, right.num_actions)
     pairs = [(_or_idle(left, i), _or_idle(right, i)) for i in range(most)]
     entries = list(dict.fromkeys([*maps[0], *maps[1], *"0123456789", *_independent(*maps)]))
-    key_map: dict[str, int] = {}
+    wanted: dict[str, Pair] = {}
     for entry in entries:
         taken = [held_action(entry.split("+"), own) for own in maps]
-        pair = (idle[0] if taken[0] is None else taken[0], idle[1] if taken[1] is None else taken[1])
-        if pair not in pairs:
-            pairs.append(pair)
-        key_map[entry] = pairs.index(pair)
-    if idle not in pairs:
-        pairs.append(idle)
-    return key_map, pairs
+        wanted[entry] = (idle[0] if taken[0] is None else taken[0], idle[1] if taken[1] is None else taken[1])
+    return number_pairs(wanted, idle, pairs)
 
 
 def _or_idle(world: WorldCore, action: int) -> int:
