@@ -18,13 +18,13 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from tinyworlds.system.files import replacing
 from tinyworlds.training.run_logger import Silence, version_folder
+from tinyworlds.training.scope_logger import FRAMES
 from tinyworlds.training.trainer_parts import parts_of
 
 if TYPE_CHECKING:
     from tinyworlds.dreamer.stage import DreamerStage
 
 METRICS, SCORES = "metrics.jsonl", "scores.jsonl"
-_FRAMES = "env_frames"
 
 
 class JsonlLogger(Logger):
@@ -63,8 +63,8 @@ class JsonlLogger(Logger):
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Append a line."""
-        figures = {key: float(value) for key, value in metrics.items() if key not in ("epoch", _FRAMES)}
-        self._frames = int(metrics.get(_FRAMES, self._frames))
+        figures = {key: float(value) for key, value in metrics.items() if key not in ("epoch", FRAMES)}
+        self._frames = int(metrics.get(FRAMES, self._frames))
         append_line(self._folder / METRICS, {"step": self._frames, **figures})
 
 
@@ -135,7 +135,7 @@ class AgentLog(Callback):
         if trainer.global_step % parts_of(trainer).log_every_n_steps:
             return
         figures = {
-            _FRAMES: float(data.env_steps * data.frames_per_step),
+            FRAMES: float(data.env_steps * data.frames_per_step),
             "replay/items": float(data.replay.num_windows),
         }
         if data.episodes:

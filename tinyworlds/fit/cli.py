@@ -107,6 +107,7 @@ class StageCLI(LightningCLI):
         )
         parser.add_argument("--compile", action="store_true", help="short for --model.compile true")
         parser.add_argument("--tensorboard", action="store_true", help="log to TensorBoard too")
+        parser.add_argument("--scope", action="store_true", help="log for Scope too, the agent's own viewer")
         parser.add_argument(
             "--pictures", type=bool, default=True, help="draw pictures and measure code usage while training"
         )

@@ -47,7 +47,15 @@ _TEXTS = {
 }
 """Groups of settings, and what those that are text may be; all others are numbers, switches or nothing."""
 
-_SWITCHES = ("seed_everything", "pictures", "compile", "tensorboard", "find_batch_size", "follow_cores")
+_SWITCHES = (
+    "seed_everything",
+    "pictures",
+    "compile",
+    "tensorboard",
+    "scope",
+    "find_batch_size",
+    "follow_cores",
+)
 _OF_THE_USER = ("ckpt_path", "weights_only", "run", "wandb")
 """Never taken from a file: what is opened, where is written, and whether anything leaves this machine."""
 

@@ -23,6 +23,7 @@ from tinyworlds.fit.resolve import Resolved
 from tinyworlds.models.registry import named
 from tinyworlds.training.loggers import never_failing, tensorboard_logger, wandb_logger
 from tinyworlds.training.run_logger import CSVRunLogger
+from tinyworlds.training.scope_logger import ScopeLogger
 from tinyworlds.training.strategies import FullySharded
 
 
@@ -61,6 +62,8 @@ class Subcommand:
             loggers += resolved.stage.own_loggers(Path(csv.log_dir))
         if config.tensorboard:
             loggers.append(tensorboard_logger(run, stage, csv.version))
+        if config.scope:
+            loggers.append(never_failing(ScopeLogger(Path(csv.log_dir))))
         if config.wandb and (wandb := wandb_logger(run, stage, resolved.game)) is not None:
             loggers.append(wandb)
         own = [] if asked is None or isinstance(asked, bool) else asked
