@@ -282,3 +282,19 @@ def test_the_command_records_a_title_as_its_spec_says(tmp_path, monkeypatch, cap
 def test_the_command_refuses_what_cannot_be_recorded():
     with pytest.raises(ConfigError, match="no environment plays it"):
         record_command("zelda")
+
+
+def test_an_end_is_kept_apart_from_a_cut(tmp_path):
+    whole, cut = tmp_path / "whole_frames.h5", tmp_path / "cut_frames.h5"
+    record("TinyWorlds/Catch-v0", whole, 30, size=16)
+    record("TinyWorlds/Catch-v0", cut, 30, size=16, env_kwargs={"max_episode_steps": 4})
+    with h5py.File(whole) as file:
+        ends, terminations = file["episode_ends"][:], file["terminations"][:]
+    assert np.flatnonzero(terminations).tolist() == [6, 13, 20, 27]
+    assert np.flatnonzero(ends).tolist() == [6, 13, 20, 27, 29]  # the recording ends in an episode
+    with h5py.File(cut) as file:
+        assert not file["terminations"][:].any()
+        assert np.flatnonzero(file["episode_ends"][:]).tolist()[:2] == [3, 7]
+    record("TinyWorlds/Catch-v0", whole, 10, size=16, append=True)
+    with h5py.File(whole) as file:
+        assert np.flatnonzero(file["terminations"][:]).tolist() == [6, 13, 20, 27, 36]

@@ -61,6 +61,7 @@ class LiveGame:
         actions: the table of numbered actions.
         picture: the game's current picture, uint8 [H,W,3]; the game may reuse it.
         observation: what the game itself hands an agent now.
+        terminated: whether the last step ended the game, rather than cutting the episode or neither.
         action_space: what the environment itself takes; observation_space: what it hands an agent.
 
     Raises:
@@ -87,6 +88,7 @@ class LiveGame:
         self._repeat = 1 if native else skip
         self._closed = self._has_engine = False
         self.observation: Any = None
+        self.terminated = False
         self.picture = np.zeros((size, size, 3), np.uint8)
         self._scratch = Scratch()
         try:
@@ -135,6 +137,7 @@ class LiveGame:
             terminated, truncated = (as_end(end, self.env_id) for end in ends)
             if terminated or truncated:
                 break
+        self.terminated = terminated
         if self._camera is not None:
             self.picture = self._picture(self.observation)
         return reward, terminated, truncated

@@ -61,7 +61,7 @@ class PieceWriter(FrameWriter):
     def __init__(
         self, folder: Path, first: int, begun: int, size: int, fps: float, names: Sequence[str]
     ) -> None:
-        super().__init__(folder / f"{first:010d}.h5", size, size, fps, action_names=names)
+        super().__init__(folder / f"{first:010d}.h5", size, size, fps, action_names=names, terminations=True)
         self._new.change(lambda file: file.attrs.update(begun=begun))
         self.full_at = max(1, _PIECE_BYTES // (size * size * 3 * CHUNK_FRAMES)) * CHUNK_FRAMES
 
@@ -91,7 +91,7 @@ class Joiner(FrameWriter):
         """Append all frames of a file and return how many they are.
 
         Args:
-            path: a file with all columns of the schema.
+            path: a file with all columns of the schema; older ones tell of no ``terminations``.
             continues: its last frame does not end an episode.
 
         Raises:
@@ -115,8 +115,9 @@ class Joiner(FrameWriter):
         def add(whole: h5py.File) -> None:
             for name, data in whole.items():
                 data.resize(self.num_frames, axis=0)
-                if name != "frames":
-                    data[start:] = file.column(name)
+                values = file.column(name) if name != "frames" else None
+                if values is not None:
+                    data[start:] = values
             if continues:
                 whole["episode_ends"][-1] = False
 

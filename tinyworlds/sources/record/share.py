@@ -81,6 +81,10 @@ class Share:
         return (self.folder / _ENDED).exists()
 
 
+Move = tuple[np.ndarray, int, float, bool, bool]
+"""A frame, the action then taken, its reward, whether it ended the episode, and whether it ended the game."""
+
+
 def play_share(
     share: Share,
     settings: RecordingSettings,
@@ -122,7 +126,7 @@ def play_share(
 
 def _fill(
     writer: PieceWriter,
-    moves: Iterator[tuple[np.ndarray, int, float, bool]],
+    moves: Iterator[Move],
     share: Share,
     done: int,
     reached: Callable[[int], None],
@@ -137,14 +141,14 @@ def _fill(
     failure: TinyWorldsError | None = None
     while True:
         try:
-            frame, action, reward, over = next(moves)
+            frame, action, reward, over, terminated = next(moves)
         except StopIteration:
             (share.folder / _ENDED).touch()
             break
         except TinyWorldsError as error:
             failure, over = (None if stopped() else error), True
             break
-        writer.append(frame, action, reward, over)
+        writer.append(frame, action, reward, over, terminated)
         done += 1
         reached(done)
         full = writer.num_frames % CHUNK_FRAMES == 0 and (
@@ -163,8 +167,8 @@ def _fill(
 
 def _moves(
     game: LiveGame, policy: Callable[..., int | None], settings: RecordingSettings, seed: int
-) -> Iterator[tuple[np.ndarray, int, float, bool]]:
-    """Yield what the player saw, the action then taken, its reward, and whether it ended the episode."""
+) -> Iterator[Move]:
+    """Yield what the player saw, and what came of it."""
     picture, observes = game.reset(seed), wants_observation(policy)
     agent = _Agent(settings.policy)
     while True:
@@ -175,7 +179,7 @@ def _moves(
             return
         action = _checked(action, len(game.actions))
         picture, reward, done = game.step(action)
-        yield frame, action, reward, done
+        yield frame, action, reward, done, game.terminated
         if done:
             picture = game.reset()
 

@@ -144,7 +144,9 @@ class Work:
         old = self.out if self._append and self.out.exists() else None
         total = self.num_frames + (read_info(old).num_frames if old else 0)
         with (
-            Joiner(whole, facts.size, facts.size, facts.fps, facts.env_id, facts.action_names) as joiner,
+            Joiner(
+                whole, facts.size, facts.size, facts.fps, facts.env_id, facts.action_names, True
+            ) as joiner,
             progress_bar(f"writing {self.out.name}", total, progress) as advance,
         ):
             if old is not None:
