@@ -30,9 +30,8 @@ def main(out: str, *runs: str) -> None:
         means = np.convolve(scores, np.ones(WINDOW) / WINDOW, "valid")
         axes.plot(frames[WINDOW - 1 :], means, linewidth=1.2, label=Path(run).name)
         chance.append(scores[:WINDOW].mean())
-        print(
-            f"{run}: {scores[-WINDOW:].mean():.2f} in the last {WINDOW} episodes, {chance[-1]:.2f} in the first"
-        )
+        last, first = scores[-WINDOW:].mean(), chance[-1]
+        print(f"{run}: {last:.2f} in the last {WINDOW} episodes, {first:.2f} in the first")
     axes.axhline(float(np.mean(chance)), linestyle=":", color="grey", label="chance")
     axes.set_xlabel("frames of the game")
     axes.set_ylabel(f"score, mean of {WINDOW} training episodes")
