@@ -10,6 +10,7 @@ from fake_networks import FakeActions, FakeDynamics, FakeTokenizer, moved, walk
 
 from tinyworlds.api import World
 from tinyworlds.data.held_out import Clips
+from tinyworlds.evaluation.play_test import measure
 from tinyworlds.evaluation.play_test.holding import BANDS, Key, Starts, by_band, change_of, dream
 from tinyworlds.evaluation.play_test.measure import macro_f1, make_judge, play_test
 from tinyworlds.evaluation.play_test.preparing import ActionModelReads
@@ -55,6 +56,23 @@ def test_a_reader_tells_the_keys_of_frames_it_has_not_seen(judge):
     assert min(judge.accuracy) > 0.95
     assert judge.change[0] == 0  # staying
     assert judge.change[1:] == pytest.approx([judge.change[1]] * 3)
+
+
+def test_what_was_tuned_is_measured_by_the_same_reader(monkeypatch):
+    trained = []
+    real = measure.train_reader
+    monkeypatch.setattr(
+        measure, "train_reader", lambda *args, **more: trained.append(1) or real(*args, **more)
+    )
+    measure._last_reader.clear()
+    one = make_judge(clips_of(0), clips_of(1), 4)
+    shares = []
+    other = make_judge(clips_of(0), clips_of(2), 4, shares.append)
+    assert other.reader is one.reader
+    assert len(trained) == 1
+    assert shares == [1.0]
+    assert make_judge(clips_of(3), clips_of(1), 4).reader is not one.reader
+    assert len(trained) == 2
 
 
 def test_a_world_that_obeys_is_read_back_and_alive(judge):

@@ -8,6 +8,7 @@ Shapes: n clips, S starts, T frames, K keys.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -87,7 +88,7 @@ def make_judge(
     """
     assert train.actions is not None
     assert held_out.actions is not None
-    reader = train_reader(train.frames, train.actions, num_actions, device, progress=progress)
+    reader = _reader_of(train, num_actions, device, progress)
     triples, taken = triples_of(held_out.frames).flatten(0, 1), held_out.actions[:, 1:-1].flatten()
     right = (reader.read(triples) == taken).float()
     return Judge(
@@ -97,6 +98,25 @@ def make_judge(
         reader.look(triples_of(train.frames)[:, ::2].flatten(0, 1)),
         reader.look(triples),
     )
+
+
+_last_reader: dict[str, KeyReader] = {}  # a world is often tuned and then measured: one training for both
+
+
+def _reader_of(
+    train: Clips, num_actions: int, device: torch.device | str, progress: Callable[[float], None] | None
+) -> KeyReader:
+    """A reader trained on clips, or the last one where it was trained on the very same."""
+    assert train.actions is not None
+    digest = hashlib.blake2b(train.frames.numpy(), digest_size=16)
+    digest.update(train.actions.numpy())
+    name = f"{digest.hexdigest()} {num_actions} {device}"
+    if name not in _last_reader:
+        _last_reader.clear()
+        _last_reader[name] = train_reader(train.frames, train.actions, num_actions, device, progress=progress)
+    elif progress is not None:
+        progress(1.0)
+    return _last_reader[name]
 
 
 def _held_change(frames: Tensor, actions: Tensor, num_actions: int) -> tuple[float, ...]:
