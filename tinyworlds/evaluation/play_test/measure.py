@@ -108,8 +108,8 @@ def _reader_of(
 ) -> KeyReader:
     """A reader trained on clips, or the last one where it was trained on the very same."""
     assert train.actions is not None
-    digest = hashlib.blake2b(train.frames.contiguous().numpy(), digest_size=16)
-    digest.update(train.actions.contiguous().numpy())
+    digest = hashlib.blake2b(train.frames.contiguous().numpy().data, digest_size=16)
+    digest.update(train.actions.contiguous().numpy().data)
     name = f"{digest.hexdigest()} {num_actions} {device}"
     if name not in _last_reader:
         _last_reader.clear()
