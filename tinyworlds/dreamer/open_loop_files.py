@@ -117,7 +117,7 @@ def _strip(path: Path, found: OpenLoop) -> Path:
 def _summary(found: OpenLoop) -> str:
     errors = found.picture_error[found.context :]
     last = int(np.flatnonzero(~np.isnan(errors))[-1]) if (~np.isnan(errors)).any() else 0
-    return f"squared error {errors[0]:.4f} at the first step, {errors[last]:.4f} at step {last + 1}"
+    return f"squared error {errors[0]:.2g} at the first step, {errors[last]:.2g} at step {last + 1}"
 
 
 def _figures(found: OpenLoop) -> dict[str, object]:
