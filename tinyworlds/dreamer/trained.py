@@ -18,7 +18,7 @@ from tinyworlds.dreamer.tasks import Task, find_task
 from tinyworlds.errors import CheckpointError, ConfigError, MissingFileError
 from tinyworlds.models.registry import AGENT
 
-LATEST, NONE = "latest", "none"
+LATEST = "latest"
 
 
 @dataclass(frozen=True)
