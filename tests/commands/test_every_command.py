@@ -66,6 +66,11 @@ WRONG = {
     "doctor disk": "'disk' is left over",
     "fit": "name the stage to work on: --config configs/own_tokenizer.yaml",
     "fit --config pong_tokenizer.yaml --data.batch_size x": "data.batch_size: Expected a int",
+    "fit --config pong_tokenizer.yaml --model.learning_rate x": "rate: Expected a float. Got value: x",
+    "fit --config pong_dynamics.yaml --model.num_actions x": "num_actions: Expected a int. Got value: x",
+    "fit --config dreamer_catch.yaml --model.entropy x": "model.entropy: Expected a float. Got value: x",
+    "fit --config dreamer_catch.yaml --data.grey 7": "data.grey: Expected a bool. Got value: 7",
+    "fit --config dreamer_catch.yaml --model.entrpy 1": "Did you mean 'model.entropy'?",
 }
 
 

@@ -19,6 +19,10 @@ _UNKNOWN = (
 _NO_STAGE = re.compile(r"arguments are required: (\w+\.)?model\b|[Kk]ey \"(\w+\.)?model\" is required")
 _TOLD_BEFORE = re.compile(r"'([\w.\-]+)' is no setting")  # by the parser of a class within this one
 _BAD_VALUE = re.compile(r"Parser key \"([^\"]+)\":\s*(.*)", re.DOTALL)
+_WITHIN = re.compile(r"Errors: - (\w+): (.+)")
+_KIND = re.compile(r"Expected an? \w+")
+_OPTIONAL = re.compile(r"Subtypes: \[(\w+), NoneType\] .*Given value: (.*)$")
+_GIVEN = re.compile(r"NestedArg\(key='[^']*', val='?(.*?)'?\)$")
 _CLASS_PATH = re.compile(r"Problem with given class_path '([^']+)'|Expected a dot import path string: (\S+)")
 _FAILED_CLASS = re.compile(r"Problem with given class_path '(?:[^']*\.)?([^'.]+)':\s+(.+)")
 _NOT_SUBCLASS = re.compile(r"Import path (\S+) does not correspond to a subclass of (\w+)")
@@ -57,6 +61,14 @@ def _unknown_class(name: str, is_stage: bool) -> str:
 
 
 def _bad_value(key: str, reason: str) -> str:
+    if within := _WITHIN.search(reason):  # a setting of the class that this key names
+        kind, given = _KIND.search(within.group(2)), _GIVEN.search(reason)
+        if kind is not None:
+            return f"{key}.{within.group(1)}: {kind.group()}" + (
+                f". Got value: {given.group(1)}" if given else ""
+            )
+    if optional := _OPTIONAL.search(reason):
+        return f"{key}: Expected a {optional.group(1)}. Got value: {optional.group(2)}"
     value = re.search(r"(?:Got value|Given value): (.*?)$", reason)
     choices = [word for group in re.findall(r"Literal\[([^\]]*)\]", reason) for word in group.split(", ")]
     names = list(dict.fromkeys(word.strip("'") for word in choices))

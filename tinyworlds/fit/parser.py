@@ -8,10 +8,9 @@ from typing import Any
 from lightning.pytorch.cli import LightningArgumentParser
 
 from tinyworlds.fit.messages import one_line
-from tinyworlds.models.registry import network_class
+from tinyworlds.models.registry import ALL_STAGES, named, network_class
 from tinyworlds.system.files import write_text
 from tinyworlds.system.options import OptionParser
-from tinyworlds.training.stages import STAGE_CLASSES
 
 
 class OneLineParser(OptionParser, LightningArgumentParser):
@@ -37,14 +36,15 @@ class OneLineParser(OptionParser, LightningArgumentParser):
 
 
 def model_keys() -> list[str]:
-    """Return the names of all settings of the three stages and their networks."""
+    """Return the names of all settings of the stages and their networks."""
     return sorted(set().union(*settings_by_stage().values()))
 
 
 def settings_by_stage() -> dict[str, set[str]]:
     """Return the names of the settings of each stage and its network."""
     settings = {}
-    for name, stage in STAGE_CLASSES.items():
+    for name, spec in ALL_STAGES.items():
+        stage = named(spec.module, "tinyworlds.training.stages")
         own = {*inspect.signature(stage).parameters, *inspect.signature(network_class(name)).parameters}
-        settings[name] = own - {"network"}
+        settings[name] = own - {"network", "agent"}
     return settings
