@@ -64,10 +64,10 @@ def _bad_value(key: str, reason: str) -> str:
     if within := _WITHIN.search(reason):  # a setting of the class that this key names
         kind, given = _KIND.search(within.group(2)), _GIVEN.search(reason)
         if kind is not None:
-            return f"{key}.{within.group(1)}: {kind.group()}" + (
-                f". Got value: {given.group(1)}" if given else ""
-            )
-    if optional := _OPTIONAL.search(reason):
+            told = f"{key}.{within.group(1)}: {kind.group()}"
+            return f"{told}. Got value: {given.group(1)}" if given else told
+    plain = re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", reason)
+    if optional := _OPTIONAL.search(plain):
         return f"{key}: Expected a {optional.group(1)}. Got value: {optional.group(2)}"
     value = re.search(r"(?:Got value|Given value): (.*?)$", reason)
     choices = [word for group in re.findall(r"Literal\[([^\]]*)\]", reason) for word in group.split(", ")]
@@ -75,7 +75,6 @@ def _bad_value(key: str, reason: str) -> str:
     if value and names:
         hint = did_you_mean(value.group(1), names)
         return f"{key}: '{value.group(1)}' is none of {', '.join(names)}.{hint}"
-    plain = re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", reason)
     return f"{key}: {plain[:300]}"
 
 
