@@ -55,8 +55,8 @@ class Preset:
 
 
 PRESETS = {
-    "doom": Preset(16_000, hold=5.0, overlay=None, minutes=(0.3, 1.6, 0.7, 4.0, 3.2)),
-    "pong": Preset(12_000, hold=2.0, overlay="quickstart_pong.yaml", minutes=(0.2, 1.5, 1.5, 3.0, 3.2)),
+    "doom": Preset(16_000, hold=5.0, overlay=None, minutes=(0.3, 1.6, 0.7, 4.0, 3.6)),
+    "pong": Preset(12_000, hold=2.0, overlay="quickstart_pong.yaml", minutes=(0.2, 1.5, 1.5, 3.0, 3.6)),
 }
 
 _LONG_MINUTES = 13.0  # from here on a shorter way is named
