@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from tinyworlds import load_network
 from tinyworlds.commands.cli import main
@@ -65,10 +66,32 @@ def test_the_real_game_takes_the_same_actions(make):
     assert places[:6] == [6, 4, 2, 0, 0, 0]  # two pixels a cell, to the left wall
     assert "real game: reward" in world.said
     assert "over" in world.said
-    shown = world.beside
-    world.step(2)
-    assert np.array_equal(world.beside, shown)  # it has ended
+    anew = world.step(2)
+    assert np.array_equal(world.beside, anew)  # it had ended
+    assert world.said == "a new episode"
+    assert int(anew[-1, :, 0].argmax()) == 8  # where the paddle begins
     assert not hasattr(world, "state")
+
+
+def test_a_session_knows_of_the_game_beside_from_the_start(make):
+    commands = {command.name for command in Session(make(AgentBesideGame), seed=0).commands}
+    assert {"switch", "both", "agent"} <= commands
+    assert "rewind" not in commands
+    assert "rewind" in {command.name for command in Session(make(AgentDream), seed=0).commands}
+
+
+def test_after_a_dreamt_end_it_begins_anew(make, monkeypatch):
+    world = make(AgentDream)
+    world.reset(seed=4)
+    monkeypatch.setattr(world.agent, "continues", lambda features: torch.zeros(1))
+    world.step(0)
+    assert "the dream says it is over" in world.said
+    state = world.state()
+    anew = world.step(1)
+    assert world.said == "a new episode"
+    assert world.score == 0.0
+    world.restore(state)
+    assert np.array_equal(world.step(1), anew)
 
 
 def test_the_agent_takes_over_and_gives_back(make, monkeypatch):

@@ -1,7 +1,7 @@
 """An agent's world model as a world to be played: a person acts in it, or the agent does.
 
-It begins with the real game's first picture, and dreams from there. Where the real game runs beside it, the
-game takes the same actions.
+It begins with the real game's first picture, and dreams from there until it dreams an end; then the next
+step begins anew. Where the real game runs beside it, the game takes the same actions, and its end counts.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from tinyworlds.sources.record.action_keys import action_keys, idle_action
 _OVER = 0.5  # an end that is likelier than this is told
 _REWARD = 0.05  # and a reward from this on
 _DISCOUNT = 1 - 1 / 333
+_ANEW = "a new episode"
 
 
 class AgentWorld:
@@ -50,7 +51,7 @@ class AgentWorld:
         self.notes: list[str] = []
         self.said = ""
         self.score = 0.0
-        self._steps, self._seed = 0, 0
+        self._steps, self._seed, self._is_over = 0, 0, False
         self._carry = agent.rssm.initial(1, self.device)
 
     @property
@@ -73,7 +74,7 @@ class AgentWorld:
         """Begin where an episode of the game begins."""
         self._seed = int(np.random.default_rng(seed).integers(2**31)) if seed is None else seed % 2**31
         moment = self._game.reset(self._seed)
-        self._steps, self.score, self.said = 0, 0.0, ""
+        self._steps, self.score, self.said, self._is_over = 0, 0.0, "", False
         start = self.agent.initial_memory(1, self.device)
         first = torch.ones(1, dtype=torch.bool, device=self.device)
         tokens = self.agent.encode(observed(moment, self.device))
@@ -84,7 +85,11 @@ class AgentWorld:
 
     @torch.no_grad()
     def step(self, action_id: int) -> np.ndarray:
-        """Dream one step on; `said` tells a reward or an end that is dreamt."""
+        """Dream one step on; `said` tells a reward or an end that is dreamt. After an end, begin anew."""
+        if self._is_over:
+            first = self.reset(seed=episode_seed(self._seed, 2, self._steps))
+            self.said = _ANEW
+            return first
         self._steps += 1
         action = torch.zeros(1, self.num_actions, device=self.device)
         action[0, action_id] = 1
@@ -96,7 +101,8 @@ class AgentWorld:
         self.score += reward
         self.said = f"reward {reward:+.1f}, in all {self.score:.1f}" if abs(reward) >= _REWARD else ""
         if over > _OVER:
-            self.said = f"{self.said}; " * bool(self.said) + "the dream says it is over: R starts anew"
+            self._is_over = True
+            self.said = f"{self.said}; " * bool(self.said) + "the dream says it is over"
         return self._picture()
 
     @torch.no_grad()
@@ -118,43 +124,48 @@ class AgentWorld:
 class AgentDream(AgentWorld):
     """The dream alone: it can go back."""
 
-    def state(self) -> tuple[Tensor, Tensor, int, int, float]:
+    def state(self) -> tuple[Tensor, Tensor, int, int, float, bool]:
         """Where it stands."""
-        return *self._carry, self._steps, self._seed, self.score
+        return *self._carry, self._steps, self._seed, self.score, self._is_over
 
-    def restore(self, state: tuple[Tensor, Tensor, int, int, float]) -> None:
+    def restore(self, state: tuple[Tensor, Tensor, int, int, float, bool]) -> None:
         """Stand there again."""
-        deter, stoch, self._steps, self._seed, self.score = state
+        deter, stoch, self._steps, self._seed, self.score, self._is_over = state
         self._carry = Carry(deter, stoch)
 
 
 class AgentBesideGame(AgentWorld):
-    """The dream with the real game beside it, on the same actions from the same start.
+    """The dream with the real game beside it, on the same actions from the same start."""
 
-    Attributes:
-        beside: the game's picture now, as the agent sees it, uint8 ``[H, W, 3]``.
-    """
+    def __init__(self, agent: Agent, game: AgentGame, name: str) -> None:
+        super().__init__(agent, game, name)
+        self._seen = np.zeros(self.frame_shape, np.uint8)
+        self._real_score = 0.0
 
-    beside: np.ndarray
+    @property
+    def beside(self) -> np.ndarray:
+        """The game's picture now, as the agent sees it, uint8 ``[H, W, 3]``."""
+        return self._seen
 
     def reset(self, *, seed: int | None = None) -> np.ndarray:
         """Begin both."""
-        self.beside = super().reset(seed=seed)
-        self._is_over, self._real_score = False, 0.0
-        return self.beside
+        self._seen = super().reset(seed=seed)
+        self._real_score = 0.0
+        return self._seen
 
     def step(self, action_id: int) -> np.ndarray:
-        """Take the action in both."""
+        """Take the action in both; after an end of the game, begin both anew."""
+        if self._is_over:
+            return super().step(action_id)
         dreamt = super().step(action_id)
-        if not self._is_over:
-            moment = self._game.step(np.eye(self.num_actions, dtype=np.float32)[action_id])
-            assert moment.picture is not None
-            self.beside, self._is_over = _rgb(moment.picture), moment.last
-            self._real_score += moment.reward
-            if moment.reward or moment.last:
-                ended = ", it is over: R starts anew" if moment.last else ""
-                real = f"real game: reward {moment.reward:+g}, in all {self._real_score:g}{ended}"
-                self.said = f"{self.said}; " * bool(self.said) + real
+        moment = self._game.step(np.eye(self.num_actions, dtype=np.float32)[action_id])
+        assert moment.picture is not None
+        self._seen, self._is_over = _rgb(moment.picture), moment.last
+        self._real_score += moment.reward
+        if moment.reward or moment.last:
+            ended = ", it is over" if moment.last else ""
+            real = f"real game: reward {moment.reward:+g}, in all {self._real_score:g}{ended}"
+            self.said = f"{self.said}; " * bool(self.said) + real
         return dreamt
 
 
