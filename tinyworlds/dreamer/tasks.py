@@ -101,7 +101,10 @@ def _atari(env_id: str) -> Task:
 
 
 def _atari_id(game: str) -> str:
-    find_environment("ALE/Pong-v5")  # imports the package, which registers all games
+    try:
+        find_environment("ALE/Pong-v5")  # imports the package, which registers all games
+    except MissingExtraError as error:
+        raise MissingExtraError(str(error).replace("ALE/Pong-v5", f"atari_{game}")) from error
     known = {_plain(env_id): env_id for env_id in gym.registry if env_id.startswith("ALE/")}
     if _plain(game) not in known:
         names = sorted(_snake(env_id) for env_id in known.values())
