@@ -131,9 +131,9 @@ class ReplayDataModule(LightningDataModule):
         assert self._collector is not None
         return self._collector.replay
 
-    def open_game(self, drawn: bool = False) -> AgentGame:
-        """A game as the agent is trained on it; `drawn` keeps its own picture too."""
-        return AgentGame(self.task, self.frame_size, self.grey, self.observe, self.env_kwargs, drawn)
+    def open_game(self) -> AgentGame:
+        """A game as the agent is trained on it."""
+        return AgentGame(self.task, self.frame_size, self.grey, self.observe, self.env_kwargs)
 
     @property
     def judged_game(self) -> AgentGame:

@@ -15,6 +15,7 @@ from torch import Tensor
 from tinyworlds.dreamer.agent import Agent
 from tinyworlds.dreamer.collector import episode_seed
 from tinyworlds.dreamer.games import AgentGame
+from tinyworlds.dreamer.losses import LossSettings
 from tinyworlds.dreamer.playing import observed
 from tinyworlds.dreamer.rssm import Carry
 from tinyworlds.errors import ConfigError
@@ -22,7 +23,6 @@ from tinyworlds.sources.record.action_keys import action_keys, idle_action
 
 _OVER = 0.5  # an end that is likelier than this is told
 _REWARD = 0.05  # and a reward from this on
-_DISCOUNT = 1 - 1 / 333
 _ANEW = "a new episode"
 
 
@@ -97,7 +97,7 @@ class AgentWorld:
             self._carry, _ = self.agent.rssm.step(self._carry, action)
         features = self._carry.features
         reward = float(self.agent.rewards(features))
-        over = 1 - float(self.agent.continues(features)) / _DISCOUNT
+        over = 1 - float(self.agent.continues(features)) / LossSettings().discount
         self.score += reward
         self.said = f"reward {reward:+.1f}, in all {self.score:.1f}" if abs(reward) >= _REWARD else ""
         if over > _OVER:

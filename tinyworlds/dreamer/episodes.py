@@ -154,12 +154,9 @@ def _record(
             note = (
                 "all frames are black: the game draws nothing here; it may need a display or another renderer"
             )
-        video = (
-            writer.finish(folder / f"{stem}.mp4").name
-            if writer is not None and not note.startswith("no")
-            else None
-        )
-        writer = None
+        video = None
+        if writer is not None:
+            video, writer = writer.finish(folder / f"{stem}.mp4").name, None
         if kept:
             save_gif(folder / f"{stem}.gif", np.stack(kept), min(game.fps, 50.0), _scale(kept[0]))
         return Recorded(score, length, ended, video, note)

@@ -1,7 +1,7 @@
 """What chance and people score in the 26 games of the Atari100k benchmark.
 
-Human scores are those of a professional tester, as first given in https://arxiv.org/abs/1312.5602 and its
-sequels and used in every table since; a normalised score is 0 for chance and 1 for that person.
+The figures are those that the benchmark's tables share (https://arxiv.org/abs/1903.00374 and later ones); a
+normalised score is 0 for chance and 1 for a person.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from tinyworlds.dreamer.agent import Agent, Observation
 from tinyworlds.dreamer.games import AgentGame
-from tinyworlds.dreamer.losses import Steps
+from tinyworlds.dreamer.losses import LossSettings, Steps
 from tinyworlds.dreamer.playing import Turn, observed, turns
 from tinyworlds.dreamer.rssm import Carry
 from tinyworlds.errors import ConfigError
@@ -53,7 +53,9 @@ class OpenLoop(NamedTuple):
 
 
 @torch.no_grad()
-def open_loop(agent: Agent, steps: Steps, context: int = CONTEXT, discount: float = 1 - 1 / 333) -> OpenLoop:
+def open_loop(
+    agent: Agent, steps: Steps, context: int = CONTEXT, discount: float = LossSettings().discount
+) -> OpenLoop:
     """Observe the first steps of windows, then imagine the rest under the recorded actions.
 
     Args:

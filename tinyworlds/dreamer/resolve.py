@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,10 @@ from tinyworlds.checkpoints.run_folder import default_run
 from tinyworlds.checkpoints.search import Say
 from tinyworlds.dreamer.games import AgentGame
 from tinyworlds.dreamer.sizes import sizes_of
-from tinyworlds.dreamer.spaces import Spaces
 from tinyworlds.dreamer.stage import DreamerStage
 from tinyworlds.dreamer.tasks import find_task
 from tinyworlds.errors import ConfigError
-from tinyworlds.fit.resolve import Resolved, as_in_checkpoint, stage_class, trainer_settings
+from tinyworlds.fit.resolve import Resolved, as_in_checkpoint, resolved_at, stage_class, trainer_settings
 from tinyworlds.fit.start import find_start
 
 _OF_DATA = ("batch_size", "length")
@@ -46,28 +46,12 @@ def resolve(config: Namespace, subcommand: str, say: Say = print) -> Resolved:
     data = config.data
     game = AgentGame(task, data.frame_size, data.grey, data.observe, data.env_kwargs)
     game.close()
-    model |= _of_spaces(model, game.spaces)
+    model |= asdict(game.spaces)  # one source, so that they cannot differ
     _take_preset(filled, model, say)
     filled.ckpt_path = str(checkpoint.path) if checkpoint is not None else None
     filled.model.init_args = Namespace(**model)
     filled.trainer.update(trainer_settings(config.trainer, subcommand, stage))
-    if checkpoint is None:
-        return Resolved(filled, run, task.name, stage, None, 0)
-    if subcommand == "fit":
-        say(f"going on from {checkpoint.path} (step {checkpoint.info.step:,})")
-    version = checkpoint.version if checkpoint.run == run.resolve() else None
-    return Resolved(filled, run, task.name, stage, version, checkpoint.info.step)
-
-
-def _of_spaces(model: dict[str, Any], spaces: Spaces) -> dict[str, Any]:
-    """Give the agent what its game shows and takes; one source, so that they cannot differ."""
-    return {
-        "frame_size": spaces.frame_size,
-        "channels": spaces.channels,
-        "vector": spaces.vector,
-        "num_actions": spaces.num_actions,
-        "action_dim": spaces.action_dim,
-    }
+    return resolved_at(checkpoint, filled, run, task.name, stage, subcommand, say)
 
 
 def _take_preset(config: Namespace, model: dict[str, Any], say: Say) -> None:

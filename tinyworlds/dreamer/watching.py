@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
+from lightning_utilities.core.apply_func import apply_to_collection
 
 from callbacks.publishing import harmless, pictures_folder, publish
-from tinyworlds.dreamer.agent import Observation
 from tinyworlds.dreamer.losses import Steps
 from tinyworlds.dreamer.open_loop import CONTEXT, open_loop
 from tinyworlds.dreamer.open_loop_files import save_open_loop
-from tinyworlds.dreamer.rssm import Carry
 from tinyworlds.training.run_logger import version_folder
 
 if TYPE_CHECKING:
@@ -77,10 +76,4 @@ class OpenLoopFiles(Callback):
 
 def _cut(steps: Steps, length: int, device: torch.device) -> Steps:
     """Windows of at most so many steps, on a device."""
-
-    def cut(part: torch.Tensor | None) -> torch.Tensor | None:
-        return None if part is None else part[:, : length + 1].to(device)
-
-    actions, rewards, first, last, terminal = (part[:, : length + 1].to(device) for part in steps[1:-1])
-    memory = Carry(*(part[:, : length + 1].to(device) for part in steps.memory))
-    return Steps(Observation(*map(cut, steps.seen)), actions, rewards, first, last, terminal, memory)
+    return apply_to_collection(steps, torch.Tensor, lambda part: part[:, : length + 1].to(device))

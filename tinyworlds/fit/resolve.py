@@ -95,6 +95,19 @@ def resolve(config: Namespace, subcommand: str, say: Say = print) -> Resolved:
         filled.data.update(_held_out_as_in(checkpoint, config.data, subcommand, say))
     filled.model.init_args = Namespace(**model)
     filled.trainer.update(trainer_settings(config.trainer, subcommand, stage))
+    return resolved_at(checkpoint, filled, run, game, stage, subcommand, say)
+
+
+def resolved_at(
+    checkpoint: Located | None,
+    filled: Namespace,
+    run: Path,
+    game: str,
+    stage: type[Stage],
+    subcommand: str,
+    say: Say,
+) -> Resolved:
+    """Return what was decided, with the version and step of the checkpoint it goes on from, which is told."""
     if checkpoint is None:
         return Resolved(filled, run, game, stage, None, 0)
     if subcommand == "fit":
