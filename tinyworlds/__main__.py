@@ -2,7 +2,7 @@
 
 import sys
 
-from tinyworlds.commands.cli import main
+from tinyworlds.commands.cli import process_main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(process_main())

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -179,3 +180,27 @@ def test_a_docstring_is_the_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert "Take words." in lines
     assert "of 100 % (default: 3)" in lines
     assert "--names NAME [NAME ...]" in lines
+
+
+_LATE = """
+import atexit, signal, sys
+from tinyworlds.commands import cli
+
+def again(*args):
+    raise KeyboardInterrupt
+
+late = {late}
+if late == "at the end of the process":
+    atexit.register(signal.raise_signal, signal.SIGINT)
+else:  # between the command's last word and the end of the process
+    cli.run_guarded = again
+sys.argv = ["tinyworlds", "--help"]
+sys.exit(cli.process_main())
+"""
+
+
+@pytest.mark.parametrize("late", ["at the end of the process", "when the command has ended"])
+def test_a_late_ctrl_c_says_nothing(tmp_path: Path, late: str) -> None:
+    done = run_python(_LATE.format(late=repr(late)), tmp_path)
+    assert done.returncode in (130, -signal.SIGINT)
+    assert done.stderr == ""

@@ -6,12 +6,13 @@ Every command is imported when it is called.
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
 from collections.abc import Callable, Sequence
 
 from tinyworlds import __version__
 from tinyworlds.errors import ConfigError, did_you_mean
-from tinyworlds.system.exits import run_guarded
+from tinyworlds.system.exits import INTERRUPTED, run_guarded
 from tinyworlds.system.shell import word_at_home
 
 COMMANDS = {
@@ -71,6 +72,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     return run_guarded(lambda: _command(words[0])([word_at_home(word) for word in words[1:]]))
 
 
+def process_main() -> int:
+    """Run the command of this process and return its exit code; what the installed ``tinyworlds`` calls.
+
+    Ctrl-C in the last moments, after the command has said how it ended, ends the process without more words.
+    """
+    try:
+        return main()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    finally:
+        if signal.getsignal(signal.SIGINT) == signal.default_int_handler:  # as nohup leaves it, it stays
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # Python's own way out would print a traceback
+
+
 def _command(name: str) -> Callable[[list[str]], int]:
     if name not in COMMANDS:
         raise ConfigError(
@@ -80,4 +95,4 @@ def _command(name: str) -> Callable[[list[str]], int]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(process_main())
