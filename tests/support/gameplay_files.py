@@ -1,5 +1,6 @@
 """Gameplay files for tests: a sprite that walks as its actions say."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import h5py
@@ -35,9 +36,10 @@ def write_gameplay(
     size: int = 16,
     fps: float = 15.0,
     seed: int = 0,
+    names: Sequence[str] = ACTION_NAMES,
 ) -> Path:
     """A file with everything the schema knows."""
-    with FrameWriter(path, size, size, fps, source="sprite", action_names=ACTION_NAMES) as writer:
+    with FrameWriter(path, size, size, fps, source="sprite", action_names=names) as writer:
         for episode in range(num_episodes):
             frames, actions = sprite_episode(episode_length, size, seed=1000 * seed + episode)
             for i in range(episode_length):

@@ -69,3 +69,11 @@ def version_dir_of_checkpoint(path: str | Path) -> Path | None:
     if folder.name != "checkpoints" or version_of(folder.parent) is None:
         return None
     return folder.parent
+
+
+def is_of_stage(path: str | Path, stage: str) -> bool:
+    """Whether a path is a checkpoint or a run of a stage; by its place, so that nothing is opened."""
+    if Path(path).is_dir():
+        return has_checkpoint(path, stage) or Path(path).name == stage
+    folder = version_dir_of_checkpoint(path)
+    return folder is not None and folder.parent.name == stage

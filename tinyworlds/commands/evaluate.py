@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+from tinyworlds.checkpoints.run_folder import is_of_stage
 from tinyworlds.checkpoints.titles import named_world
 from tinyworlds.errors import ConfigError
+from tinyworlds.models.registry import AGENT
 from tinyworlds.system.options import OptionParser, natural, positive
+
+_TICKS = 100
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -17,14 +23,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         TinyWorldsError: for the dispatcher to print.
     """
     parser = OptionParser(
-        "tinyworlds evaluate", description="Measure a world on held-out clips; write a report."
+        "tinyworlds evaluate",
+        description="Measure a world on held-out clips; write a report; or compare it with an agent.",
     )
     add, whole = parser.add_argument, positive(int)
     add(
         "paths",
         metavar="RUN_OR_WORLD",
         nargs="+",
-        help="run folders, worlds, or names; of several, such as three seeds, one table with mean and spread",
+        help="run folders, worlds, or names; of several, such as three seeds, one table with mean and spread;"
+        " beside an agent's run or checkpoint, all are compared on the same clips",
     )
     add("--data", metavar="FILE", action="append", help="gameplay file, once for each (default: as trained)")
     add(
@@ -58,6 +66,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     paths = [*dict.fromkeys(Path(named_world(path)) for path in args.pop("paths"))]
     out = args.pop("out")
+    agents = [path for path in paths if is_of_stage(path, AGENT.name)]
+    if agents:
+        return _compare([path for path in paths if path not in agents], agents, out, env_id, args)
     folders = [Path(out) if out else default_folder(path) for path in paths]
     if out and len(paths) > 1:
         folders = [Path(out) / f"{number}_{path.stem}" for number, path in enumerate(paths, start=1)]
@@ -73,4 +84,36 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"Report, plots and clips: {folder / 'report.md'}")
     if len(paths) > 1:
         print(f"\n{compare_runs(reports)}")
+    return 0
+
+
+def _compare(
+    worlds: list[Path], agents: list[Path], out: str | None, env_id: str | None, args: dict[str, Any]
+) -> int:
+    """Worlds and agents on the same clips.
+
+    Raises:
+        ConfigError: there is no world, or an option means nothing here.
+    """
+    from tinyworlds.dreamer.comparison import compare
+    from tinyworlds.dreamer.comparison_files import comparison_table, save_comparison
+    from tinyworlds.evaluation.run import default_folder, ticks
+    from tinyworlds.system.progress import progress_bar
+
+    if not worlds:
+        raise ConfigError(
+            f"{agents[0]} is an agent: name a world to compare it with, or score it: "
+            f"tinyworlds episodes --checkpoint {agents[0]}"
+        )
+    unfit = [f"--{name}" for name, value in (("real", env_id), ("num_steps", args["num_steps"])) if value]
+    unfit += [] if args["play"] else ["--skip_play_test"]
+    if unfit:
+        raise ConfigError(f"{unfit[0]} is not for worlds beside an agent; leave it out")
+    names = ("num_clips", "horizon", "device", "precision")
+    with progress_bar("compare", _TICKS, enabled=sys.stderr.isatty()) as advance:
+        told = ticks(advance, _TICKS)
+        found = compare(worlds, agents, args["data"], **{name: args[name] for name in names}, progress=told)
+    report = save_comparison(Path(out) if out else default_folder(worlds[0]) / "comparison", found)
+    print(comparison_table(found))
+    print(f"Table, curve and dreams: {report}")
     return 0

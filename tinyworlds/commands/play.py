@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tinyworlds.checkpoints.run_folder import has_checkpoint, version_dir_of_checkpoint
+from tinyworlds.checkpoints.run_folder import is_of_stage
 from tinyworlds.checkpoints.titles import named_world, newest_world
 from tinyworlds.errors import ConfigError
 from tinyworlds.models.registry import AGENT
@@ -58,7 +58,7 @@ def _open_agent(paths: Sequence[str | Path], args: Namespace) -> AgentWorld | No
     Raises:
         ConfigError: it is asked for what only worlds do.
     """
-    if not any(_is_agent(Path(path)) for path in paths):
+    if not any(is_of_stage(path, AGENT.name) for path in paths):
         return None
     if len(paths) > 1:
         raise ConfigError("an agent's dream is played alone: name one FILE")
@@ -74,14 +74,6 @@ def _open_agent(paths: Sequence[str | Path], args: Namespace) -> AgentWorld | No
     [trained] = find_agents([str(paths[0])], pick_device(args.device))
     task, game = open_game(trained, args.real or None, drawn=False)
     return (AgentDream if args.real is None else AgentBesideGame)(trained.agent, game, task.name)
-
-
-def _is_agent(path: Path) -> bool:
-    """Whether a path is a checkpoint or a run of an agent; by its place, so that nothing is opened."""
-    if path.is_dir():
-        return has_checkpoint(path, AGENT.name) or path.name == AGENT.name
-    folder = version_dir_of_checkpoint(path)
-    return folder is not None and folder.parent.name == AGENT.name
 
 
 def _open_game(env_id: str, world: WorldCore) -> RunningGame:

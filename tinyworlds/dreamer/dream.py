@@ -118,7 +118,7 @@ class AgentWorld:
 
     def _draws(self, which: int = 0) -> Any:
         """Draws that depend on the seed and the step alone, so that a log of keys replays a session."""
-        return _seeded(episode_seed(self._seed, which, self._steps), self.device)
+        return seeded(episode_seed(self._seed, which, self._steps), self.device)
 
 
 class AgentDream(AgentWorld):
@@ -169,7 +169,7 @@ class AgentBesideGame(AgentWorld):
         return dreamt
 
 
-class _seeded:
+class seeded:
     """A block whose draws come from a seed, and leave the global generator as it was."""
 
     def __init__(self, seed: int, device: torch.device) -> None:

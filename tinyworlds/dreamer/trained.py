@@ -32,6 +32,8 @@ class Trained:
         env_kwargs: settings of the game's own.
         updates: done.
         frames: of the game, seen in training.
+        action_names: of the actions that it chooses from.
+        fps: its steps in a second of the game; None where the checkpoint does not say.
     """
 
     path: Path
@@ -40,6 +42,13 @@ class Trained:
     env_kwargs: dict[str, Any]
     updates: int
     frames: int
+    action_names: tuple[str, ...] = ()
+    fps: float | None = None
+
+    @property
+    def preset(self) -> str:
+        """The name of its sizes."""
+        return str(self.agent.config["preset"])
 
     @property
     def name(self) -> str:
@@ -139,6 +148,8 @@ def _trained(found: Located, device: torch.device | str) -> Trained:
         kwargs if isinstance(kwargs, dict) else {},
         found.info.step,
         seen,
+        tuple(map(str, meta.get("action_names") or ())),
+        float(meta["fps"]) if isinstance(meta.get("fps"), (int, float)) else None,
     )
 
 

@@ -168,6 +168,7 @@ def open_held_out(
     path: Path,
     data: str | list[str] | None = None,
     data_settings: dict[str, Any] | None = None,
+    frame_size: int | None = None,
 ) -> HeldOut:
     """Open what no network of a world was trained on; where nobody knows, its notes say so.
 
@@ -176,6 +177,7 @@ def open_held_out(
         path: where it lies.
         data: as for `evaluate`, like `data_settings`.
         data_settings: what is known better than from `path`.
+        frame_size: side of the frames, px; default the world's.
 
     Raises:
         MissingFileError: nothing leads to gameplay files.
@@ -194,7 +196,7 @@ def open_held_out(
         raise MissingFileError(
             f"{path} does not say which data it was trained on; name them with --data FILE."
         )
-    settings["frame_size"] = world.frame_size
+    settings["frame_size"] = frame_size or world.frame_size
     settings = {"fps": world.fps, **settings, "num_workers": 0}
     module = H5DataModule(**settings)
     if world.info.actions in ("anchored", "labels"):

@@ -129,7 +129,7 @@ def find_starts(world: WorldCore, module: Any, count: int, split: str = "test") 
     """
     length = max(world.context_frames, TRIPLE - 1)
     clips = held_out_clips(module, length, 16 * count, split)
-    order = _in_turn(clips.episodes.tolist())
+    order = in_turn(clips.episodes.tolist())
     chosen = torch.tensor([order[i % len(order)] for i in range(count)])
     actions = None
     if world.info.actions == "labels" and clips.actions is not None:
@@ -153,7 +153,7 @@ def starts_of(world: WorldCore, real: RealPlay, names: Sequence[str]) -> Starts:
     return Starts(real.frames, actions, torch.arange(len(real.frames)))
 
 
-def _in_turn(episodes: list[int]) -> list[int]:
+def in_turn(episodes: list[int]) -> list[int]:
     """Places in a list such that the first of each episode come first, then the second of each, ..."""
     seen: dict[int, int] = {}
     rank = []
