@@ -8,7 +8,7 @@ import torch
 
 from tinyworlds.dreamer.agent import Agent, Observation
 from tinyworlds.dreamer.layers import BlockMap, Map
-from tinyworlds.dreamer.networks import stage_widths, symexp, symlog
+from tinyworlds.dreamer.networks import stage_widths
 from tinyworlds.dreamer.sizes import sizes_of
 from tinyworlds.dreamer.spaces import Spaces
 from tinyworlds.errors import ConfigError
@@ -137,12 +137,6 @@ def test_weights_begin_as_published():
     assert weight.abs().max() <= 2 * 1.1368 / 20
     block = BlockMap(400, 800, 8).weight
     assert block.std().item() == pytest.approx(1 / 20, rel=0.02)  # of the whole input, not of the block
-
-
-def test_symlog_and_back():
-    x = torch.tensor([-1e4, -1.0, 0.0, 0.5, 3e5])
-    torch.testing.assert_close(symexp(symlog(x)), x)
-    assert symlog(torch.tensor(np.e - 1.0)).item() == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize(

@@ -16,10 +16,11 @@ from torch.distributions import OneHotCategorical, OneHotCategoricalStraightThro
 from torch.nn import functional as F
 
 from tinyworlds.dreamer.agent import Agent, Observation
-from tinyworlds.dreamer.distributions import DiscreteActions, bins, two_hot
+from tinyworlds.dreamer.distributions import DiscreteActions
 from tinyworlds.dreamer.layers import EPS, BlockMap, ChannelNormSiLU, NormSiLU
 from tinyworlds.dreamer.losses import LossSettings, Steps
 from tinyworlds.dreamer.rssm import UNIMIX, Carry
+from tinyworlds.nn.two_hot import bins, two_hot
 
 
 class _PlainNorm(nn.Module):

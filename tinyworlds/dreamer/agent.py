@@ -11,14 +11,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from tinyworlds.dreamer.distributions import NUM_BINS, mean_of_bins
 from tinyworlds.dreamer.layers import MLP
-from tinyworlds.dreamer.networks import PictureDecoder, PictureEncoder, symlog
+from tinyworlds.dreamer.networks import PictureDecoder, PictureEncoder
 from tinyworlds.dreamer.returns import ReturnScale
 from tinyworlds.dreamer.rssm import RSSM, Carry
 from tinyworlds.dreamer.sizes import sizes_of
 from tinyworlds.dreamer.spaces import Spaces
 from tinyworlds.models.base import Network
+from tinyworlds.nn.two_hot import NUM_BINS, mean_of_bins, symlog
 
 _VECTOR_LAYERS = 3
 _ACTOR_LAYERS = _CRITIC_LAYERS = 3

@@ -14,10 +14,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tinyworlds.dreamer.agent import Agent, Observation
-from tinyworlds.dreamer.distributions import bins_loss, bins_losses, mean_of_bins
-from tinyworlds.dreamer.networks import symlog
 from tinyworlds.dreamer.returns import lambda_return
 from tinyworlds.dreamer.rssm import Carry, kl_divergence
+from tinyworlds.nn.two_hot import bins_loss, bins_losses, mean_of_bins, symlog
 
 
 class Steps(NamedTuple):

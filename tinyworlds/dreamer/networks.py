@@ -16,16 +16,6 @@ from tinyworlds.errors import ConfigError
 _LEAST, _MOST = 3, 16  # height and width of the innermost map
 
 
-def symlog(x: Tensor) -> Tensor:
-    """``sign(x) * log(1 + |x|)``: large numbers become small ones, small ones stay."""
-    return x.sign() * x.abs().log1p()
-
-
-def symexp(x: Tensor) -> Tensor:
-    """The inverse of `symlog`."""
-    return x.sign() * x.abs().expm1()
-
-
 def stage_widths(side: int, sizes: AgentSizes) -> tuple[int, ...]:
     """Channels of each stage of pictures of `side` px: as many stages as leave a map of 3 px or more.
 
