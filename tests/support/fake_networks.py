@@ -82,6 +82,7 @@ class FakeDynamics(nn.Module):
     context_frames, num_past = 4, 3
     joint_horizon = False
     ranks_drawn_codes = True
+    outcomes = None
 
     def __init__(self):
         super().__init__()

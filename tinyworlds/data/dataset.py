@@ -11,6 +11,7 @@ from torch.utils.data import Dataset
 
 from tinyworlds.data.action_ids import held_actions
 from tinyworlds.data.codes import CodesFile
+from tinyworlds.data.outcomes import outcomes_of
 from tinyworlds.data.reader import FrameFile
 from tinyworlds.data.sampler import shuffled_numbers
 from tinyworlds.data.windows import WindowIndex
@@ -27,7 +28,8 @@ class WindowDataset(Dataset):
     A batch holds, as far as asked for and known:
 
     ``frames`` uint8 [B,T,H,W,C]; ``actions`` int64 [B,T], the true action held from each frame; ``ids`` int64
-    [B,T,P]; ``action_ids`` int64 [B,T-1]; ``index`` int64 [B], the window's number in its split.
+    [B,T,P]; ``action_ids`` int64 [B,T-1]; ``rewards`` float32 [B,T] and ``terminations`` bool [B,T], what
+    came of each action; ``index`` int64 [B], the window's number in its split.
 
     Args:
         files: the gameplay files, all of one frame size.
@@ -37,6 +39,7 @@ class WindowDataset(Dataset):
         codes: for each file its codes, or None.
         with_frames: False leaves the pixels out, where codes are all that training needs.
         shuffled: deal the windows in a fixed random order, so that the first batches stand for all.
+        with_outcomes: hold rewards and ends, which every file must have.
 
     Raises:
         ConfigError: the system allows fewer open files than there are.
@@ -51,6 +54,7 @@ class WindowDataset(Dataset):
         codes: Sequence[CodesFile] | None = None,
         with_frames: bool = True,
         shuffled: bool = False,
+        with_outcomes: bool = False,
     ) -> None:
         self.files = list(files)
         self.index = index
@@ -58,6 +62,7 @@ class WindowDataset(Dataset):
         self.strides = list(strides)
         self.codes = list(codes) if codes is not None else None
         self.with_frames = with_frames
+        self.with_outcomes = with_outcomes
         self.with_actions = all(file.actions is not None for file in files)
         self._order = shuffled_numbers(len(index), (0,)) if shuffled else None
         handles = (len(self.files) if with_frames else 0) + 2 * len(self.codes or ())
@@ -87,6 +92,8 @@ class WindowDataset(Dataset):
             batch["frames"] = self._frames(places)
         if self.with_actions:
             batch["actions"] = self._actions(places)
+        if self.with_outcomes:
+            batch |= self._outcomes(places)
         if self.codes is not None:
             batch |= self._codes(places)
         return batch
@@ -109,6 +116,14 @@ class WindowDataset(Dataset):
             assert actions is not None
             rows.append(held_actions(actions, start, self.num_frames, stride))
         return torch.from_numpy(np.stack(rows))
+
+    def _outcomes(self, places: list[tuple[int, int]]) -> Batch:
+        rows = [
+            outcomes_of(self.files[file], start, self.num_frames, self.strides[file])
+            for file, start in places
+        ]
+        rewards, over = (torch.from_numpy(np.stack(column)) for column in zip(*rows, strict=True))
+        return {"rewards": rewards, "terminations": over}
 
     def _codes(self, places: list[tuple[int, int]]) -> Batch:
         assert self.codes is not None

@@ -17,6 +17,7 @@ from tinyworlds.data.cache import build_cache
 from tinyworlds.data.codes import CodesFile
 from tinyworlds.data.collection import Collection
 from tinyworlds.data.dataset import Batch, WindowDataset, already_a_batch
+from tinyworlds.data.outcomes import check_outcomes
 from tinyworlds.data.reader import FrameFile
 from tinyworlds.data.sampler import Order, TrainBatches
 from tinyworlds.data.sources import find_files, game_defaults
@@ -122,6 +123,7 @@ class H5DataModule(LightningDataModule):
         self._named_files = files
         self._collection: Collection | None = None
         self._codes: list[CodesFile] | None = None
+        self._with_outcomes = False
         self._resumed: dict[str, Any] | None = None
         check_split(split, val_fraction, test_fraction)
 
@@ -234,7 +236,7 @@ class H5DataModule(LightningDataModule):
         windows = collection.windows(split, num_frames)
         return WindowDataset(
             collection.files, windows, num_frames, collection.strides,
-            codes, with_frames, shuffled=split != "train",
+            codes, with_frames, split != "train", self._with_outcomes,
         )  # fmt: skip
 
     def training_dataset(self) -> WindowDataset:
@@ -362,6 +364,16 @@ class H5DataModule(LightningDataModule):
         if not known or not all(type(value) is int for value in state_dict.values()):
             raise CheckpointError("the checkpoint's order of batches is malformed; use another checkpoint")
         self._resumed = state_dict
+
+    def use_outcomes(self) -> None:
+        """From now on, batches hold `rewards` and `terminations`.
+
+        Raises:
+            DataError: a file does not have both.
+        """
+        for file in self.frame_files:
+            check_outcomes(file)
+        self._with_outcomes = True
 
     # ---- codes
 

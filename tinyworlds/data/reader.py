@@ -217,6 +217,16 @@ class FrameFile:
         ends = np.flatnonzero(marked) if marked is not None else np.empty(0, np.int64)
         return np.union1d(ends, [len(self) - 1])
 
+    @cached_property
+    def rewards(self) -> np.ndarray | None:
+        """What the action at every frame earned, float32 [N]; None without any."""
+        return self.column("rewards", np.float32)
+
+    @cached_property
+    def terminations(self) -> np.ndarray | None:
+        """Whether the game ended with it, bool [N]; None where ends are not told from cuts."""
+        return self.column("terminations", bool)
+
     def close(self) -> None:
         """Close this process's handle."""
         self._frames.close()

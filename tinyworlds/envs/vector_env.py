@@ -17,6 +17,7 @@ from tinyworlds.envs.world_env import (
     drawn_seed,
     drawn_start,
     given_start,
+    outcomes_of,
     session_of,
     spaces_of,
 )
@@ -32,6 +33,9 @@ class WorldVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
     Session i does what a `WorldEnv` with its seed does, up to rounding (a batch may differ by 1 of 255).
     Where codes are drawn at random (temperature above 0), the sessions draw from one source that all their
     seeds decide: the same seeds repeat the whole batch, and one session is not repeated in another batch.
+
+    Since they end together, a world that expects ends does not end one of them: ``infos["end_chance"]`` tells
+    the chance, [N], and rewards are those that it expects.
 
     Args:
         world: the world, or anything that `World.load` takes.
@@ -113,7 +117,8 @@ class WorldVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
             actions: action ids [N].
 
         Returns:
-            Frames uint8 [N, H, W, 3], rewards [N] (all 0), terminated [N] (never), truncated [N], infos.
+            Frames uint8 [N, H, W, 3], rewards [N] (0 where the world expects none), terminated [N] (never),
+            truncated [N], infos.
 
         Raises:
             ConfigError: the world has no such action, there are not N of them, or `reset` is due.
@@ -121,18 +126,22 @@ class WorldVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         if self._over and self.autoreset_mode is AutoresetMode.DISABLED:
             raise ConfigError("the episodes are over: call reset(), autoreset_mode is 'Disabled'")
         infos: dict[str, Any] = {}
+        rewards = np.zeros(self.num_envs)
         if self._over:
             frames = self._start()
         else:
             frames = self._frames = self.world.step_many(actions)
             self._steps += 1
+            rewards, ends = outcomes_of(self.world, self.num_envs)
+            if self.world.outcomes is not None:
+                infos = {"end_chance": ends, "_end_chance": np.ones(self.num_envs, bool)}
             self._over = self._steps == self.max_steps
         truncated = np.full(self.num_envs, self._over)
         if self._over and self.autoreset_mode is AutoresetMode.SAME_STEP:
             for session, frame in enumerate(frames):
                 infos = self._add_info(infos, {"final_obs": frame, "final_info": {}}, session)
             frames = self._start()
-        return frames.copy(), np.zeros(self.num_envs), np.zeros(self.num_envs, bool), truncated, infos
+        return frames.copy(), rewards, np.zeros(self.num_envs, bool), truncated, infos
 
     def render(self) -> tuple[np.ndarray, ...] | None:
         """Return each session's current frame, uint8 [H, W, 3]; None without a render mode."""

@@ -24,8 +24,9 @@ RESET_OPTIONS = ("frames", "actions")
 class WorldEnv(gymnasium.Env[np.ndarray, np.int64]):
     """A learned world behind ``reset`` and ``step``.
 
-    Observations are frames, uint8 [H, W, 3]; actions are the world's action ids. A world has no reward and
-    no end of its own: the reward is 0, and an episode is truncated after `max_steps`.
+    Observations are frames, uint8 [H, W, 3]; actions are the world's action ids. A world that was trained
+    with outcomes tells the reward that it expects, and ends an episode with the chance that it expects of
+    that; of others the reward is 0, and nothing ends. After `max_steps` an episode is truncated.
 
     Args:
         world: the world to wrap, or anything that `World.load` takes. Of a loaded world the networks are
@@ -88,7 +89,7 @@ class WorldEnv(gymnasium.Env[np.ndarray, np.int64]):
         return self._frame.copy(), {}
 
     def step(self, action: np.int64) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
-        """Take an action id; the reward is always 0.
+        """Take an action id.
 
         Raises:
             ConfigError: the world has no such action, or `reset` was not called.
@@ -96,7 +97,13 @@ class WorldEnv(gymnasium.Env[np.ndarray, np.int64]):
         self._frame = self.world.step(int(action))
         self._steps += 1
         truncated = self.max_steps is not None and self._steps >= self.max_steps
-        return self._frame.copy(), 0.0, False, truncated, {}
+        reward, ends = outcomes_of(self.world, 1)
+        over = bool(ends[0]) and bool(self.np_random.random() < ends[0])
+        return self._frame.copy(), float(reward[0]), over, truncated, {}
+
+    def get_action_meanings(self) -> list[str]:
+        """Return the names of the world's actions, as gymnasium's own games do."""
+        return list(self.world.action_names)
 
     def render(self) -> np.ndarray | None:
         """Return the current frame, uint8 [H, W, 3]; None without a render mode."""
@@ -126,6 +133,14 @@ def spaces_of(world: WorldCore) -> tuple[gymnasium.spaces.Box, gymnasium.spaces.
     """Return the spaces of one session's observations and actions."""
     observations = gymnasium.spaces.Box(0, 255, world.frame_shape, np.uint8)
     return observations, gymnasium.spaces.Discrete(world.num_actions)
+
+
+def outcomes_of(world: WorldCore, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rewards float [N] of the last step, and the chances [N] that it ended the game."""
+    if world.outcomes is None:
+        return np.zeros(count), np.zeros(count)
+    rewards, ends = (part.double().cpu().numpy() for part in world.outcomes)
+    return rewards, ends
 
 
 def check_episode(max_steps: int | None, render_mode: str | None) -> None:

@@ -14,6 +14,7 @@ from tinyworlds.errors import ConfigError, DataError
 from tinyworlds.models.base import Network, check_bins, check_heads, check_positive, pick
 from tinyworlds.models.dynamics_parts import build_v1, build_v2
 from tinyworlds.models.masking import shift_frames
+from tinyworlds.models.outcomes import Outcomes
 from tinyworlds.nn.cross_entropy import IGNORED, linear_cross_entropy
 from tinyworlds.nn.fsq import FSQ
 from tinyworlds.nn.moe import balance_loss
@@ -38,8 +39,10 @@ class DynamicsModel(Network):
         top_k: Experts used per token.
         context_frames: Frames in a training window, the guessed one among them.
         architecture: "v2", or "v1" for public weights.
+        outcomes: Also tell rewards and ends, see `tinyworlds.models.outcomes`.
 
     Attributes:
+        outcomes: What tells them, or None.
         mask_id: The id of a masked token; equals the number of codes.
         num_codes: K.
         num_past: Most earlier frames that a frame is guessed from; one less than `context_frames`.
@@ -65,6 +68,7 @@ class DynamicsModel(Network):
         top_k: int = 2,
         context_frames: int = 4,
         architecture: str = "v2",
+        outcomes: bool = False,
     ) -> None:
         super().__init__(locals())
         check_heads(embed_dim, num_heads)
@@ -77,6 +81,9 @@ class DynamicsModel(Network):
         parts = build(round(num_patches**0.5), quantizer, num_actions, num_experts, top_k, sizes)
         self.token_input, self.conditioning, self.transformer, self.output, self.masking = parts[:5]
         self.joint_horizon, self.ranks_drawn_codes = parts.joint_horizon, parts.ranks_drawn_codes
+        if outcomes and not num_actions:
+            raise ConfigError("outcomes are those of actions: num_actions must be at least 2 with them")
+        self.outcomes = Outcomes(round(num_patches**0.5), quantizer, num_actions) if outcomes else None
         self.num_codes = self.mask_id = quantizer.num_codes
         self.num_patches, self.num_actions, self.context_frames = num_patches, num_actions, context_frames
         self.num_past = max(context_frames - 1, 1)

@@ -107,6 +107,7 @@ class WorldCore(LearnedGame):
         self._generator.seed()  # a generator is born with the same seed every time
         self._chance = np.random.default_rng()  # which clip comes next
         self.truth: np.ndarray | None = None
+        self.outcomes: tuple[torch.Tensor, torch.Tensor] | None = None
         networks = self.tokenizer, self.dynamics
         self._dream = Dream(
             *networks, sampling, self.context_frames, self.feedback, bf16, self._generator, cuda_graphs
@@ -207,6 +208,8 @@ class WorldCore(LearnedGame):
                     f"action {action_id} is not one of this world's: 0 to {self.num_actions - 1}"
                 )
         taken = torch.as_tensor(np.asarray(action_ids, np.int64), device=self.device)
+        if self.dynamics.outcomes is not None:
+            self.outcomes = self.dynamics.outcomes.tell(past.ids, taken)
         return as_pictures(self._dream.advance(None if self.info.actions == "none" else taken))
 
     def state(self) -> WorldState:

@@ -93,6 +93,11 @@ class DynamicsStage(Stage):
             ),
             training,
         )
+        if self.network.outcomes is not None and actions != "labels":
+            raise ConfigError(
+                f"--model.outcomes needs --model.actions labels, not {actions}: what an action earns is "
+                "recorded with the true one"
+            )
         if actions == "none":
             for module in self.network.modules():
                 if isinstance(module, ConditionedNorm):
@@ -139,6 +144,8 @@ class DynamicsStage(Stage):
             check_settings(f"the action model {action_model.path}", action_model.network.config, num_actions)
         if self.actions == "labels":
             parts_of(self.trainer).datamodule.check_labels(self.network.config["num_actions"])
+        if self.network.outcomes is not None:
+            parts_of(self.trainer).datamodule.use_outcomes()
         if stage == "fit":
             self._check_held_out()
         if stage == "fit" and self.cache_codes and not parts_of(self.trainer).fast_dev_run:
@@ -160,7 +167,12 @@ class DynamicsStage(Stage):
     def losses(self, batch: Batch) -> Losses:
         """Return the dynamics' losses on the codes of the batch."""
         ids, action_ids = self.codes(batch)
-        return self.network.loss(ids, action_ids)
+        losses = self.network.loss(ids, action_ids)
+        if self.network.outcomes is not None:
+            told = (batch[name] for name in ("actions", "rewards", "terminations"))
+            terms = self.network.outcomes.loss(ids, *told)
+            losses |= terms | {"loss": losses["loss"] + sum(terms.values())}
+        return losses
 
     @torch.no_grad()
     def codes(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor | None]:
