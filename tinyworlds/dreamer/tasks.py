@@ -6,6 +6,7 @@ import importlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
@@ -14,8 +15,10 @@ from games.registry import get, titles
 from tinyworlds.errors import ConfigError, MissingExtraError, did_you_mean
 from tinyworlds.sources.record.environments import find_environment
 from tinyworlds.system.files import portable_name
+from tinyworlds.world.file import read_header
 
 _ATARI_SKIP, _ATARI_NOOPS = 4, 30
+_DREAM_STEPS = 500  # of an episode in a learned world, which drifts
 _SUITES = ("atari", "procgen", "dmc")
 
 
@@ -50,12 +53,16 @@ def find_task(asked: str) -> Task:
 
     Args:
         asked: a title of ours (``doom``), a game of a suite (``atari_ms_pacman``, ``procgen_coinrun``,
-            ``dmc_walker_walk``), ``catch``, or any gymnasium id.
+            ``dmc_walker_walk``), ``catch``, a ``.world`` file that expects rewards, or any gymnasium id.
 
     Raises:
         ConfigError: there is no such game.
         MissingExtraError: its package is not installed.
+        MissingFileError: there is no such ``.world`` file.
+        CheckpointError: it is damaged.
     """
+    if Path(asked).suffix == ".world":
+        return _of_world(Path(asked))
     if asked == "catch":
         return Task("catch", find_environment("TinyWorlds/Catch-v0"))
     if asked in titles():
@@ -93,6 +100,18 @@ def _of_title(name: str) -> Task:
         noops=_ATARI_NOOPS if spec.env_id.startswith("ALE/") else 0,
         pooled=spec.env_id.startswith("ALE/"),
     )
+
+
+def _of_world(path: Path) -> Task:
+    """A learned world as the game; it never ends by itself, or dreams on for long, so that it is cut."""
+    if not read_header(path)["configs"].get("dynamics", {}).get("outcomes"):
+        raise ConfigError(
+            f"{path} expects no rewards, so nothing can be learned in it: train its dynamics with "
+            "--model.actions labels --model.outcomes true on a recording that holds rewards"
+        )
+    name = portable_name(f"{path.stem}_world", "world")
+    settings = {"world": str(path.resolve()), "max_steps": _DREAM_STEPS}
+    return Task(name, find_environment("TinyWorlds/World"), frame_skip=1, env_kwargs=settings)
 
 
 def _atari(env_id: str) -> Task:

@@ -25,6 +25,7 @@ def symexp(x: Tensor) -> Tensor:
 
 
 @lru_cache(maxsize=4)
+@torch.inference_mode(False)  # whoever asks first, training uses them as well
 def bins(device: torch.device) -> Tensor:
     """The values that bins stand for, ``[255]`` ascending and mirrored at zero exactly."""
     half = symexp(torch.linspace(-_RANGE, 0.0, NUM_BINS // 2 + 1, dtype=torch.float64)).float()
