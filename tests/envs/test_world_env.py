@@ -7,6 +7,7 @@ import sys
 import gymnasium
 import numpy as np
 import pytest
+import torch
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from paths import ROOT
@@ -259,3 +260,53 @@ def test_the_greedy_agent_takes_the_action_that_changes_most(example, file):
     changes = example.change(clip[-1], np.stack(outcomes))
     assert changes[chosen] == pytest.approx(changes.max(), abs=0.01)
     assert changes.max() > changes.min()
+
+
+# Worlds that expect rewards and ends.
+
+
+class Expects(torch.nn.Module):
+    """Stands for what was learned: an action earns its own number; action 1 ends it with a chance of 0.5."""
+
+    def tell(self, ids, actions):
+        return actions.float(), 0.5 * (actions == 1).float()
+
+
+@pytest.fixture
+def rewarding():
+    world = random_world()
+    world.dynamics.outcomes = Expects()
+    return world
+
+
+def test_rewards_are_those_that_the_world_expects(rewarding):
+    env = rewarding.as_env()
+    env.reset(seed=0)
+    assert [env.step(action)[1] for action in (0, 2, 3)] == [0.0, 2.0, 3.0]
+    assert not any(env.step(2)[2] for _ in range(5))
+
+
+def test_episodes_end_as_often_as_the_world_expects_and_repeat_with_the_seed(rewarding):
+    env = rewarding.as_env()
+
+    def lengths(seed):
+        found = []
+        for episode in range(30):
+            env.reset(seed=seed if episode == 0 else None)
+            steps = 1
+            while not env.step(1)[2]:
+                steps += 1
+            found.append(steps)
+        return found
+
+    assert lengths(5) == lengths(5)
+    assert 1.3 < np.mean(lengths(6)) < 3.5  # a coin is thrown twice on average
+
+
+def test_sessions_of_a_batch_tell_the_chance_of_an_end(rewarding):
+    env = WorldVectorEnv(rewarding, num_envs=2)
+    env.reset(seed=0)
+    _, rewards, terminated, _, infos = env.step(np.array([1, 3]))
+    assert rewards.tolist() == [1.0, 3.0]
+    assert not terminated.any()
+    assert infos["end_chance"].tolist() == [0.5, 0.0]

@@ -37,13 +37,15 @@ def write_gameplay(
     fps: float = 15.0,
     seed: int = 0,
     names: Sequence[str] = ACTION_NAMES,
+    terminations: bool = False,
 ) -> Path:
     """A file with everything the schema knows."""
-    with FrameWriter(path, size, size, fps, source="sprite", action_names=names) as writer:
+    with FrameWriter(path, size, size, fps, "sprite", names, terminations) as writer:
         for episode in range(num_episodes):
             frames, actions = sprite_episode(episode_length, size, seed=1000 * seed + episode)
             for i in range(episode_length):
-                writer.append(frames[i], int(actions[i]), float(i % 7 == 0), i == episode_length - 1)
+                last = i == episode_length - 1
+                writer.append(frames[i], int(actions[i]), float(i % 7 == 0), last, last and terminations)
     return path
 
 
