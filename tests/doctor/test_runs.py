@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from small_agents import fit
 
 from tinyworlds import World
 from tinyworlds.commands.cli import main
 from tinyworlds.data.writer import FrameWriter
-from tinyworlds.doctor.files import check_runs, check_worlds
+from tinyworlds.doctor.files import check_runs, check_weights, check_worlds
 
 pytestmark = pytest.mark.slow  # three stages are trained once
 
@@ -128,3 +129,22 @@ def test_worlds(trained: Path, tmp_path: Path) -> None:
 
 def test_no_worlds_is_fine(tmp_path: Path) -> None:
     assert [line[0] for line in lines(check_worlds(str(tmp_path)))] == ["ok"]
+
+
+def test_an_agent_is_no_world_that_lacks_its_stages(tmp_path: Path) -> None:
+    run = fit(tmp_path, "--trainer.max_steps=2").parents[1]
+    assert lines(check_runs(str(run.parent))) == [
+        (
+            "ok",
+            f"{run}: an agent for catch, 2 updates (agent/version_0/checkpoints/last.ckpt)",
+            f"tinyworlds episodes --checkpoint {run} --output videos/",
+        )
+    ]
+    assert [text for _, text, _ in lines(check_weights(str(tmp_path / "models"), str(run.parent)))] == [
+        f"no weights in {tmp_path / 'models'} yet"
+    ]
+    for path in run.rglob("*.ckpt"):
+        path.write_bytes(path.read_bytes()[:1000])
+    found = lines(check_runs(str(run.parent)))
+    assert found[-1][:2] == ("warning", f"{run}: an agent without a valid checkpoint")
+    assert {status for status, *_ in found[:-1]} == {"failure"}

@@ -5,13 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tinyworlds.checkpoints.run_folder import versions
 from tinyworlds.doctor.report import Finding, failure, ok, warning
 from tinyworlds.errors import TinyWorldsError
-from tinyworlds.models.registry import STAGES
+from tinyworlds.models.registry import AGENT, ALL_STAGES, STAGES
 from tinyworlds.system.documents import read_json
 from tinyworlds.system.shell import shown_command
+
+if TYPE_CHECKING:
+    from tinyworlds.checkpoints.search import Located
 
 _H5 = (".h5", ".hdf5")
 _VIDEOS = (".mp4", ".mkv", ".webm", ".avi", ".mov", ".m4v")
@@ -94,7 +98,7 @@ def check_runs(folder: str) -> Iterator[Finding]:
 
 def is_run(path: Path) -> bool:
     """Whether a folder looks like a run of ours: it holds a stage or the pipeline's state."""
-    stages = [path / stage for stage in STAGES if (path / stage).is_dir()]
+    stages = [path / stage for stage in ALL_STAGES if (path / stage).is_dir()]
     foreign = any((stage / "checkpoints").is_dir() for stage in stages)  # the original's, without versions
     return path.is_dir() and ((path / _RUN_FILE).is_file() or (bool(stages) and not foreign))
 
@@ -103,16 +107,28 @@ def judge_run(run: Path) -> Iterator[Finding]:
     """One line for each damaged checkpoint, and one for the run."""
     from tinyworlds.checkpoints.search import find_newest
 
-    trained = []
-    for stage in STAGES:
+    trained: dict[str, Located] = {}
+    for stage in ALL_STAGES:
         skipped: list[str] = []
         checkpoint = find_newest(run, stage, skipped.append)
         if checkpoint is not None:
-            trained.append(stage)
+            trained[stage] = checkpoint
         finding = failure if checkpoint is None else warning  # an older one stands in for the damaged
         yield from (finding(line.removeprefix("skipped: ")) for line in skipped)
     yield from _judge_state(run)
-    yield judge_playable(run, trained)
+    if versions(run, AGENT.name):
+        yield judge_agent(run, trained.pop(AGENT.name, None))
+    if (run / _RUN_FILE).is_file() or any(versions(run, stage) for stage in STAGES):
+        yield judge_playable(run, tuple(trained))
+
+
+def judge_agent(run: Path, newest: Located | None) -> Finding:
+    """Say how far an agent has come."""
+    if newest is None:
+        return warning(f"{run}: an agent without a valid checkpoint", "train it: tinyworlds fit --config ...")
+    task = newest.info.meta.get("task")
+    text = f"{run}: an agent for {task}, {newest.info.step:,} updates ({_within(newest.path, run)})"
+    return ok(text, f"{shown_command('episodes', '--checkpoint', run)} --output videos/")
 
 
 def judge_playable(run: Path, trained: Sequence[str]) -> Finding:
