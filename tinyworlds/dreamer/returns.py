@@ -51,11 +51,19 @@ class ReturnScale(nn.Module):
     @torch.no_grad()
     def update(self, returns: Tensor) -> None:
         """Take returns ``[...]`` of a batch into account."""
-        low, high = torch.quantile(returns.flatten().float(), returns.new_tensor([0.05, 0.95]).float())
-        self.low.lerp_(low, self.rate)
-        self.high.lerp_(high, self.rate)
+        ordered = returns.flatten().float().sort().values
+        self.low.lerp_(_quantile(ordered, 0.05), self.rate)
+        self.high.lerp_(_quantile(ordered, 0.95), self.rate)
 
     @property
     def value(self) -> Tensor:
         """The scale."""
         return (self.high - self.low).clamp(min=1.0)
+
+
+def _quantile(ordered: Tensor, share: float) -> Tensor:
+    """As `torch.quantile` of values ``[N]`` in order, which would send the share to a GPU each time."""
+    place = share * (len(ordered) - 1)
+    below = int(place)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below].lerp(ordered[above], place - below)

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from tinyworlds.dreamer.layers import MLP, BlockMap, NormSiLU
 from tinyworlds.dreamer.sizes import AgentSizes
@@ -53,7 +52,8 @@ def drawn_one_hot(probabilities: Tensor, draw: Tensor | None = None) -> Tensor:
     reached = probabilities.cumsum(-1) < draw[..., None]
     num_classes = probabilities.shape[-1]
     classes = reached.sum(-1).clamp(max=num_classes - 1)  # of sums a rounding below 1
-    return F.one_hot(classes, num_classes).to(probabilities.dtype)
+    # what one_hot does, which asks first whether the classes are whole numbers of that range
+    return torch.zeros_like(probabilities).scatter_(-1, classes[..., None], 1.0)
 
 
 class RSSM(nn.Module):

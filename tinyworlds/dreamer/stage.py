@@ -13,9 +13,10 @@ from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 
 from tinyworlds.dreamer.agent import Agent
+from tinyworlds.dreamer.captured import CapturedLoss
 from tinyworlds.dreamer.data import Experience, ReplayDataModule
 from tinyworlds.dreamer.logs import AgentLog, JsonlLogger
-from tinyworlds.dreamer.losses import LossSettings, agent_loss
+from tinyworlds.dreamer.losses import LossSettings, Outcome, Steps, agent_loss
 from tinyworlds.dreamer.open_loop import CONTEXT, OpenLoop, open_loop, played_windows
 from tinyworlds.dreamer.optimizer import LaProp
 from tinyworlds.dreamer.playing import episode
@@ -54,6 +55,8 @@ class DreamerStage(Stage):
         slow_rate: Share by which the slow critic follows with each update.
         greedy: Whether it is judged by its likeliest actions, rather than by actions as it draws them.
         compile: Compile the recurrent step with torch.compile.
+        cuda_graphs: On one GPU, capture an update's loss and gradient as CUDA graphs and replay them, unless
+            it is compiled.
         agent: Arguments of the agent; what it sees and does is filled in from the game.
     """
 
@@ -89,6 +92,7 @@ class DreamerStage(Stage):
         slow_rate: float = 0.02,
         greedy: bool = False,
         compile: bool = False,
+        cuda_graphs: bool = True,
         **agent: Any,
     ) -> None:
         if variant not in VARIANTS:
@@ -116,6 +120,8 @@ class DreamerStage(Stage):
             slow_scale,
             replay_scale,
         )
+        self.cuda_graphs = cuda_graphs and not compile
+        self._captured: CapturedLoss | None = None
         self.policy_entropy: Tensor | None = None
         """Of the last batch whose loss was logged, in nats."""
         self.rollout: dict[str, Any] = {}
@@ -131,10 +137,18 @@ class DreamerStage(Stage):
 
     def losses(self, batch: Experience) -> dict[str, Tensor]:  # type: ignore[override]
         """The loss on windows of experience, and its parts by the published code's names."""
-        outcome = agent_loss(self.network, batch.steps, self.loss_settings)
+        outcome = self._loss(batch.steps)
         self._memory, self._places = outcome.memory, batch.places
         self.policy_entropy = outcome.terms["ent/action"]
         return {"loss": outcome.loss, **outcome.terms}
+
+    def _loss(self, steps: Steps) -> Outcome:
+        alone = self.trainer.world_size == 1  # several processes reduce gradients while they are made
+        if not (self.cuda_graphs and alone and self.device.type == "cuda"):
+            return agent_loss(self.network, steps, self.loss_settings)
+        if self._captured is None:
+            self._captured = CapturedLoss(self.network, self.loss_settings)
+        return self._captured(steps)
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         """Update; then the slow critic follows, and the replay learns how the agent sees its steps now.
