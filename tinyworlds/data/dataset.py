@@ -19,6 +19,7 @@ from tinyworlds.errors import ConfigError
 
 Batch = dict[str, Tensor]
 
+_MORE = 4  # windows for each in the batch, where outcomes are learned
 _SPARE_HANDLES = 512  # for libraries, logs, pipes between processes
 
 
@@ -29,7 +30,8 @@ class WindowDataset(Dataset):
 
     ``frames`` uint8 [B,T,H,W,C]; ``actions`` int64 [B,T], the true action held from each frame; ``ids`` int64
     [B,T,P]; ``action_ids`` int64 [B,T-1]; ``rewards`` float32 [B,T] and ``terminations`` bool [B,T], what
-    came of each action; ``index`` int64 [B], the window's number in its split.
+    came of each action, and ``more_ids`` and so on, those of further windows (see `_more`); ``index`` int64 [B],
+    the window's number in its split.
 
     Args:
         files: the gameplay files, all of one frame size.
@@ -96,7 +98,18 @@ class WindowDataset(Dataset):
             batch |= self._outcomes(places)
         if self.codes is not None:
             batch |= self._codes(places)
+        if self.with_outcomes and self.codes is not None and not self.with_frames:
+            batch |= {f"more_{name}": values for name, values in self._more(numbers).items()}
         return batch
+
+    def _more(self, numbers: Sequence[int]) -> Batch:
+        """Codes, actions and outcomes of further windows, drawn by the numbers of those in the batch.
+
+        What an action earns is told from little, and rare: it takes more examples than pictures do.
+        """
+        drawn = np.random.default_rng(numbers).integers(len(self.index), size=_MORE * len(numbers))
+        places = [self.index.locate(int(number)) for number in drawn]
+        return {"ids": self._codes(places)["ids"], "actions": self._actions(places)} | self._outcomes(places)
 
     def _dealt(self, numbers: Sequence[int]) -> list[int]:
         """Numbers in the index of windows that are asked for by their place in the order."""

@@ -16,7 +16,7 @@ from tinyworlds.nn.two_hot import NUM_BINS, bins_loss, mean_of_bins
 OUTCOME_FRAMES = 2
 """Frames that an outcome is told from: where things are, and where they go."""
 
-_WIDTH, _HIDDEN = 48, 128
+_WIDTH, _GROUPS, _HIDDEN = 48, 8, 128
 _RARE_END = -4.0  # what training begins with: one action in 55 ends the game
 
 
@@ -35,12 +35,21 @@ class Outcomes(nn.Module):
         channels = OUTCOME_FRAMES * len(quantizer.basis)
         self.look = nn.Sequential(
             nn.Conv2d(channels, _WIDTH, 3, padding=1),
+            nn.GroupNorm(_GROUPS, _WIDTH),
             nn.SiLU(),
             nn.Conv2d(_WIDTH, _WIDTH, 3, stride=2, padding=1),
+            nn.GroupNorm(_GROUPS, _WIDTH),
             nn.SiLU(),
             nn.Flatten(),
         )
-        self.join = nn.Linear(_WIDTH * ((grid + 1) // 2) ** 2 + num_actions, _HIDDEN)
+        self.join = nn.Sequential(
+            nn.Linear(_WIDTH * ((grid + 1) // 2) ** 2 + num_actions, _HIDDEN),
+            nn.RMSNorm(_HIDDEN),
+            nn.SiLU(),
+            nn.Linear(_HIDDEN, _HIDDEN),
+            nn.RMSNorm(_HIDDEN),
+            nn.SiLU(),
+        )
         self.reward = nn.Linear(_HIDDEN, NUM_BINS)
         self.end = nn.Linear(_HIDDEN, 1)
         nn.init.zeros_(self.reward.weight)
@@ -64,7 +73,7 @@ class Outcomes(nn.Module):
         values = self.quantizer.latents(last).movedim(-1, -2).flatten(1, 2)  # [N, frames * channels, P]
         seen = self.look(values.unflatten(-1, (self.grid, self.grid)))
         taken = F.one_hot(action_ids, self.num_actions).to(seen.dtype)
-        joined = F.silu(self.join(torch.cat([seen, taken], dim=-1)))
+        joined = self.join(torch.cat([seen, taken], dim=-1))
         return self.reward(joined), self.end(joined)[..., 0]
 
     def loss(

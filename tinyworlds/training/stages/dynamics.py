@@ -169,8 +169,12 @@ class DynamicsStage(Stage):
         ids, action_ids = self.codes(batch)
         losses = self.network.loss(ids, action_ids)
         if self.network.outcomes is not None:
-            told = (batch[name] for name in ("actions", "rewards", "terminations"))
-            terms = self.network.outcomes.loss(ids, *told)
+            parts = {**batch, "ids": ids}
+            windows = [
+                torch.cat([parts[name], *([parts[f"more_{name}"]] if f"more_{name}" in parts else [])])
+                for name in ("ids", "actions", "rewards", "terminations")
+            ]
+            terms = self.network.outcomes.loss(*windows)
             losses |= terms | {"loss": losses["loss"] + sum(terms.values())}
         return losses
 
