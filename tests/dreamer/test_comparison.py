@@ -13,6 +13,7 @@ from small_agents import fit
 from tiny_worlds import tiny_world
 from toy_games import WanderingEnv
 
+from tinyworlds.checkpoints.run_folder import is_of_stage
 from tinyworlds.commands.cli import main
 from tinyworlds.data import H5DataModule
 from tinyworlds.data.held_out import held_out_clips
@@ -194,3 +195,16 @@ def test_what_cannot_be_compared_is_one_line(toys, capsys, words, told):
     assert told in error
     assert error.strip().count("\n") <= 1  # a note about the data may stand before it
     assert not (folder / "no").exists()
+
+
+def test_a_checkpoint_that_was_taken_out_of_its_run_is_known_by_what_it_holds(toys, tmp_path, capsys):
+    _, run = toys
+    lone = tmp_path / "mine.ckpt"
+    shutil.copyfile(next(run.rglob("last.ckpt")), lone)
+    assert is_of_stage(lone, "agent")
+    assert not is_of_stage(lone, "dynamics")
+    assert main(["evaluate", str(lone)]) != 0
+    assert "mine.ckpt is an agent: name a world" in capsys.readouterr().err
+    lone.write_bytes(b"no checkpoint")
+    assert not is_of_stage(lone, "agent")
+    assert not is_of_stage(tmp_path / "lost.ckpt", "agent")

@@ -22,6 +22,7 @@ from tinyworlds.bench.pairing import Pairing, pair
 from tinyworlds.bench.reference_dreamer import PlainLaProp, plain_agent, plain_loss
 from tinyworlds.bench.report import REFERENCE, Table, in_digits, ratio_cell, time_cells
 from tinyworlds.dreamer.agent import Agent, Observation
+from tinyworlds.dreamer.captured import CapturedLoss
 from tinyworlds.dreamer.collector import Collector
 from tinyworlds.dreamer.games import AgentGame
 from tinyworlds.dreamer.losses import LossSettings, Steps, agent_loss
@@ -31,6 +32,7 @@ from tinyworlds.dreamer.rssm import Carry
 from tinyworlds.dreamer.tasks import find_task
 
 OURS = "ours"
+CAPTURED = "ours, captured"
 PRESET = "cpu-tiny"
 RATIO, NUM_ENVS = 32, 8
 """Of configs/dreamer_catch.yaml."""
@@ -106,6 +108,9 @@ def measure(frame_size: int, device: torch.device, rounds: int, seconds: float) 
     windows, length = (int(agent.sizes.changes[name]) for name in ("batch_size", "length"))
     steps = made_up_steps(agent, windows, length, device)
     contestants = {REFERENCE: plain_update(plain_agent(agent), steps), OURS: our_update(agent, steps)}
+    if device.type == "cuda":
+        replayed = copy.deepcopy(agent)
+        contestants[CAPTURED] = our_update(replayed, steps, CapturedLoss(replayed, LossSettings()))
     wait = torch.cuda.synchronize if device.type == "cuda" else None
     times = pair(contestants, rounds, seconds, 2, wait)
     products, rest = shares(contestants[OURS])
@@ -135,14 +140,15 @@ def made_up_steps(agent: Agent, windows: int, length: int, device: torch.device)
     return move_data_to_device(steps, device)
 
 
-def our_update(agent: Agent, steps: Steps) -> Callable[[], float]:
-    """One update of ours."""
+def our_update(agent: Agent, steps: Steps, captured: CapturedLoss | None = None) -> Callable[[], float]:
+    """One update of ours; with a captured loss as training on a GPU replays it."""
     params = [param for param in agent.parameters() if param.requires_grad]
     optimizer, settings = LaProp(params, 1e-3), LossSettings()
 
     def update() -> float:
         optimizer.zero_grad()
-        loss = agent_loss(agent, steps, settings).loss
+        outcome = agent_loss(agent, steps, settings) if captured is None else captured(steps)
+        loss = outcome.loss
         loss.backward()
         optimizer.step()
         agent.update_slow_critic()

@@ -6,12 +6,14 @@ the run folder ``lightning_logs/<game>`` unless the user names another.
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from tinyworlds.errors import TinyWorldsError
 from tinyworlds.system.files import portable_name, why_unsafe
 
 LOGS = Path("lightning_logs")
@@ -72,8 +74,15 @@ def version_dir_of_checkpoint(path: str | Path) -> Path | None:
 
 
 def is_of_stage(path: str | Path, stage: str) -> bool:
-    """Whether a path is a checkpoint or a run of a stage; by its place, so that nothing is opened."""
-    if Path(path).is_dir():
-        return has_checkpoint(path, stage) or Path(path).name == stage
+    """Whether a path is a run or a checkpoint of a stage; a checkpoint outside a run is opened for it."""
+    path = Path(path)
+    if path.is_dir():
+        return has_checkpoint(path, stage) or path.name == stage
     folder = version_dir_of_checkpoint(path)
-    return folder is not None and folder.parent.name == stage
+    if folder is not None or path.suffix != ".ckpt" or not path.is_file():
+        return folder is not None and folder.parent.name == stage
+    from tinyworlds.checkpoints.load import read_stage  # imports torch
+
+    with contextlib.suppress(TinyWorldsError):  # whoever opens it next says what is wrong with it
+        return read_stage(path)[0].stage == stage
+    return False

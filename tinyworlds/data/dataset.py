@@ -30,8 +30,8 @@ class WindowDataset(Dataset):
 
     ``frames`` uint8 [B,T,H,W,C]; ``actions`` int64 [B,T], the true action held from each frame; ``ids`` int64
     [B,T,P]; ``action_ids`` int64 [B,T-1]; ``rewards`` float32 [B,T] and ``terminations`` bool [B,T], what
-    came of each action, and ``more_ids`` and so on, those of further windows (see `_more`); ``index`` int64 [B],
-    the window's number in its split.
+    came of each action, and ``more_ids`` and so on, those of further windows (see `_more`); ``index``
+    int64 [B], the window's number in its split.
 
     Args:
         files: the gameplay files, all of one frame size.
