@@ -83,6 +83,10 @@ def test_without_its_replay_a_checkpoint_goes_on_and_says_so(tmp_path, capsys):
     said = capsys.readouterr().err
     assert re.search(r"no replay to go on from \(.*\): 10 windows are played anew first", said)
     assert (folder / "replay").is_dir()
+    steps = [line["step"] for line in rows(folder / "metrics.jsonl") if "train/loss" in line]
+    assert len(steps) == 8
+    assert (np.diff(steps) > 0).all()  # counted on, also what was played to fill it
+    assert steps[5] - steps[4] > 10
 
 
 def test_a_damaged_replay_is_not_used(tmp_path, capsys):

@@ -127,6 +127,15 @@ class Collector:
             "memory": memory,
         }
 
+    def count_on(self, state: Mapping[str, Any]) -> None:
+        """Count steps and episodes on from a run whose replay is gone: none of its episodes comes again.
+
+        Args:
+            state: Of :meth:`state`.
+        """
+        self.num_steps = int(state["num_steps"])
+        self._episodes = np.array(state["episodes"], np.int64)
+
     def restore(self, state: Mapping[str, Any], device: torch.device) -> list[int]:
         """Go on where a run stood: every game is led there again by the actions in the replay.
 
@@ -137,8 +146,7 @@ class Collector:
         Returns:
             The environments that did not come to the same place, and begin a new episode instead.
         """
-        self.num_steps = int(state["num_steps"])
-        self._episodes = np.array(state["episodes"], np.int64)
+        self.count_on(state)
         self._scores, self._lengths = np.array(state["scores"]), np.array(state["lengths"], np.int64)
         memory = state["memory"]
         self._memory = None if memory is None else Memory(*(part.to(device) for part in memory))

@@ -247,10 +247,14 @@ class ReplayDataModule(LightningDataModule):
             missing = self._folder.load(self.replay, state["folder"], source) or ""
         if missing:
             self._say(f"no replay to go on from ({missing}): {self.prefill:,} windows are played anew first")
+        if state:
+            self.first_scores = [float(score) for score in state["first_scores"]]
+            self.episodes.extend(Episode(float(score), int(length)) for score, length in state["episodes"])
+        if missing:
+            if state:
+                self._collector.count_on(state["collector"])
             return
         self._credit, self._filling = float(state["credit"]), bool(state["filling"])
-        self.first_scores = [float(score) for score in state["first_scores"]]
-        self.episodes.extend(Episode(float(score), int(length)) for score, length in state["episodes"])
         lost = self._collector.restore(state["collector"], next(self._agent().parameters()).device)
         if lost:
             self._say(
