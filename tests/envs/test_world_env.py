@@ -262,6 +262,19 @@ def test_the_greedy_agent_takes_the_action_that_changes_most(example, file):
     assert changes.max() > changes.min()
 
 
+def test_an_episode_can_start_from_the_first_frame_of_a_clip_alone():
+    world = random_world()
+    env = WorldEnv(world, start_frames=1)
+    env.reset(seed=3)
+    assert env.world.codes.shape[1] == 1
+    env.step(0)
+    assert env.world.codes.shape[1] == 2
+    again = gymnasium.make(env.spec)
+    assert again.unwrapped.start_frames == 1
+    with pytest.raises(ConfigError, match="start_frames is 0"):
+        WorldEnv(world, start_frames=0)
+
+
 # Worlds that expect rewards and ends.
 
 
@@ -284,6 +297,9 @@ def test_rewards_are_those_that_the_world_expects(rewarding):
     env.reset(seed=0)
     assert [env.step(action)[1] for action in (0, 2, 3)] == [0.0, 2.0, 3.0]
     assert not any(env.step(2)[2] for _ in range(5))
+    assert env.world.said == "reward +2.0"
+    env.reset()
+    assert env.world.said == ""
 
 
 def test_episodes_end_as_often_as_the_world_expects_and_repeat_with_the_seed(rewarding):

@@ -103,14 +103,14 @@ def _of_title(name: str) -> Task:
 
 
 def _of_world(path: Path) -> Task:
-    """A learned world as the game; it never ends by itself, or dreams on for long, so that it is cut."""
+    """A learned world as the game: from the first frame of its clips on, and cut where it would drift."""
     if not read_header(path)["configs"].get("dynamics", {}).get("outcomes"):
         raise ConfigError(
             f"{path} expects no rewards, so nothing can be learned in it: train its dynamics with "
             "--model.actions labels --model.outcomes true on a recording that holds rewards"
         )
     name = portable_name(f"{path.stem}_world", "world")
-    settings = {"world": str(path.resolve()), "max_steps": _DREAM_STEPS}
+    settings = {"world": str(path.resolve()), "max_steps": _DREAM_STEPS, "start_frames": 1}
     return Task(name, find_environment("TinyWorlds/World"), frame_skip=1, env_kwargs=settings)
 
 

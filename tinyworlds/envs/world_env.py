@@ -33,6 +33,8 @@ class WorldEnv(gymnasium.Env[np.ndarray, np.int64]):
             shared; what is played here is not felt by other players of it.
         max_steps: steps per episode; None for no limit.
         render_mode: ``"rgb_array"`` or None.
+        start_frames: true frames of the clip that an episode starts from, its first ones; None for as many
+            as the world plays with.
         settings: arguments of `World.load`, for a world that is loaded here, such as ``device`` (``"auto"``
             by default) or ``num_steps``.
 
@@ -52,13 +54,17 @@ class WorldEnv(gymnasium.Env[np.ndarray, np.int64]):
         world: WorldCore | str | os.PathLike[str],
         max_steps: int | None = None,
         render_mode: str | None = None,
+        start_frames: int | None = None,
         **settings: Any,
     ) -> None:
         check_episode(max_steps, render_mode)
+        if start_frames is not None and start_frames < 1:
+            raise ConfigError(f"start_frames is {start_frames}; an episode starts from at least 1 frame")
+        self.start_frames = start_frames
         self.world, self.max_steps, self.render_mode = session_of(world, settings), max_steps, render_mode
         self.metadata = {**self.metadata, "render_fps": self.world.fps}
         self.observation_space, self.action_space = spaces_of(self.world)
-        self.spec = _spec(self.world, max_steps, render_mode)
+        self.spec = _spec(self.world, max_steps, render_mode, start_frames)
         self._frame: np.ndarray | None = None
         self._steps = 0
 
@@ -83,7 +89,7 @@ class WorldEnv(gymnasium.Env[np.ndarray, np.int64]):
         super().reset(seed=seed)
         frames, actions = given_start(options)
         if frames is None:
-            frames, actions = drawn_start(self.world, self.np_random)
+            frames, actions = drawn_start(self.world, self.np_random, self.start_frames)
         self._frame = self.world.reset(frames, actions, seed=drawn_seed(self.np_random))
         self._steps = 0
         return self._frame.copy(), {}
@@ -173,7 +179,9 @@ def given_start(
     return frames, actions
 
 
-def drawn_start(world: WorldCore, chance: np.random.Generator) -> tuple[np.ndarray, np.ndarray | None]:
+def drawn_start(
+    world: WorldCore, chance: np.random.Generator, num_frames: int | None = None
+) -> tuple[np.ndarray, np.ndarray | None]:
     """Draw the beginning of a stored clip: frames uint8 [T, H, W, 3] and the actions between them.
 
     Raises:
@@ -183,7 +191,7 @@ def drawn_start(world: WorldCore, chance: np.random.Generator) -> tuple[np.ndarr
         raise DataError(
             "this world stores no start clips: give reset() options={'frames': uint8 [T, H, W, 3]}"
         )
-    frames, actions = world.start_clips.draw(chance, 1).window(world.context_frames)
+    frames, actions = world.start_clips.draw(chance, 1).window(num_frames or world.context_frames)
     return frames[0], None if actions is None else actions[0]
 
 
@@ -197,12 +205,14 @@ def gymnasium_name(name: str) -> str:
     return "TinyWorlds/" + re.sub(r"[^A-Za-z0-9_.-]", "_", name)
 
 
-def _spec(world: WorldCore, max_steps: int | None, render_mode: str | None) -> EnvSpec:
+def _spec(
+    world: WorldCore, max_steps: int | None, render_mode: str | None, start_frames: int | None
+) -> EnvSpec:
     """Describe an environment on a loaded world, so that gymnasium's tools can make it again."""
 
     def another(**settings: Any) -> WorldEnv:  # a function, since gymnasium copies everything else in depth
         return WorldEnv(world, **settings)
 
-    settings = {"max_steps": max_steps, "render_mode": render_mode}
+    settings = {"max_steps": max_steps, "render_mode": render_mode, "start_frames": start_frames}
     name = gymnasium_name(world.game or "World")
     return EnvSpec(name, another, order_enforce=False, disable_env_checker=True, kwargs=settings)

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from tinyworlds.models.latent_actions import LatentActionModel
     from tinyworlds.models.video_tokenizer import VideoTokenizer
 
+_TOLD_REWARD = 0.05
+
 AnyWorld = TypeVar("AnyWorld", bound="WorldCore")
 
 
@@ -168,7 +170,7 @@ class WorldCore(LearnedGame):
         if seed is not None:
             self._generator.manual_seed(seed)
             self._chance = np.random.default_rng(seed)
-        self.truth = None
+        self.truth = self.outcomes = None
         if isinstance(start, int):
             drawn = self.start_clips.some().draw(self._chance, start)
             if start == 1:
@@ -220,7 +222,7 @@ class WorldCore(LearnedGame):
     def restore(self, state: WorldState) -> None:
         """Go on from an earlier `state`: the same actions then lead to the same frames."""
         self._dream.restore(state.dream)
-        self.truth = state.truth
+        self.truth, self.outcomes = state.truth, None
         self._chance.bit_generator.state = state.chance
 
     def reset_near(self, image: np.ndarray) -> np.ndarray:
@@ -249,6 +251,15 @@ class WorldCore(LearnedGame):
     @sampling.setter
     def sampling(self, sampling: Sampling) -> None:
         self._dream.sampling = sampling
+
+    @property
+    def said(self) -> str:
+        """What a player is told of the step just made: a reward or an end that the world expects, if any."""
+        if self.outcomes is None or len(self.outcomes[0]) != 1:
+            return ""
+        reward, end = (float(part) for part in self.outcomes)
+        told = [f"reward {reward:+.1f}"] if abs(reward) >= _TOLD_REWARD else []
+        return "; ".join([*told, "the world expects the end"] if end > 0.5 else told)
 
     @property
     def sureness(self) -> torch.Tensor | None:
