@@ -112,9 +112,22 @@ def test_a_shipped_title_with_minutes(stages: Stages, tmp_path: Path) -> None:
     fake = stages()
     fake.machine.facts_ = replace(FACTS, num_labels=3)
     assert main(["train", "pong", "--minutes=5", "--run", str(tmp_path)]) == 0
-    assert fake.words(2)[2].endswith("pong_dynamics.yaml")
-    assert value(fake.words(2), "model.actions") == "labels"
-    assert int(value(fake.words(2), "trainer.max_steps")) < 4000
+    assert len(fake.commands) == 2  # where keys were recorded, nobody asks an action model
+    assert fake.words(1)[2].endswith("pong_dynamics.yaml")
+    assert value(fake.words(1), "model.actions") == "labels"
+    assert int(value(fake.words(1), "trainer.max_steps")) < 4000
+    assert main(["train", "pong", "--minutes=5", "--run", str(tmp_path)]) == 0
+    assert len(fake.commands) == 2  # it is done, and its plan is read again
+
+
+def test_actions_found_in_pictures_can_be_asked_for_where_keys_were_recorded(
+    stages: Stages, tmp_path: Path
+) -> None:
+    fake = stages()
+    fake.machine.facts_ = replace(FACTS, num_labels=3)
+    words = ["train", "pong", "--minutes=5", "--run", str(tmp_path), "--dynamics.model.actions=latent"]
+    assert main(words) == 0
+    assert len(fake.commands) == 3
 
 
 def test_settings_that_say_how_long_are_announced(

@@ -38,6 +38,25 @@ def test_order_overrides_and_run_folder(stages: Callable[..., FakeStages], tmp_p
     assert set(state(tmp_path).values()) == {"done"}
 
 
+@pytest.mark.parametrize(("actions", "count"), [("labels", 2), ("none", 2), ("anchored", 3), ("latent", 3)])
+def test_dynamics_that_are_told_the_actions_ask_no_action_model(
+    stages: Callable[..., FakeStages],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    actions: str,
+    count: int,
+) -> None:
+    fake = stages()
+    words = ["train", "pong", "--run", str(tmp_path), "--dynamics.model.actions", actions]
+    assert main(words) == 0
+    assert len(fake.commands) == count
+    told = capsys.readouterr().out
+    assert f"dynamics ({count}/{count})" in told
+    assert f"{'both' if count == 2 else 'all three'} stages are trained" in told
+    assert main(["train", "pong", "--run", str(tmp_path), "--dynamics.model.actions", "latent"]) == 0
+    assert len(fake.commands) == {"labels": 4, "none": 4, "anchored": 4, "latent": 3}[actions]
+
+
 def test_a_failed_stage_stops_and_is_gone_on_with(
     stages: Callable[..., FakeStages], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

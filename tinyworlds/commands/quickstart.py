@@ -1,6 +1,6 @@
 """``tinyworlds quickstart``: a real game recorded here, a world trained here, played here.
 
-Six steps, each a command of its own that a user can repeat: record, the three stages of ``train``, evaluate,
+Six steps, each a command of its own that a user can repeat: record, the stages of ``train``, evaluate,
 export, play. What is done already is not done again, so an interrupted quickstart goes on where it stopped.
 """
 
@@ -21,7 +21,7 @@ from tinyworlds.fit.pipeline import RunState, train
 from tinyworlds.fit.plan.forecast import forecast
 from tinyworlds.fit.plan.making import tuning_seconds
 from tinyworlds.fit.plan.measuring import measuring
-from tinyworlds.fit.train_request import TrainRequest, make_request
+from tinyworlds.fit.train_request import TrainRequest, make_request, needed_stages
 from tinyworlds.models.registry import STAGES
 from tinyworlds.system.options import PositiveFloat, call
 from tinyworlds.system.shell import shown_command
@@ -44,8 +44,8 @@ class Preset:
         num_frames: frames to record.
         hold: mean number of frames the recording policy holds a key.
         overlay: YAML with settings over those of the title's own configs, or None.
-        minutes: of record, the three stages and the report with the choice of drawing before it, on two
-            cores of an Intel Xeon with matrix units. How much slower this machine is, is measured.
+        minutes: of record, each of the three stages and the report with the choice of drawing before it, on
+            two cores of an Intel Xeon with matrix units. How much slower this machine is, is measured.
     """
 
     num_frames: int
@@ -129,8 +129,8 @@ class _Course:
     def __init__(self, game: str, actions: str, minutes: float | None, started: float) -> None:
         self.game, self.minutes, self._started = game, minutes, started
         self._usual = PRESETS[game].minutes
-        if actions == "anchored":
-            self._usual = (*self._usual[:2], ANCHORED_MINUTES, *self._usual[3:])
+        for_actions = {"anchored": ANCHORED_MINUTES, "labels": 0.0}.get(actions, self._usual[2])
+        self._usual = (*self._usual[:2], for_actions, *self._usual[3:])
         self._expected: tuple[float, ...] | None = None
 
     @property
@@ -158,11 +158,12 @@ class _Course:
     def measure(self, request: TrainRequest) -> None:
         """See how long training takes here, unless it is done, and say what that comes to."""
         states = RunState.load(request.run / "run.json", self.game).stages
-        if not request.fresh and all(state.status == "done" for state in states.values()):
+        needed = needed_stages(request.arguments)
+        if not request.fresh and all(states[stage].status == "done" for stage in needed):
             return
         print("measuring this machine for some seconds ...", flush=True)
         # one stage tells how fast the machine is where the updates are not those of the preset
-        seconds = _training_seconds(request, ["dynamics"] if self.minutes else [*STAGES])
+        seconds = _training_seconds(request, ["dynamics"] if self.minutes else needed)
         preset = self._usual
         known = dict(zip(STAGES, preset[1:4], strict=True))
         slower = sum(seconds.values()) / 60 / sum(known[stage] for stage in seconds)
@@ -230,7 +231,7 @@ def _overlays(game: str) -> list[str]:
 
 
 def _train(request: TrainRequest, course: _Course) -> int:
-    course.heading(2, "train the three stages")()
+    course.heading(2, "train")()
     if course.minutes is None:
         return train(request, announced=True)
     after_s = course.report_s + tuning_seconds(course.minutes)

@@ -1,4 +1,4 @@
-"""``tinyworlds train GAME``: train the three stages of a game in order, resumable."""
+"""``tinyworlds train GAME``: train the stages of a game in order, resumable."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ def _parser() -> OptionParser:
     parser = OptionParser(
         "tinyworlds train",
         usage="tinyworlds train GAME [--minutes M] [--run DIR] [--config OVERLAY.yaml] [--fresh] [SETTINGS]",
-        description="Train the tokenizer, the latent actions and the dynamics of a game, in this order, and "
-        "choose by short play tests how its codes are drawn. It says how long that will take on this machine "
-        "before it starts. Call it again to go on.",
+        description="Train the tokenizer, the latent actions (unless recorded ones are taken) and the "
+        "dynamics of a game, in this order, and choose by short play tests how its codes are drawn. It says "
+        "how long that will take on this machine before it starts. Call it again to go on.",
         epilog="SETTINGS are those of `tinyworlds fit`: --data.batch_size 16, --trainer.max_steps 500, "
         "--model.learning_rate 1e-3; for one stage: --dynamics.trainer.max_steps 500",
     )

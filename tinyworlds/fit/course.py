@@ -99,8 +99,9 @@ class PlannedCourse(Course):
 
     def words(self, stage: str) -> list[str]:
         """Return the words after ``tinyworlds fit`` for a stage; they may change until it begins."""
-        names = self.plan.stages
-        return self.request.with_words({each: names[each].words for each in STAGES})[stage]
+        planned = self.plan.stages
+        words = {each: planned[each].words if each in planned else [] for each in STAGES}
+        return self.request.with_words(words)[stage]
 
     def begin(self, stage: str) -> list[str]:
         """Make the plan anew for what is left, if the stage was not begun before, and note its start."""

@@ -18,7 +18,7 @@ from pathlib import Path
 from tinyworlds.checkpoints.run_folder import has_checkpoint, lock_file
 from tinyworlds.errors import ConfigError, TrainingError
 from tinyworlds.fit.course import Course, course_of
-from tinyworlds.fit.train_request import TrainRequest
+from tinyworlds.fit.train_request import TrainRequest, needed_stages
 from tinyworlds.models.registry import STAGES
 from tinyworlds.system.documents import read_json
 from tinyworlds.system.exits import INTERRUPTED, TERMINATED
@@ -89,7 +89,8 @@ def train(request: TrainRequest, say: Callable[[str], None] = print, announced: 
         state = RunState.load(request.run / "run.json", request.game)
         course = course_of(request, say)
         if not announced:
-            course.announce([stage for stage in STAGES if not _is_done(request, state, course, stage)])
+            needed = needed_stages({stage: course.words(stage) for stage in STAGES})
+            course.announce([stage for stage in needed if not _is_done(request, state, course, stage)])
         return _train(request, state, course, say)
 
 
@@ -102,9 +103,10 @@ def _is_done(request: TrainRequest, state: RunState, course: Course, stage: str)
 def _train(request: TrainRequest, state: RunState, course: Course, say: Callable[[str], None]) -> int:
     file = request.run / "run.json"
     again = request.fresh
-    for number, stage in enumerate(STAGES, 1):
+    needed = needed_stages({stage: course.words(stage) for stage in STAGES})
+    for number, stage in enumerate(needed, 1):
         own = state.stages[stage]
-        title = f"{stage} ({number}/{len(STAGES)})"
+        title = f"{stage} ({number}/{len(needed)})"
         if not again and _is_done(request, state, course, stage):
             say(f"{title}: done already, in {own.seconds:,.0f} s")
             continue
@@ -120,7 +122,7 @@ def _train(request: TrainRequest, state: RunState, course: Course, say: Callable
         if code != 0:
             return code
     export = shown_command("export", request.run, Path(f"{request.game}.world"))
-    say(f"all three stages are trained; next: {export}")
+    say(f"{'all three' if len(needed) == len(STAGES) else 'both'} stages are trained; next: {export}")
     return 0
 
 

@@ -97,6 +97,19 @@ def make_request(
     return TrainRequest(game, run, fresh, arguments, minutes)
 
 
+def needed_stages(words: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return the stages that a training with these words needs, in order.
+
+    Dynamics that are told the recorded actions, or none, ask no action model.
+
+    Args:
+        words: by stage, those of ``tinyworlds fit``.
+    """
+    said = [value for key, value in option_pairs(words["dynamics"]) if key == "model.actions"]
+    is_told = bool(said) and said[-1] in ("labels", "none")
+    return [stage for stage, spec in STAGES.items() if not (is_told and spec.optional)]
+
+
 _HOW_LONG = ("max_steps", "max_epochs", "max_time")
 
 

@@ -108,9 +108,11 @@ def test_actions_labels_and_precision() -> None:
     words = plan(10, FakeMachine()).stages
     assert "--model.num_actions=4" in words["latent_actions"].words
     assert not any("labels" in word or "precision" in word for word in words["dynamics"].words)
-    facts = replace(FACTS, num_labels=3, fast_bf16=True)
-    words = plan(10, FakeMachine(facts_=facts), num_actions=8).stages
+    words = plan(10, FakeMachine(), num_actions=8).stages
     assert "--model.num_actions=8" in words["latent_actions"].words, "what the title says"
+    facts = replace(FACTS, num_labels=3, fast_bf16=True)
+    words = plan(10, FakeMachine(facts_=facts)).stages
+    assert [*words] == ["video_tokenizer", "dynamics"], "nobody asks an action model"
     assert {"--model.actions=labels", "--trainer.precision=bf16-mixed"} <= {*words["dynamics"].words}
 
 

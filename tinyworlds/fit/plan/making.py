@@ -20,6 +20,7 @@ from tinyworlds.fit.plan.ladder import (
     size_words,
 )
 from tinyworlds.fit.plan.plan import Plan, StagePlan
+from tinyworlds.fit.train_request import needed_stages
 from tinyworlds.models.registry import STAGES
 
 RESERVE = 0.08
@@ -73,13 +74,14 @@ def make_plan(
     def draft(size: Size) -> Plan:
         words = {stage: size_words(size, facts, stage, num_actions) for stage in STAGES}
         full = with_words(words)
-        paces = {stage: known.get(tuple(words[stage])) or machine.pace(full, stage) for stage in STAGES}
-        known.update({tuple(words[stage]): paces[stage] for stage in STAGES})
+        needed = needed_stages(full)
+        paces = {stage: known.get(tuple(words[stage])) or machine.pace(full, stage) for stage in needed}
+        known.update({tuple(words[stage]): paces[stage] for stage in needed})
         stages = {
-            stage: _stage_plan(size, facts, paces, stage, words[stage], 60 * minutes) for stage in STAGES
+            stage: _stage_plan(size, facts, paces, stage, words[stage], 60 * minutes) for stage in needed
         }
         spent_s = clock() - began
-        return shared_out(Plan(minutes, asked, size.name, stages, spent_s=spent_s, after_s=kept_s), [*STAGES])
+        return shared_out(Plan(minutes, asked, size.name, stages, spent_s=spent_s, after_s=kept_s), needed)
 
     plan = _climb(draft, facts)
     least = min(stage.updates for stage in plan.stages.values())
@@ -156,7 +158,7 @@ def revised(plan: Plan, stage: str, slowdown: float, say: Callable[[str], None])
         slowdown: seconds of an update in the stage before over those that were planned.
         say: told what changes, if much.
     """
-    names = [*STAGES]
+    names = [*plan.stages]
     stages = [each for each in names[names.index(stage) :] if each not in plan.begun]
     slower = {
         each: replace(plan.stages[each], update_s=plan.stages[each].update_s * slowdown) for each in stages

@@ -72,7 +72,7 @@ class Plan:
         minutes: in which it is to end.
         asked: the words that it was made for, by stage; with others it is another plan.
         size: name of the step of the ladder.
-        stages: by name.
+        stages: by name, those that are needed.
         begun: stages that were started, so that their part stands.
         spent_s: seconds that went so far, pauses between two calls left out.
         after_s: seconds to keep for what follows training.
@@ -107,10 +107,10 @@ class Plan:
         """Return the plan of a run whose stage has ended after so long."""
         return replace(self, spent_s=self.spent_s + seconds, running_since=None)
 
-    def table(self, stages: Sequence[str] = tuple(STAGES)) -> list[str]:
+    def table(self, stages: Sequence[str] | None = None) -> list[str]:
         """Return lines of text: a heading, and a row for each stage."""
         rows = [("stage", "size", "updates", "updates/s", "minutes")]
-        for name in stages:
+        for name in self.stages if stages is None else stages:
             stage = self.stages[name]
             cells = (f"{stage.updates:,}", f"{1 / stage.update_s:.3g}", f"{stage.seconds / 60:.1f}")
             rows.append((name.replace("_", " "), stage.size, *cells))
@@ -153,6 +153,6 @@ def load_plan(run: Path, minutes: float, asked: Mapping[str, Sequence[str]]) -> 
 
 
 def _read(content: dict[str, Any]) -> Plan:
-    stages = {name: StagePlan(**content["stages"][name]) for name in STAGES}
+    stages = {name: StagePlan(**content["stages"][name]) for name in STAGES if name in content["stages"]}
     stages = {name: replace(stage, size_words=tuple(stage.size_words)) for name, stage in stages.items()}
     return Plan(**{**content, "stages": stages, "begun": tuple(content["begun"])})
