@@ -17,7 +17,6 @@ from fake_stages import FakeStages
 
 from tinyworlds.commands.cli import main
 from tinyworlds.fit.plan.forecast import duration
-from tinyworlds.models.registry import STAGES
 
 Stages = Callable[..., FakeStages]
 
@@ -203,4 +202,5 @@ def test_two_minutes_for_real(tiny_h5_64: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert time.monotonic() - started < 150
     run = tmp_path / "lightning_logs" / "mygame"
-    assert all((run / stage / "version_0" / "checkpoints" / "last.ckpt").is_file() for stage in STAGES)
+    for stage in ("video_tokenizer", "dynamics"):  # the keys are recorded
+        assert (run / stage / "version_0" / "checkpoints" / "last.ckpt").is_file()
