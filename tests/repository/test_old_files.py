@@ -13,7 +13,7 @@ from paths import FIXTURES, ROOT
 from tiny_runs import curve
 
 from tinyworlds import World, load_network
-from tinyworlds.__main__ import main
+from tinyworlds.commands.cli import main
 
 STAGES = ("video_tokenizer", "latent_actions", "dynamics")
 
