@@ -1,10 +1,9 @@
-"""Keys: names, scripts, key maps, and held keys from a toolkit that reports only presses."""
+"""Keys: names, scripts, key maps."""
 
 import pytest
 
 from tinyworlds.errors import ConfigError
 from tinyworlds.keys import (
-    KeyEvent,
     complete_key_map,
     do_nothing,
     key_hints,
@@ -12,8 +11,6 @@ from tinyworlds.keys import (
     normalise_key,
     parse_script,
 )
-from tinyworlds.play.held_keys import HeldKeys
-from tinyworlds.play.window import key_name
 
 
 def test_script_counts_frames():
@@ -61,50 +58,3 @@ def test_hints_group_keys_by_action():
 @pytest.mark.parametrize(("name", "ours"), [("ArrowUp", "up"), (" ", "space"), ("W", "w"), ("Escape", "esc")])
 def test_names_of_keys(name, ours):
     assert normalise_key(name) == ours
-
-
-@pytest.mark.parametrize(
-    ("code", "name"),
-    [
-        (ord("w"), "w"),
-        (ord("W"), "w"),
-        (65361, "left"),  # X11
-        (2490368, "up"),  # Windows
-        (63235, "right"),  # macOS
-        (0x100000 | ord("d"), "d"),  # GTK with Num Lock
-        (27, "esc"),
-        (-1, None),
-        (65470, None),  # F1
-        (0x700000, None),  # F1 on Windows
-        (ord("["), None),
-    ],
-)
-def test_codes_of_opencv(code, name):
-    assert key_name(code) == name
-
-
-def test_held_keys_ask_the_system():
-    down: set[str] = {"w"}
-    keys = HeldKeys(down.__contains__)
-    assert keys.update(["w"]) == [KeyEvent("w")]
-    assert keys.update([]) == []  # still down, and no auto-repeat yet
-    assert keys.update(["w", "w"]) == []  # the auto-repeat says nothing new
-    down.add("d")
-    assert keys.update(["d"]) == [KeyEvent("d")]
-    down.clear()
-    assert keys.update([]) == [KeyEvent("d", down=False), KeyEvent("w", down=False)]
-    assert keys.update(["a"]) == [KeyEvent("a"), KeyEvent("a", down=False)]  # a tap, over before we looked
-
-
-def test_held_keys_without_the_system_follow_the_auto_repeat():
-    now = 0.0
-    keys = HeldKeys(None, clock=lambda: now)
-    assert keys.update(["w"]) == [KeyEvent("w"), KeyEvent("w", down=False)]
-    now = 0.5
-    assert keys.update(["w"]) == [KeyEvent("w", repeat=True)]
-    now = 0.55
-    assert keys.update([]) == []
-    now = 0.8
-    assert keys.update([]) == [KeyEvent("w", down=False)]
-    now = 5.0
-    assert keys.update(["w"])[0] == KeyEvent("w")

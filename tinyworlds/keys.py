@@ -95,6 +95,12 @@ class KeyHint:
     name: str
 
 
+def key_label(key: str) -> str:
+    """Return how a key or chord is written for a player: ``"left+space"`` -> ``"Left+Space"``."""
+    parts = ("period" if part == "." else part for part in key.split("+"))  # a dot alone is overlooked
+    return "+".join(part.capitalize() if len(part) > 1 else part.upper() for part in parts)
+
+
 def normalise_key(name: str) -> str:
     """Return our name of a key: ``"W"`` -> ``"w"``, ``"ArrowUp"`` -> ``"up"``, ``" "`` -> ``"space"``.
 

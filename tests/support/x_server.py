@@ -17,7 +17,7 @@ def x_server(*options: str) -> Iterator[str]:
     if shutil.which("Xvfb") is None:
         pytest.skip("needs Xvfb (apt-get install xvfb)")
     read, write = os.pipe()
-    command = ["Xvfb", "-displayfd", str(write), "-screen", "0", "600x600x24", *options]
+    command = ["Xvfb", "-displayfd", str(write), "-screen", "0", "1280x800x24", *options]
     server = subprocess.Popen(command, pass_fds=[write], stderr=subprocess.DEVNULL)
     os.close(write)
     try:

@@ -72,6 +72,14 @@ def own_worlds() -> list[Path]:
     return [path for place in places for path in sorted(place)]
 
 
+def all_worlds() -> dict[str, Path]:
+    """Return all worlds that can be played by name: those that come with the package, and one's own."""
+    own = own_worlds()
+    names = [path.stem for path in own]
+    told = {path.stem if names.count(path.stem) == 1 else str(path): path for path in own}
+    return {**{name: path for name, path in shipped_worlds().items() if name not in told}, **told}
+
+
 def _own_world(name: str) -> Path | None:
     """The world file of that name in this folder, else the newest elsewhere, else a trained run."""
     run = default_run(name)

@@ -267,7 +267,7 @@ def _measure(folder: Path, world: Path, game: str, actions: str, course: _Course
 
 
 def _play(world: Path, play: bool) -> int:
-    from tinyworlds.play.window import has_display
+    from tinyworlds.play.window.display import has_display
 
     print(f"play it:      {shown_command('play', world)}")
     clip = ("--headless", "--keys", "d*20 space*6 a*20", "--out", Path(f"{world.stem}.mp4"))

@@ -115,7 +115,7 @@ def reinstall_opencv(installed: dict[str, str]) -> str:
 def check_display() -> Iterator[Finding]:
     """Really open a window, as play does."""
     from tinyworlds.errors import DisplayError
-    from tinyworlds.play.window import require_display
+    from tinyworlds.play.window.display import require_display
 
     try:
         require_display()

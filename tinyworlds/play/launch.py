@@ -26,11 +26,13 @@ if TYPE_CHECKING:
     from tinyworlds.play.opening import Played
     from tinyworlds.play.session import Session
     from tinyworlds.play.session_log import ReplayView, SessionLog
-    from tinyworlds.play.window import Window
+    from tinyworlds.play.window.view import Window
 
 _CLIP_PX = 512
 
 OpenOther = Callable[[Sequence[str | Path], argparse.Namespace], Any]
+Ended = tuple[int, Path | None]
+"""The exit code, and the world that the player wants to see next."""
 
 
 def launch(
@@ -40,6 +42,8 @@ def launch(
     open_other: OpenOther | None = None,
 ) -> int:
     """Play the world or the two worlds in `paths` as `tinyworlds.play.options` ask; return the exit code.
+
+    Where the player chooses another world in the window's menu, that is played next.
 
     Args:
         args: the options.
@@ -51,6 +55,19 @@ def launch(
     Raises:
         TinyWorldsError: what is wrong with a world, an option or the display.
     """
+    while True:
+        code, chosen = _launch(args, paths, open_game, open_other)
+        if chosen is None:
+            return code
+        args, paths = opening.for_another(args), (chosen,)
+
+
+def _launch(
+    args: argparse.Namespace,
+    paths: Sequence[str | Path],
+    open_game: OpenGame | None,
+    open_other: OpenOther | None,
+) -> Ended:
     from tinyworlds.play.session_log import SessionLog
 
     check_options(args)
@@ -81,7 +98,7 @@ def _play(
     script: list[str | None] | None,
     replayed: SessionLog | None,
     browser: bool,
-) -> int:
+) -> Ended:
     if args.govern:
         opening.govern(world, args)
     print(
@@ -89,15 +106,15 @@ def _play(
         flush=True,
     )
     if replayed is not None:
-        return _replay(args, world, replayed)
+        return _replay(args, world, replayed), None
     if script is not None:
-        return _play_headless(args, world, script)
+        return _play_headless(args, world, script), None
     return _play_live(args, world, paths, browser)
 
 
 def _has_window(insist: bool) -> bool:
     """Whether a window can be opened; says why the browser takes its place, or raises if one is a must."""
-    from tinyworlds.play.window import require_display
+    from tinyworlds.play.window.display import require_display
 
     try:
         require_display()
@@ -154,7 +171,7 @@ def _play_to_clip(
     return code or failed
 
 
-def _play_live(args: argparse.Namespace, world: Played, paths: Sequence[str | Path], browser: bool) -> int:
+def _play_live(args: argparse.Namespace, world: Played, paths: Sequence[str | Path], browser: bool) -> Ended:
     from tinyworlds.play.pacing import play
 
     session, log = _session(args, world)
@@ -166,11 +183,12 @@ def _play_live(args: argparse.Namespace, world: Played, paths: Sequence[str | Pa
         code = INTERRUPTED
     finally:
         view.close()
+        args.fullscreen = getattr(view, "fullscreen", False)
     print(session.pace.summary())
     failed = _say_saved(session, log)
     if session.rebound:
         _store_keys(paths, world, session)
-    return code or failed
+    return code or failed, getattr(view, "next_world", None)
 
 
 def _store_keys(paths: Sequence[str | Path], world: Played, session: Session) -> None:
@@ -195,15 +213,24 @@ def _store_keys(paths: Sequence[str | Path], world: Played, session: Session) ->
 
 
 def _window(args: argparse.Namespace, world: Played, session: Session) -> Window:
-    from tinyworlds.play.window import Window
+    from tinyworlds.checkpoints.titles import all_worlds
+    from tinyworlds.play.window.view import Window
 
-    title = f"TinyWorlds {world.game}".strip()
-    return Window(title, session.hints, world.num_actions, session.notes, args.smooth, session.commands)
+    return Window(
+        f"TinyWorlds {world.game}".strip(),
+        session.hints,
+        world.num_actions,
+        session.notes,
+        smooth=args.smooth,
+        commands=session.commands,
+        fullscreen=args.fullscreen,
+        worlds=all_worlds(),
+    )
 
 
 def _browser(args: argparse.Namespace, world: Played, session: Session) -> BrowserView:
     from tinyworlds.play.browser import BrowserView
-    from tinyworlds.play.window import has_display
+    from tinyworlds.play.window.display import has_display
 
     view = BrowserView(
         f"TinyWorlds {world.game}".strip(),

@@ -51,6 +51,14 @@ def load(paths: Sequence[str | Path], args: argparse.Namespace, replayed: Sessio
     return played
 
 
+def for_another(args: argparse.Namespace) -> argparse.Namespace:
+    """Return the options for a world that the player chose instead: those that fit any world."""
+    only_here = ("start", "real", "fps", *WORLD_SETTINGS)
+    kept = {name: value for name, value in vars(args).items() if name not in only_here}
+    kept |= {name: getattr(args, name) for name in ("precision", "compile", "cuda_graphs")}
+    return argparse.Namespace(**dict.fromkeys(only_here) | kept)
+
+
 def with_game(world: Played, args: argparse.Namespace, open_game: OpenGame | None) -> Beside:
     """The world with its real game beside it."""
     from tinyworlds.play.beside import Beside

@@ -22,6 +22,7 @@ _ONLY_WITH = {
     "port": ("browser",),
     "allow_host": ("browser",),
 }
+_NOT_WITH = {"fullscreen": ("browser", "headless", "replay")}
 
 
 def play_parser(prog: str, description: str) -> OptionParser:
@@ -43,6 +44,9 @@ def check_options(args: argparse.Namespace) -> None:
         if getattr(args, name) is not None and not any(getattr(args, view) for view in needed):
             wanted = " or ".join(f"--{view}" for view in needed)
             raise ConfigError(f"--{name} goes with {wanted}; add it, or leave --{name} out")
+    for name, views in _NOT_WITH.items():
+        if getattr(args, name) and (view := next((view for view in views if getattr(args, view)), None)):
+            raise ConfigError(f"--{name} is for the window; leave it or --{view} out")
     if args.replay and args.govern:
         raise ConfigError("--replay repeats a session with its own decoding steps; leave --govern out")
     if args.real is not None and args.start:
@@ -93,6 +97,7 @@ def _add_views(parser: OptionParser) -> None:
         help="a proxy's name, by which browsers reach the page; '.example.com' for all names that end so; the"
         " token in the URL stays a must (again for more; TINYWORLDS_ALLOWED_HOSTS, with commas, adds to it)",
     )
+    add("--fullscreen", action="store_true", help="let the window fill the screen (F11 while playing)")
     add("--smooth", action="store_true", help="cubic instead of nearest-neighbour enlargement in the window")
 
 

@@ -22,10 +22,16 @@ class Pace:
         self.latencies: deque[float] = deque(maxlen=_KEPT)  # seconds from a key to its frame, latest last
         self._clock = clock
         self._ticks: deque[float] = deque(maxlen=30)
+        self._before = 0.0  # frames per second before the last rest
 
     def ticked(self) -> None:
         """Note that a frame is done."""
         self._ticks.append(self._clock())
+
+    def rested(self) -> None:
+        """Note that nothing was asked of the world for a while: the rate is measured anew."""
+        self._before = self.fps
+        self._ticks.clear()
 
     def shown(self, pressed_at: float | None) -> None:
         """Note that a frame is in sight in which a key acts that was pressed then."""
@@ -36,7 +42,7 @@ class Pace:
     def fps(self) -> float:
         """Frames per second reached lately."""
         span = self._ticks[-1] - self._ticks[0] if self._ticks else 0.0
-        return (len(self._ticks) - 1) / span if span > 0 else 0.0
+        return (len(self._ticks) - 1) / span if span > 0 else self._before
 
     def summary(self) -> str:
         """What a session amounted to, in a line."""

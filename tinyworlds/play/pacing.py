@@ -9,6 +9,7 @@ from tinyworlds.play.session import Session
 from tinyworlds.play.view import View
 
 _LOOK_S = 0.004  # how often the view is looked after while a frame is computed
+_AWAY_S = 0.3  # a look that takes so long: the player was in a menu of the view
 
 
 def play(session: Session, view: View) -> None:
@@ -16,6 +17,7 @@ def play(session: Session, view: View) -> None:
 
     A frame is computed when it is due, with the keys pressed until then, and shown as soon as it is ready.
     Frames that should have been shown by now and were not count as dropped; nothing hurries to catch up.
+    While the view asks the player something, the world stands still and nothing counts.
     """
     try:
         with ThreadPoolExecutor(1, thread_name_prefix="world") as worker:
@@ -26,7 +28,7 @@ def play(session: Session, view: View) -> None:
                 coming = worker.submit(session.tick)
                 while not coming.done():
                     view.wait(_LOOK_S)
-                    session.handle(view.poll())
+                    began += _look(session, view)
                 frame = coming.result()
                 view.show(frame)
                 shown += 1
@@ -34,9 +36,20 @@ def play(session: Session, view: View) -> None:
                 late = int((time.perf_counter() - began) * session.fps) - shown
                 session.pace.dropped = max(session.pace.dropped, late)
                 view.wait(max(due - time.perf_counter(), 0))
-                session.handle(view.poll())
+                began += _look(session, view)
     finally:
         session.close()
+
+
+def _look(session: Session, view: View) -> float:
+    """Hand the view's events to the session; return the seconds in which the player was away in a menu."""
+    asked = time.perf_counter()
+    session.handle(view.poll())
+    gone = time.perf_counter() - asked
+    if gone < _AWAY_S:
+        return 0.0
+    session.pace.rested()
+    return gone
 
 
 def play_through(session: Session, view: View) -> None:

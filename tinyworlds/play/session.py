@@ -37,7 +37,7 @@ from tinyworlds.play.view import WHAT_FOLLOWED, Event, PlayableWorld, PlayFrame,
 
 __all__ = ["Event", "PlayFrame", "PlayableWorld", "Session", "View"]
 
-MESSAGE_S = 3.0  # how long a message stays in sight
+MESSAGE_S, LETTER_S = 2.5, 0.06  # how long a message stays in sight, and longer for each of its letters
 REWIND_S = 30.0  # how far back a player can go
 DREAM, REAL_GAME = "dream", "real game"
 
@@ -144,7 +144,7 @@ class Session:
 
     def say(self, message: str) -> None:
         """Show a message for a few seconds."""
-        self._message, self._message_until = message, self._clock() + MESSAGE_S
+        self._message, self._message_until = message, self._clock() + MESSAGE_S + LETTER_S * len(message)
 
     # Events.
 

@@ -39,7 +39,7 @@ def test_keys_become_actions(display, tmp_path):
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:
-        assert happens(lambda: lit(display) > 0.4 or process.poll() is not None, 60)
+        assert happens(lambda: lit(display) > 0.25 or process.poll() is not None, 60)
         time.sleep(0.5)
         left = keys("keydown", "Left")
         time.sleep(1.5)

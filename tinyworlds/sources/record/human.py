@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 
 import numpy as np
 
 from tinyworlds.errors import DisplayError
-from tinyworlds.keys import KeyHint, held_action, key_hints
+from tinyworlds.keys import Command, held_action, key_hints
 from tinyworlds.play.session import PlayFrame
-from tinyworlds.play.window import Window, has_display
+from tinyworlds.play.window.display import has_display
+from tinyworlds.play.window.view import Window
 from tinyworlds.sources.record.action_keys import action_keys, idle_action
 from tinyworlds.sources.record.environments import LiveGame
 
-_COMMANDS = "P pause   Esc save and end"
+_COMMANDS = (Command("p", "pause", "pause"), Command("esc", "quit", "save and end"))
 _REMEDY = "play where there is one, or record with --policy sticky or --keys 'd*30 space*2'"
 
 
@@ -43,7 +43,8 @@ class HumanPolicy:
         self._game, self._names = game, names
         self._keys, self._idle = action_keys(names), idle_action(names)
         hints = key_hints(self._keys, names)
-        self._window = _RecordingWindow(f"recording {game.env_id}", hints, len(names))
+        title = f"recording {game.env_id}"
+        self._window = Window(title, hints, len(names), commands=_COMMANDS, menu=False)
         self._held: list[str] = []
         self._action, self._number = self._idle, 0
         self._due = time.perf_counter()
@@ -95,11 +96,3 @@ class HumanPolicy:
             self._game.picture, self._number, self._action, name, self._game.fps, paused, not paused, ""
         )
         self._window.show(frame)
-
-
-class _RecordingWindow(Window):
-    """The play window with the commands that recording has."""
-
-    def __init__(self, title: str, hints: Sequence[KeyHint], num_actions: int) -> None:
-        super().__init__(title, hints, num_actions)
-        self._hints = [*self._hints[:-1], _COMMANDS]
