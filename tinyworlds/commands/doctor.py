@@ -43,6 +43,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Check this machine, the data and the runs: each line is ok, a warning or a failure "
         "with what to do. Exit code: 0 without failures, 1 with one (or, with --strict, a warning), 2 for "
         "wrong options.",
+        examples=("tinyworlds doctor", "tinyworlds doctor --only torch display --json"),
     )
     names = ", ".join(topic.name for topic in topics())
     add = parser.add_argument

@@ -60,6 +60,7 @@ class StageCLI(LightningCLI):
         os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")
         self.command = SUBCOMMANDS[subcommand]
         self._config_files = config_files_in(argv)
+        self._typed = frozenset(word.partition("=")[0][2:] for word in argv if word.startswith("--"))
         self._parent = parent
         words = with_read_configs(argv)
         self._spec = stage_in(words) or next(iter(STAGES.values()))
@@ -83,7 +84,7 @@ class StageCLI(LightningCLI):
         """Give every subcommand the names of the YAML files, for its messages."""
         parser = super().init_parser(**kwargs)
         assert isinstance(parser, OneLineParser)
-        parser.config_files = self._config_files
+        parser.config_files, parser.typed = self._config_files, self._typed
         return parser
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:

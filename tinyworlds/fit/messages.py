@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,20 +28,24 @@ _FAILED_CLASS = re.compile(r"Problem with given class_path '(?:[^']*\.)?([^'.]+)
 _NOT_SUBCLASS = re.compile(r"Import path (\S+) does not correspond to a subclass of (\w+)")
 
 
-def one_line(message: str, known: Iterable[str], config_files: Sequence[str] = ()) -> str:
+def one_line(
+    message: str, known: Iterable[str], config_files: Sequence[str] = (), typed: Collection[str] = ()
+) -> str:
     """Return `message` of jsonargparse as one line a person can act on.
 
     Args:
         message: what the parser said.
         known: the keys that would have been right, dotted.
         config_files: YAML files that were read; the one with a wrong key in it is named.
+        typed: the keys on the command line, whose mistakes are no file's.
     """
     if _NO_STAGE.search(message):
         return "name the stage to work on: --config configs/own_tokenizer.yaml, or another of configs/"
     for pattern in (_TOLD_BEFORE, *_UNKNOWN):
         found = pattern.search(message)
         if found:
-            return unknown_key(found.group(1), known, config_files)
+            key = found.group(1)
+            return unknown_key(key, known, () if key in typed else config_files)
     found = _CLASS_PATH.search(message) or _NOT_SUBCLASS.search(message)
     if found:
         name = next(group for group in found.groups() if group)
