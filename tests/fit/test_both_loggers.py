@@ -1,6 +1,7 @@
 """TensorBoard and W&B alike: figures, pictures, settings, one run across a resume, names and places."""
 
 import json
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from tiny_runs import train
 from tinyworlds.commands.cli import main
 from tinyworlds.training.loggers import flat_settings, tensorboard_logger, wandb_logger
 
+_BLOCK, _WHOLE, _FIRST, _LAST = 1 << 15, 1, 2, 4
 PLACE = ["lightning_logs", "video_tokenizer", "version_0"]
 
 
@@ -23,16 +25,21 @@ def events(version: Path) -> Any:
 
 
 def records(log: Path) -> list[Any]:
-    """What an offline run of W&B keeps."""
+    """What an offline run of W&B keeps: a log in LevelDB's format, in blocks of 32 KiB behind 7 bytes."""
     from wandb.proto import wandb_internal_pb2 as messages
-    from wandb.sdk.internal.datastore import DataStore
 
-    store, found = DataStore(), []
-    store.open_for_scan(str(log))
-    while (data := store.scan_data()) is not None:
-        record = messages.Record()
-        record.ParseFromString(data)
-        found.append(record)
+    data, at, parts, found = log.read_bytes(), 7, b"", []
+    while at + 7 <= len(data):
+        left = _BLOCK - at % _BLOCK
+        if left < 7:
+            at += left
+            continue
+        length, kind = struct.unpack("<HB", data[at + 4 : at + 7])
+        piece = data[at + 7 : at + 7 + length]
+        at += 7 + length
+        parts = piece if kind in (_WHOLE, _FIRST) else parts + piece
+        if kind in (_WHOLE, _LAST):
+            found.append(messages.Record.FromString(parts))
     return found
 
 
