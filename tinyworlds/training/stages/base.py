@@ -160,10 +160,10 @@ class Stage(LightningModule):
 
     def _check_finite(self, loss: torch.Tensor) -> None:
         if not torch.isfinite(loss):
+            own = f"--model.learning_rate (now {self.settings.learning_rate:g})"
             raise TrainingError(
-                f"the loss of {self.name} is {loss.item()} at step {self.global_step}; "
-                f"lower --model.learning_rate (now {self.settings.learning_rate:g}) "
-                "and go on with --ckpt_path last"
+                f"the loss of {self.name} is {loss.item()} at step {self.global_step}; lower "
+                f"{'--optimizer.lr' if self.chosen.optimizer else own} and go on with --ckpt_path last"
             )
 
     # ---- the same noise at step k, whatever happened before: what makes resume exact
