@@ -108,7 +108,7 @@ def test_one_line_for_each_kind(tiny_h5: Path, tmp_path: Path, capsys: pytest.Ca
     )
     out = capsys.readouterr().out
     assert "--rollout.horizon: no effect on predict of video_tokenizer, which rolls nothing out" in out
-    assert "--pictures, --wandb: no effect on predict, only on fit and validate and test" in out
+    assert "--pictures, --wandb: no effect on predict, only on fit, validate, test" in out
     assert not [*tmp_path.rglob("wandb")], "and nothing was begun there"
 
 

@@ -141,10 +141,12 @@ def _check_short(key: str, name: str) -> None:
     kinds, home = _KINDS[key], vars(_HOMES[key])
     names = [each for each, value in home.items() if isinstance(value, type) and issubclass(value, kinds)]
     known = {*names, *(kind.__name__ for kind in _subclasses(kinds))}
+    spelt = {each.lower(): each for each in names}
     if name not in known:
+        near = did_you_mean(spelt.get(name.lower(), name), names)
         raise ConfigError(
-            f"--{key} {name}: there is none of that name in {_HOMES[key].__name__}."
-            f"{did_you_mean(name, names)} One of your own is named with its module, as my_file.{name}"
+            f"--{key} {name}: there is none of that name in {_HOMES[key].__name__}.{near} One of your own is "
+            f"named with its module, as my_file.{name}"
         )
 
 

@@ -149,7 +149,7 @@ def _of_other_commands(here: Mapping[str, Any], command: str, stage: type[Stage]
         elif command not in heeded:
             groups.setdefault(heeded, []).append(name)
     for heeded, names in groups.items():
-        yield f"{_options(names)}: no effect on {command}, only on {' and '.join(heeded)}"
+        yield f"{_options(names)}: no effect on {command}, only on {', '.join(heeded)}"
     rolls_out = stage.prepare_predict is not Stage.prepare_predict
     if command == "predict" and not rolls_out and (names := [n for n in here if n.startswith("rollout.")]):
         yield f"{_options(names)}: no effect on predict of {stage.name}, which rolls nothing out"
