@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 import torch
 from lightning.pytorch import Callback, LightningModule
 from lightning.pytorch.callbacks import Timer
+from lightning.pytorch.cli import ReduceLROnPlateau
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_warn
-from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 
 from tinyworlds.checkpoints.load import (
     META_KEY,
@@ -22,6 +22,7 @@ from tinyworlds.checkpoints.load import (
     info_of,
     network_weights,
 )
+from tinyworlds.checkpoints.own_networks import CLASS_KEY, check_config, own_class_path
 from tinyworlds.checkpoints.run_folder import game_of
 from tinyworlds.data.dataset import Batch
 from tinyworlds.data.module import H5DataModule
@@ -29,14 +30,25 @@ from tinyworlds.data.trained_on import SPLIT_SETTINGS, TRAINED_ON_KEY, TrainedOn
 from tinyworlds.errors import CheckpointError, ConfigError, TrainingError
 from tinyworlds.models.base import Network
 from tinyworlds.models.fit import differences
+from tinyworlds.models.registry import ALL_STAGES, network_class
 from tinyworlds.nn.compiling import compile_network
 from tinyworlds.training.averaging import AveragedWeights
-from tinyworlds.training.optim import build_optimizer, by_time, cosine_with_warmup
+from tinyworlds.training.chosen import Chosen, StepAtValidation
+from tinyworlds.training.optim import (
+    build_optimizer,
+    by_time,
+    cosine_with_warmup,
+    rates_as_asked,
+    settings_of,
+)
 from tinyworlds.training.settings import TrainingSettings
 from tinyworlds.training.strategies import FullySharded, shard
 from tinyworlds.training.trainer_parts import parts_of
 
 Losses = dict[str, torch.Tensor]
+
+CHOSEN_KEY = "chosen"
+"""Under which a checkpoint notes an optimizer and a schedule that are not the stage's own."""
 
 
 def warn_of_trained(data: Any, who: str, before: TrainedOn | None) -> None:
@@ -58,6 +70,8 @@ def warn_of_trained(data: Any, who: str, before: TrainedOn | None) -> None:
 class Stage(LightningModule):
     """One stage of training. Subclasses build the network and say what its losses are.
 
+    One of your own is derived from one of the stages; see docs/extending.md.
+
     Args:
         network: the plain network to train.
         training: optimizer, schedule and averaging; subclasses take them one by one.
@@ -75,14 +89,39 @@ class Stage(LightningModule):
     """What its Trainer does unless a config says otherwise, where others do otherwise."""
     predict_callbacks: ClassVar[tuple[str, ...]] = ()
     """Names or paths of those that write what it predicts; without one, it stays in memory."""
+    datamodule_class: ClassVar[type[H5DataModule] | None] = None
+    """What it is trained on, where that is not what others of the same name are."""
+    counts_no_more: ClassVar[dict[str, tuple[str, ...]]] = {
+        "optimizer": (
+            "learning_rate",
+            "weight_decay",
+            "optimizer",
+            "beta2",
+            "warmup_fraction",
+            "final_fraction",
+        ),
+        "lr_scheduler": ("warmup_fraction", "final_fraction"),
+    }
+    """Settings that a named optimizer, or schedule, leaves without a meaning."""
 
     def __init__(self, network: Network, training: TrainingSettings) -> None:
         super().__init__()
+        self._check_network(network)
         self.network = network
         self.settings = training
+        self.chosen = Chosen()
         self._sharded = False
         self._resumed = False
         self._trained_before: TrainedOn | None = None  # where training goes on
+        self._asked_rates: list[dict[str, Any]] = []
+        self._plateau = StepAtValidation()
+
+    def _check_network(self, network: Network) -> None:
+        """Raise a ConfigError unless the network can take the place of ours, in checkpoints and in worlds."""
+        ours: Any = network_class(self.name) if self.name in ALL_STAGES else Network
+        if not isinstance(network, ours):
+            raise ConfigError(f"{type(network).__name__} is no {ours.__name__}: derive it from that")
+        check_config(network)
 
     def losses(self, batch: Batch) -> Losses:
         """Return scalars by name; "loss" is what is minimised, the others are logged."""
@@ -121,10 +160,10 @@ class Stage(LightningModule):
 
     def _check_finite(self, loss: torch.Tensor) -> None:
         if not torch.isfinite(loss):
+            own = f"--model.learning_rate (now {self.settings.learning_rate:g})"
             raise TrainingError(
-                f"the loss of {self.name} is {loss.item()} at step {self.global_step}; "
-                f"lower --model.learning_rate (now {self.settings.learning_rate:g}) "
-                "and go on with --ckpt_path last"
+                f"the loss of {self.name} is {loss.item()} at step {self.global_step}; lower "
+                f"{'--optimizer.lr' if self.chosen.optimizer else own} and go on with --ckpt_path last"
             )
 
     # ---- the same noise at step k, whatever happened before: what makes resume exact
@@ -158,14 +197,36 @@ class Stage(LightningModule):
 
     # ---- optimizer
 
-    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """Return the optimizer with cosine and warm-up over the whole of training, by steps or by time."""
+    def configure_optimizers(self) -> Any:
+        """Return the optimizer and the schedule that the user named, else those of the stage."""
+        optimizer: torch.optim.Optimizer
+        if self.chosen.optimizer:
+            optimizer = self.chosen.build_optimizer(p for p in self.network.parameters() if p.requires_grad)
+        else:
+            optimizer = self.build_optimizer()
+        scheduler: Any = None
+        if self.chosen.lr_scheduler:
+            scheduler = self.chosen.build_scheduler(optimizer)
+        elif not self.chosen.optimizer:
+            scheduler = self.build_schedule(optimizer)
+        self._asked_rates = settings_of(optimizer, rates_only=bool(self.chosen.lr_scheduler))
+        if isinstance(scheduler, ReduceLROnPlateau):
+            self._plateau.watch(scheduler)
+        elif scheduler is not None:
+            return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+        return {"optimizer": optimizer}
+
+    def build_optimizer(self) -> torch.optim.Optimizer:
+        """Return the stage's own optimizer."""
         scaled = getattr(self.trainer.precision_plugin, "scaler", None) is not None  # 16-mixed
         own = self.settings
-        optimizer = build_optimizer(
+        return build_optimizer(
             self.network, own.optimizer, own.learning_rate, own.weight_decay, own.beta2, fused=not scaled
         )
-        total = self._total_steps()
+
+    def build_schedule(self, optimizer: torch.optim.Optimizer) -> torch.optim.lr_scheduler.LRScheduler:
+        """Return the stage's own schedule: warm-up and cosine over all of training, by steps or by time."""
+        own, total = self.settings, self._total_steps()
         timer = next((c for c in parts_of(self.trainer).callbacks if isinstance(c, Timer)), None)
 
         def factor(step: int) -> float:
@@ -179,8 +240,16 @@ class Stage(LightningModule):
                 return 1.0  # no end in sight: a constant rate
             return cosine_with_warmup(max(progress, 1e-6), own.warmup_fraction, own.final_fraction)
 
-        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+        return torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+
+    def on_train_start(self) -> None:
+        """Where training goes on with other settings of the optimizer than before, let them count."""
+        if not self._resumed or len(self.trainer.optimizers) != 1:
+            return
+        schedulers = [config.scheduler for config in self.trainer.lr_scheduler_configs]
+        changed = rates_as_asked(self.trainer.optimizers[0], self._asked_rates, schedulers)
+        if changed and self.trainer.is_global_zero:
+            print(f"{self.name}: going on with {', '.join(changed)}")
 
     def _total_steps(self) -> float | None:
         if self.trainer.max_steps > 0:
@@ -191,7 +260,9 @@ class Stage(LightningModule):
         return total if total < float("inf") else None
 
     def configure_callbacks(self) -> list[Callback]:
-        """Return the averaging of weights, where it was asked for."""
+        """Return what averages weights, and what steps a schedule by what is measured, if asked for."""
+        waits = str((self.chosen.lr_scheduler or {}).get("class_path")).endswith("ReduceLROnPlateau")
+        steps: list[Callback] = [self._plateau] if waits else []
         decay = self.settings.ema_decay
         if decay > 0 and self.trainer.state.fn == TrainerFn.FITTING:
             if isinstance(self.trainer.strategy, FullySharded):
@@ -199,8 +270,8 @@ class Stage(LightningModule):
                     f"--model.ema_decay {decay:g} excludes --trainer.strategy fsdp: averaged "
                     "weights are not sharded; use ddp or ema_decay 0"
                 )
-            return [AveragedWeights(decay, self.trainer.strategy.root_device)]
-        return []
+            return [*steps, AveragedWeights(decay, self.trainer.strategy.root_device)]
+        return steps
 
     def setup(self, stage: str) -> None:
         """Compile the network, if asked."""
@@ -232,11 +303,23 @@ class Stage(LightningModule):
             "schema_version": SCHEMA_VERSION,
             "stage": self.name,
             "network": self.network.config,
+            **self._classes_meta(),
             "game": game_of(getattr(data, "game", None), getattr(data, "files", None)),
             "fps": getattr(data, "fps", None),
             "finished": self.trainer.fit_loop.done,
             **self._data_meta(data),
         }
+
+    def _classes_meta(self) -> dict[str, Any]:
+        """Names of classes that are not ours, and an optimizer that is not the stage's own."""
+        kind, network = type(self), own_class_path(self.network)
+        is_ours = kind.__module__.startswith("tinyworlds.")
+        named = {
+            "stage_class": None if is_ours else f"{kind.__module__}.{kind.__qualname__}",
+            CLASS_KEY: network,
+        }
+        noted = {name: path for name, path in named.items() if path is not None}
+        return {**noted, **({CHOSEN_KEY: self.chosen.to_plain()} if self.chosen else {})}
 
     def _data_meta(self, data: Any) -> dict[str, Any]:
         """What is trained on and what is held out; nothing for data modules other than ours."""
@@ -255,6 +338,12 @@ class Stage(LightningModule):
         check_stage("the checkpoint", info.stage, self.name)
         if "state_dict" in checkpoint:  # FSDP has taken it out already
             check_weights("the checkpoint", network_weights(checkpoint))
+        theirs, ours = info.meta.get(CLASS_KEY), own_class_path(self.network)
+        if theirs != ours:
+            raise CheckpointError(
+                f"the checkpoint is of {theirs or 'the usual network'}, this stage builds "
+                f"{ours or 'the usual one'}: name the stage that it was trained with by --model.class_path"
+            )
         unlike = differences(info.config, self.network.config)
         if unlike:
             values = ", ".join(
@@ -264,6 +353,14 @@ class Stage(LightningModule):
                 f"the checkpoint does not fit the configuration: {values}; "
                 "set --model.* as there, or start a new run"
             )
+        self._check_goes_on(checkpoint, info.meta.get(CHOSEN_KEY))
         self._resumed, self._trained_before = True, read_trained_on(info.meta.get(TRAINED_ON_KEY))
         if self._trainer is not None and self._trained_before is not None:
             warn_of_trained(parts_of(self.trainer).datamodule, "these weights were", self._trained_before)
+
+    def _check_goes_on(self, checkpoint: dict[str, Any], noted: Any) -> None:
+        """Refuse the state of another optimizer, where training goes on with it."""
+        fits = self._trainer is not None and self.trainer.state.fn == TrainerFn.FITTING
+        line = self.chosen.check_goes_on(noted) if fits and checkpoint.get("optimizer_states") else ""
+        if line and self.trainer.is_global_zero:
+            print(f"{self.name}: {line}")
