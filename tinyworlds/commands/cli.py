@@ -89,7 +89,7 @@ def process_main() -> int:
     """
     try:
         if asked_by_shell():
-            answer()
+            answer(COMMANDS)
         return main()
     except KeyboardInterrupt:
         return INTERRUPTED

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from typing import Any, Literal
 
@@ -54,21 +54,21 @@ def asked_by_shell() -> bool:
     return "_ARGCOMPLETE" in os.environ
 
 
-def answer() -> None:
-    """Tell the shell, and end the process."""
+def answer(commands: Mapping[str, str]) -> None:
+    """Tell the shell what may stand where the cursor is, and end the process."""
     import argcomplete
 
     words = os.environ.get("COMP_LINE", "").split()
-    argcomplete.autocomplete(_all_commands(words[1] if len(words) > 1 else ""), always_complete_options=False)
+    argcomplete.autocomplete(
+        _all_commands(commands, words[1] if len(words) > 1 else ""), always_complete_options=False
+    )
 
 
-def _all_commands(typed: str) -> argparse.ArgumentParser:
+def _all_commands(known: Mapping[str, str], typed: str) -> argparse.ArgumentParser:
     """A parser of all commands; that which is typed has its options."""
-    from tinyworlds.commands.cli import COMMANDS
-
     root = argparse.ArgumentParser("tinyworlds")
     commands = root.add_subparsers()
-    for name, what in COMMANDS.items():
+    for name, what in known.items():
         parser: Any = commands.add_parser(name, help=what)
         if name == typed:
             full = parser if name in _OF_SETTINGS else _own(name)
@@ -76,7 +76,7 @@ def _all_commands(typed: str) -> argparse.ArgumentParser:
                 _add_settings(full)
             commands.choices[name] = _with_completers(full)
     helped = commands.add_parser("help", help="tell a command's options")
-    helped.add_argument("command", choices=COMMANDS)
+    helped.add_argument("command", choices=known)
     return root
 
 

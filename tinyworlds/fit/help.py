@@ -7,8 +7,9 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from tinyworlds.fit.words import stage_in, with_shipped_configs
-from tinyworlds.models.registry import STAGES, StageSpec, named, network_class
+from tinyworlds.fit.own_classes import import_classes
+from tinyworlds.fit.words import with_shipped_configs
+from tinyworlds.models.registry import ALL_STAGES, STAGES, named, network_class
 from tinyworlds.system.help import examples_text
 from tinyworlds.training.settings import TrainingSettings
 
@@ -26,6 +27,7 @@ _RUN = {
     "--seed_everything N": "of all that is drawn (default: 0)",
     "--tensorboard, --wandb, --scope": "log there, too; metrics.csv is always written",
 }
+_CHOSEN = {"--optimizer CLASS, --lr_scheduler CLASS": "PyTorch's or your own, in place of the stage's"}
 _TRAINER = {
     "--trainer.max_steps N": "updates",
     "--trainer.max_time DD:HH:MM:SS": "or until then",
@@ -55,24 +57,29 @@ def help_text(command: str, argv: Sequence[str]) -> str:
         command: fit, validate, test or predict.
         argv: its words; a config or class among them says which stage is meant.
     """
-    spec = stage_in(with_shipped_configs(list(argv))) if "--config" in " ".join(argv) else None
+    stage = import_classes(with_shipped_configs(list(argv)))
     lines = [f"usage: tinyworlds {command} --config FILE [SETTINGS]", "", _WHAT[command]]
     lines += _section("the run", _RUN.items())
     lines += _section("training" if command == "fit" else "measuring", _trainer(command))
-    if spec is None:
+    if stage is None:
         config = f"configs/own_{STAGES['dynamics'].config_suffix}.yaml"
         lines += ["", "With a config, the settings of its stage are listed, too:"]
         lines += [f"  tinyworlds {command} --config {config} --help"]
     else:
-        lines += _section(f"{spec.name}: its data", _settings(spec, "data"))
-        lines += _section(f"{spec.name}: the network and how it learns", _settings(spec, "model"))
+        data = stage.datamodule_class or named(ALL_STAGES[stage.name].data)
+        network = network_class(stage.name)
+        lines += _section(f"{stage.name}: its data", _settings("data", _DATA, data))
+        lines += _section(
+            f"{stage.name}: the network and how it learns",
+            _settings("model", _MODEL, stage, network, TrainingSettings),
+        )
     lines += ["", *_rest(command), "", examples_text(_examples(command))]
     return "\n".join(lines)
 
 
 def _trainer(command: str) -> Iterator[tuple[str, str]]:
     if command == "fit":
-        yield from _TRAINER.items()
+        yield from {**_TRAINER, **_CHOSEN}.items()
     elif command == "predict":
         yield from _PREDICT.items()
     else:
@@ -97,27 +104,26 @@ def _examples(command: str) -> list[str]:
     return [first, f"tinyworlds {command} --config configs/doom_dynamics.yaml --ckpt_path best"]
 
 
-def _settings(spec: StageSpec, group: str) -> Iterator[tuple[str, str]]:
-    """The most used settings of the data or the model, with their defaults, then the names of the others."""
+def _settings(group: str, most_used: Sequence[str], *kinds: Any) -> Iterator[tuple[str, str]]:
+    """The most used settings of classes, with their defaults, then the names of the others."""
     from docstring_parser import parse
 
-    stage = named(spec.module, "tinyworlds.training.stages")
-    kinds = [named(spec.data)] if group == "data" else [stage, network_class(spec.name), TrainingSettings]
     parameters: dict[str, inspect.Parameter] = {}
     told: dict[str, str] = {}
     for kind in reversed(kinds):
-        parameters |= inspect.signature(kind).parameters
+        if kind is not TrainingSettings:  # which only tells what some of a stage's settings are
+            parameters |= inspect.signature(kind).parameters
         docs = [parse(each.__doc__ or "") for each in inspect.getmro(kind) if each is not object]
         for doc in reversed(docs):
             params = [one for one in doc.params if one.args[0] == "param"]
             told |= {one.arg_name: " ".join((one.description or "").split()) for one in params}
-    usual = [name for name in (_DATA if group == "data" else _MODEL) if name in parameters]
+    usual = [name for name in most_used if name in parameters]
     for name in usual:
         yield (
             f"--{group}.{name} {_kind(parameters[name])}",
             _first_sentence(told.get(name, ""), parameters[name]),
         )
-    others = sorted({*parameters} - {*usual, "network", "agent", "self"})
+    others = sorted({*parameters} - {*usual, "network", "agent", "settings", "training"})
     if others:
         yield "and", ", ".join(others)
 

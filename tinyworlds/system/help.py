@@ -20,7 +20,7 @@ class HelpFormatter(argparse.HelpFormatter):
         parts = text.split("\n\n")
         if len(parts) > 1:
             return "\n\n".join(self._fill_text(part, width, indent) for part in parts)
-        return text if "\n" in text else super()._fill_text(text, width, indent)
+        return text if text.startswith("examples:") else super()._fill_text(text, width, indent)
 
 
 def usage_of(prog: str, actions: Iterable[argparse.Action]) -> str:

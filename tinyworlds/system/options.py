@@ -95,10 +95,10 @@ class OptionParser(argparse.ArgumentParser):
             self.usage = usage_of(self.prog, self._actions)
         return super().format_usage()
 
-    def format_help(self) -> str:
+    def format_help(self, *formatter: Any) -> str:
         """Return the help, with that line first."""
         self.format_usage()
-        return super().format_help()
+        return super().format_help(*formatter)
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Raise instead of printing the usage and leaving."""
