@@ -200,6 +200,38 @@ def test_changed_keys_are_kept_in_the_file(here, monkeypatch, capsys):
     assert World.load(path).key_map == {"left": 1, "x": 3}
 
 
+class Again(Rebinding):
+    """A view whose player plays a second time; keys are changed the first time alone."""
+
+    def __init__(self):
+        self.recorded = []
+
+    def wants_another(self):
+        return len(self.recorded) == 0
+
+    def begin(self, recorded):
+        self.recorded.append(recorded())
+        self.shown = 1
+        self.poll = lambda: [KeyEvent("esc")] if self.shown > 3 else [KeyEvent("x")] if self.shown == 2 else []
+
+
+def test_another_session_follows_with_the_changed_keys(here, monkeypatch, capsys):
+    path = save_world(here / "tiny.world", tiny_world())
+    view = Again()
+    monkeypatch.setattr(launch, "_browser", lambda args, world, session: view)
+    assert cli.main([str(path), "--browser", "--record"]) == 0
+    said = capsys.readouterr().out
+    assert said.count("frames/s") == 3  # the world's, and two sessions
+    assert said.count("saved the changed keys") == 1
+    logs = sorted(Path(here / "recordings").glob("*.json"))
+    assert len(logs) == 2  # each session its own
+    first, second = (SessionLog.read(log) for log in logs)
+    assert "x" not in first.key_map
+    assert second.key_map["x"] == 3
+    assert len(view.recorded[0]) == 4  # the list of the new session, seen after its end
+    assert World.load(path).key_map["x"] == 3
+
+
 def test_changed_keys_of_two_worlds_are_not_kept(world, monkeypatch, capsys):
     monkeypatch.setattr(launch, "_browser", lambda args, world, session: Rebinding())
     assert cli.main(["a.world", "b.world", "--browser"]) == 0
