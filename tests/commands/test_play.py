@@ -5,6 +5,7 @@ import re
 import sys
 import time
 import types
+from pathlib import Path
 
 import cv2
 import pytest
@@ -19,6 +20,7 @@ from tinyworlds.commands import play as cli
 from tinyworlds.errors import ConfigError, DataError, DisplayError, MissingFileError, StorageError
 from tinyworlds.keys import KeyBinding, KeyEvent
 from tinyworlds.play import launch, opening
+from tinyworlds.play.session_log import SessionLog
 from tinyworlds.world.file import save_world
 
 PONG = types.SimpleNamespace(name="pong", title="Pong", public_file="")
@@ -212,7 +214,8 @@ class Again(Rebinding):
     def begin(self, recorded):
         self.recorded.append(recorded())
         self.shown = 1
-        self.poll = lambda: [KeyEvent("esc")] if self.shown > 3 else [KeyEvent("x")] if self.shown == 2 else []
+        keys = {2: "x", 4: "esc"}
+        self.poll = lambda: [KeyEvent(keys[self.shown])] if self.shown in keys else []
 
 
 def test_another_session_follows_with_the_changed_keys(here, monkeypatch, capsys):

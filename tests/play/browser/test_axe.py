@@ -16,7 +16,9 @@ SIZES = {
     "on its side": {"viewport": {"width": 844, "height": 390}, "has_touch": True, "is_mobile": True},
     "small": {"viewport": {"width": 667, "height": 331}, "has_touch": True, "is_mobile": True},
 }
-PHONES = [size for size in SIZES if size != "desktop"]
+SLOW = pytest.mark.slow  # each takes some ten seconds on a busy machine; one of a kind runs always
+AXE_SIZES = ["desktop", pytest.param("upright", marks=SLOW), pytest.param("on its side", marks=SLOW)]
+PHONES = ["upright", pytest.param("on its side", marks=SLOW), pytest.param("small", marks=SLOW)]
 SMALL_TARGETS = """
 [...document.querySelectorAll("button, a")].filter((it) => it.checkVisibility()).filter((it) => {
   const { width, height } = it.getBoundingClientRect();
@@ -108,7 +110,7 @@ def states(page, playing):
     yield "gone"
 
 
-@pytest.mark.parametrize("size", ["desktop", "upright", "on its side"])
+@pytest.mark.parametrize("size", AXE_SIZES)
 def test_axe_finds_nothing_to_complain_about(open_tab, playing, size):
     page = open_tab(size)
     for state in states(page, playing):

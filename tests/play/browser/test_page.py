@@ -1,6 +1,7 @@
 """The page in a real Chromium: keys, fingers, gamepads, lost connections, several tabs, changed keys."""
 
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -268,7 +269,8 @@ FOCUS = """
   const it = document.activeElement;
   const { outlineStyle, outlineWidth } = getComputedStyle(it);
   const seen = it === document.body || (outlineStyle !== "none" && parseFloat(outlineWidth) >= 2);
-  return [it.id || it.className || it.dataset.key || it.dataset.side || it.tagName, seen, it.checkVisibility()];
+  const name = it.id || it.className || it.dataset.key || it.dataset.side || it.tagName;
+  return [name, seen, it.checkVisibility()];
 })()
 """
 
@@ -296,8 +298,7 @@ def test_all_of_it_goes_by_the_keyboard_alone(playing, tab):
     tab.keyboard.press("Escape")
     tab.wait_for_selector("#panel", state="hidden")
     assert tab.evaluate(FOCUS)[0] == "r"  # back to where it came from
-    walked = tabbed(8)
-    assert walked[-1] == "panel"
+    assert tabbed(6)[-1] == "panel"  # its button, past the other commands
     tab.keyboard.press("Enter")
     tab.wait_for_selector("#panel", state="visible")
     assert tabbed(1, "Shift+Tab") == ["fullscreen"]
@@ -343,7 +344,7 @@ def test_recordings_are_watched_and_downloaded(recorded, new_tab, tmp_path):
         tab.click("#recording-list a:nth-of-type(3)")
     name = download.value.suggested_filename
     assert name.startswith("fake_")
-    assert (tmp_path / name).read_bytes() == open(download.value.path(), "rb").read()
+    assert (tmp_path / name).read_bytes() == Path(download.value.path()).read_bytes()
     tab.click("#recording-list button")
     until(tab, "player.readyState >= 2 || !document.getElementById('still').hidden && still.naturalWidth")
     if tab.evaluate("player.readyState >= 2"):  # a browser without the codec shows the GIF

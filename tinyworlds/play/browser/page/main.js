@@ -73,10 +73,12 @@ const connection = new Connection(new URL("play", location.href.replace(/^http/,
 });
 
 function enter(newWorld) {
+  const known = newWorld.knowsCommandsOf(world);
   world = newWorld;
   document.title = world.title;
   byId("title").textContent = world.title;
   panel.fill(world);
+  if (!known) panel.fillCommands(world);
   fillPad(held, world);
   byId("hints").replaceChildren(...world.hints.map(({ action, keys }) => {
     const hint = document.createElement("li");
@@ -89,6 +91,12 @@ function enter(newWorld) {
     note.append(text);
     return note;
   }));
+  if (!known) fillCommands();
+  markHeld();
+}
+
+// Once alone: the focus may be on one of these.
+function fillCommands() {
   const usual = world.commands.filter(({ name }) => name !== "quit" && name !== "help");
   const help = world.commands.find(({ name }) => name === "help");
   byId("commands").replaceChildren(
@@ -102,7 +110,6 @@ function enter(newWorld) {
   );
   side.mark();
   keep();
-  markHeld();
 }
 
 function span(className, text) {

@@ -21,18 +21,21 @@ export class Panel {
     if (focused) byId("actions").querySelector(`[data-action="${focused}"] .plus`)?.focus();
     const taken = new Set([...Object.keys(world.keys), ...world.reserved]);
     this.free = CANDIDATES.filter((key) => !taken.has(key));
-    byId("command-list").replaceChildren(...world.commands.filter(({ name }) => name !== "help").map((command) => {
-      const [row, text] = [document.createElement("li"), document.createElement("span")];
-      text.textContent = command.help;
-      row.append(holdButton(this.held, command.key, [cap(command.key), text], command.help));
-      return row;
-    }));
     byId("notes").replaceChildren(...world.notes.map((text) => {
       const note = document.createElement("li");
       note.textContent = text;
       return note;
     }));
     this.ask(null);
+  }
+
+  fillCommands(world) {
+    byId("command-list").replaceChildren(...world.commands.filter(({ name }) => name !== "help").map((command) => {
+      const [row, text] = [document.createElement("li"), document.createElement("span")];
+      text.textContent = command.help;
+      row.append(holdButton(this.held, command.key, [cap(command.key), text], command.help));
+      return row;
+    }));
   }
 
   row(name, action) {
