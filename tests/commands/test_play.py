@@ -5,6 +5,7 @@ import re
 import sys
 import time
 import types
+from pathlib import Path
 
 import cv2
 import pytest
@@ -19,6 +20,7 @@ from tinyworlds.commands import play as cli
 from tinyworlds.errors import ConfigError, DataError, DisplayError, MissingFileError, StorageError
 from tinyworlds.keys import KeyBinding, KeyEvent
 from tinyworlds.play import launch, opening
+from tinyworlds.play.session_log import SessionLog
 from tinyworlds.world.file import save_world
 
 PONG = types.SimpleNamespace(name="pong", title="Pong", public_file="")
@@ -198,6 +200,39 @@ def test_changed_keys_are_kept_in_the_file(here, monkeypatch, capsys):
     assert cli.main([str(path), "--browser"]) == 0
     assert "saved the changed keys" in capsys.readouterr().out
     assert World.load(path).key_map == {"left": 1, "x": 3}
+
+
+class Again(Rebinding):
+    """A view whose player plays a second time; keys are changed the first time alone."""
+
+    def __init__(self):
+        self.recorded = []
+
+    def wants_another(self):
+        return len(self.recorded) == 0
+
+    def begin(self, recorded):
+        self.recorded.append(recorded())
+        self.shown = 1
+        keys = {2: "x", 4: "esc"}
+        self.poll = lambda: [KeyEvent(keys[self.shown])] if self.shown in keys else []
+
+
+def test_another_session_follows_with_the_changed_keys(here, monkeypatch, capsys):
+    path = save_world(here / "tiny.world", tiny_world())
+    view = Again()
+    monkeypatch.setattr(launch, "_browser", lambda args, world, session: view)
+    assert cli.main([str(path), "--browser", "--record"]) == 0
+    said = capsys.readouterr().out
+    assert said.count("frames/s") == 3  # the world's, and two sessions
+    assert said.count("saved the changed keys") == 1
+    logs = sorted(Path(here / "recordings").glob("*.json"))
+    assert len(logs) == 2  # each session its own
+    first, second = (SessionLog.read(log) for log in logs)
+    assert "x" not in first.key_map
+    assert second.key_map["x"] == 3
+    assert len(view.recorded[0]) == 4  # the list of the new session, seen after its end
+    assert World.load(path).key_map["x"] == 3
 
 
 def test_changed_keys_of_two_worlds_are_not_kept(world, monkeypatch, capsys):

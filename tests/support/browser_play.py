@@ -9,6 +9,7 @@ import struct
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -18,15 +19,34 @@ from fake_world import FakeWorld
 
 from tinyworlds.play.browser import BrowserView
 from tinyworlds.play.pacing import play
+from tinyworlds.play.recorder import Recorder, recording_path
 from tinyworlds.play.session import Session
 
 
 class Playing:
-    """A session that runs until `stop`; settings go to the view."""
+    """Sessions, one after the other, until `stop`; settings go to the view.
 
-    def __init__(self, fps: float = 50.0, world: FakeWorld | None = None, port: int = 0, **settings: Any):
+    Args:
+        fps: frames a second.
+        world: what is played.
+        port: of the view.
+        again: whether pages may begin another session after one.
+        recordings: folder; without it nothing can be recorded.
+        settings: of the view.
+    """
+
+    def __init__(
+        self,
+        fps: float = 50.0,
+        world: Any = None,
+        port: int = 0,
+        again: bool = False,
+        recordings: Path | None = None,
+        **settings: Any,
+    ):
         self.world = world or FakeWorld(fps=fps)
-        self.session = Session(self.world, seed=0)
+        self._folder, self._again, self._waits = recordings, again, False
+        self.session = self._new_session()
         self.view = BrowserView(
             "Fake",
             self.session.hints,
@@ -36,10 +56,31 @@ class Playing:
             self.session.notes,
             port=port,
             commands=self.session.commands,
+            recorded=lambda: self.session.recordings,
             **settings,
         )
-        self._thread = threading.Thread(target=play, args=(self.session, self.view))
+        self._thread = threading.Thread(target=self._run)
         self._thread.start()
+
+    def _new_session(self) -> Session:
+        def new_recorder() -> Recorder:
+            path = recording_path("fake", self._folder)
+            return Recorder(path, self.world.fps, 8, self.world.action_names)
+
+        return Session(self.world, seed=0, new_recorder=new_recorder if self._folder else None)
+
+    def _run(self) -> None:
+        play(self.session, self.view)
+        while self._again and self._another():
+            self.session = self._new_session()
+            self.view.begin(lambda: self.session.recordings)
+            play(self.session, self.view)
+
+    def _another(self) -> bool:
+        self._waits = True
+        another = self.view.wants_another()
+        self._waits = False
+        return another
 
     @property
     def port(self) -> int:
@@ -60,9 +101,11 @@ class Playing:
         wait_for(settled, f"action {action}")
 
     def stop(self) -> None:
-        self.session.running = False
+        self._again = self.session.running = False
+        while self._thread.is_alive() and not self._waits:
+            self._thread.join(0.05)
+        self.view.close()  # which also ends the wait for another session
         self._thread.join()
-        self.view.close()
 
 
 def wait_for(condition: Callable[[], Any], what: str, seconds: float = 20.0) -> None:
@@ -88,11 +131,15 @@ class FakePage:
         await self.socket.send_str(json.dumps(fields))
 
     async def world(self) -> dict[str, Any]:
-        """The next text."""
+        """The next text that says what there is to play."""
+        return await self.told("world")
+
+    async def told(self, kind: str) -> dict[str, Any]:
+        """The next text of a kind."""
         while True:
             message = await self.socket.receive(timeout=10)
-            if message.type is aiohttp.WSMsgType.TEXT:
-                return json.loads(message.data)
+            if message.type is aiohttp.WSMsgType.TEXT and (said := json.loads(message.data))["type"] == kind:
+                return said
             await self._answer(message)
 
     async def frame(self, answer: bool = True) -> dict[str, Any]:

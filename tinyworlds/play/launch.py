@@ -176,16 +176,25 @@ def _play_live(args: argparse.Namespace, world: Played, paths: Sequence[str | Pa
 
     session, log = _session(args, world)
     view = _browser(args, world, session) if browser else _window(args, world, session)
-    code = 0
+    code, failed = 0, 0
     try:
-        play(session, view)
-    except KeyboardInterrupt:
-        code = INTERRUPTED
+        while True:
+            try:
+                play(session, view)
+            except KeyboardInterrupt:
+                code = INTERRUPTED
+            again = None if code else getattr(view, "wants_another", None)  # of a page; windows have a menu
+            if again is None:
+                view.close()
+            print(session.pace.summary(), flush=True)
+            failed = _say_saved(session, log) or failed
+            if again is None or not again():
+                break
+            session, log = _another_session(args, world, session)
+            view.begin(lambda recordings=session.recordings: recordings)
     finally:
         view.close()
         args.fullscreen = getattr(view, "fullscreen", False)
-    print(session.pace.summary())
-    failed = _say_saved(session, log)
     if session.rebound:
         _store_keys(paths, world, session)
     return code or failed, getattr(view, "next_world", None)
@@ -230,6 +239,7 @@ def _window(args: argparse.Namespace, world: Played, session: Session) -> Window
 
 def _browser(args: argparse.Namespace, world: Played, session: Session) -> BrowserView:
     from tinyworlds.play.browser import BrowserView
+    from tinyworlds.play.side_by_side import SideBySide
     from tinyworlds.play.window.display import has_display
 
     view = BrowserView(
@@ -243,6 +253,8 @@ def _browser(args: argparse.Namespace, world: Played, session: Session) -> Brows
         port=args.port,
         allowed_hosts=allowed_hosts(args.allow_host),
         commands=session.commands,
+        recorded=lambda: session.recordings,
+        pair=world if isinstance(world, SideBySide) else None,
     )
     print(f"play at {view.url}   (Ctrl-C ends it)", flush=True)
     if has_display():
@@ -269,6 +281,14 @@ def _session(args: argparse.Namespace, world: Played) -> tuple[Session, SessionL
     session = Session(world, fps=fps, seed=seed, new_recorder=new_recorder, on_events=log.note)
     if args.record:
         session.handle([KeyEvent("v")])
+    return session, log
+
+
+def _another_session(args: argparse.Namespace, world: Played, before: Session) -> tuple[Session, SessionLog]:
+    """A session like the one before it, with the keys that the player changed."""
+    session, log = _session(args, world)
+    session.key_map, session.rebound = dict(before.key_map), dict(before.rebound)
+    log.key_map = dict(before.key_map)
     return session, log
 
 

@@ -31,6 +31,24 @@ def side_by_side(frames: Sequence[np.ndarray | None], texts: Sequence[str]) -> n
     return picture
 
 
+def panel_frame(picture: np.ndarray, side: int, shape: Sequence[int]) -> np.ndarray:
+    """Take one frame out of a picture of `side_by_side`, uint8 [H, W, 3].
+
+    Args:
+        picture: both, as drawn.
+        side: 0 for the left one, 1 for the right one.
+        shape: (H, W) that the frame had; where 256 is a multiple of both it comes back as it was, else the
+            panel is returned as it was drawn, uint8 [256, 256, 3].
+    """
+    panel = picture[LABEL_PX:, side * PANEL_PX : (side + 1) * PANEL_PX]
+    height, width = shape
+    if PANEL_PX % height or PANEL_PX % width or PANEL_PX in (height, width):
+        return np.ascontiguousarray(panel)
+    rows, columns = PANEL_PX // height, PANEL_PX // width
+    first = columns - 1 if side else 0  # no pixel from where the line between the two lies
+    return np.ascontiguousarray(panel[::rows, first::columns])
+
+
 def _write(bar: np.ndarray, text: str) -> None:
     """Write a line into a bar [H, W, 3], in place."""
     while text and cv2.getTextSize(text, _FONT, _SCALE, 1)[0][0] > bar.shape[1] - 8:

@@ -11,7 +11,7 @@ import numpy as np
 from tinyworlds.errors import DataError
 from tinyworlds.keys import complete_key_map, held_action
 from tinyworlds.play.pairs import Pair, number_pairs
-from tinyworlds.play.panels import PAIR_SHAPE, side_by_side
+from tinyworlds.play.panels import PAIR_SHAPE, panel_frame, side_by_side
 from tinyworlds.world.core import WorldCore
 
 
@@ -90,7 +90,7 @@ class SideBySide:
         """Take a pair of actions; return the next frame, uint8 [H, W, 3]."""
         pair = self._pairs[action_id]
         frames = [world.step(action) for world, action in zip(self.worlds, pair, strict=True)]
-        return self._picture(frames, pair)
+        return self._picture(frames, action_id)
 
     def state(self) -> tuple[Any, ...]:
         """Where both stand; `restore` goes back to it."""
@@ -112,11 +112,23 @@ class SideBySide:
         names = [world.action_names[action] for world, action in zip(self.worlds, pair, strict=True)]
         return " | ".join(dict.fromkeys(names))
 
-    def _picture(self, frames: list[np.ndarray], pair: Pair | None = None) -> np.ndarray:
-        texts = [*self.names]
-        if pair is not None:
-            taken = [world.action_names[action] for world, action in zip(self.worlds, pair, strict=True)]
-            texts = [f"{name}: {action}" for name, action in zip(self.names, taken, strict=True)]
+    def apart(self, picture: np.ndarray) -> list[np.ndarray]:
+        """Return the two frames that a picture of `step` or `reset` shows, uint8 [H, W, 3] each.
+
+        Each has its world's own pixels, where these were enlarged by a whole number; else it is as it was
+        drawn.
+        """
+        return [panel_frame(picture, side, world.frame_shape[:2]) for side, world in enumerate(self.worlds)]
+
+    def taken(self, action_id: int | None) -> list[tuple[str, str]]:
+        """Return of each world its name and that of the action it took, "" at a start."""
+        if action_id is None:
+            return [(name, "") for name in self.names]
+        both = zip(self.names, self.worlds, self._pairs[action_id], strict=True)
+        return [(name, world.action_names[action]) for name, world, action in both]
+
+    def _picture(self, frames: list[np.ndarray], action_id: int | None = None) -> np.ndarray:
+        texts = [f"{name}: {action}" if action else name for name, action in self.taken(action_id)]
         return side_by_side(frames, texts)
 
 

@@ -10,7 +10,16 @@ from browser_play import unpack
 from tinyworlds.errors import ConfigError
 from tinyworlds.keys import KeyBinding, KeyEvent
 from tinyworlds.play.browser.guard import Guard, RateLimit, is_loopback
-from tinyworlds.play.browser.messages import KeyMessage, Seen, address_frame, pack_frame, read_message
+from tinyworlds.play.browser.messages import (
+    Again,
+    KeyMessage,
+    Seen,
+    address_frame,
+    caption,
+    pack_frame,
+    read_message,
+    world_text,
+)
 from tinyworlds.play.browser.shared_keys import MAX_HELD, SharedKeys
 from tinyworlds.play.view import PlayFrame
 
@@ -30,6 +39,7 @@ def test_messages_are_read():
     assert read(BIND) == KeyBinding("x", 2)
     assert read({**BIND, "key": "Space+Left"}) == KeyBinding("left+space", 2)
     assert read({"type": "seen"}) == Seen()
+    assert read({"type": "again"}) == Again()
 
 
 @pytest.mark.parametrize(
@@ -68,6 +78,7 @@ def test_other_shapes_are_nothing():
         '{"type": []}',
         "[" * 500,
         '{"type":"seen","n":1}',
+        '{"type":"again","now":true}',
         "NaN",
     ):
         assert read_message(text) is None
@@ -77,7 +88,7 @@ def test_other_shapes_are_nothing():
 
 def test_fuzzed_messages_are_nothing_or_a_proper_message():
     chance = random.Random(5)
-    valid = [json.dumps(KEY), json.dumps(BIND), '{"type": "seen"}']
+    valid = [json.dumps(KEY), json.dumps(BIND), '{"type": "seen"}', '{"type": "again"}']
     for _ in range(20_000):
         text = list(chance.choice(valid))
         for _ in range(chance.randint(1, 6)):
@@ -91,7 +102,16 @@ def test_fuzzed_messages_are_nothing_or_a_proper_message():
                 assert len(key) <= 40
                 assert 0 <= action < 2**32
             case other:
-                assert other in (None, Seen())
+                assert other in (None, Seen(), Again())
+
+
+def test_actions_and_commands_are_named_in_a_players_words():
+    told = json.loads(world_text("x", 15.0, ["noop", "turn_right", "noop | attack"], {}))
+    assert told["actions"] == ["do nothing", "turn right", "do nothing | shoot"]
+    labels = {command["name"]: command["label"] for command in told["commands"]}
+    assert (labels["reset"], labels["record"], labels["truth"]) == ("start anew", "record", "compare")
+    assert caption("doom.world", "turn_right") == "doom.world: turn right"
+    assert caption("doom.world", "") == "doom.world"
 
 
 def a_frame(image, **changes):

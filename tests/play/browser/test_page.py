@@ -1,13 +1,13 @@
 """The page in a real Chromium: keys, fingers, gamepads, lost connections, several tabs, changed keys."""
 
-import os
-import shutil
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 from browser_play import Playing, wait_for
 from fake_world import FakeWorld
+from page_tabs import BROWSER_ARGS, browser_path, until
 
 from tinyworlds.models.maskgit import Sampling
 from tinyworlds.world.sureness import UsualSureness
@@ -24,13 +24,9 @@ navigator.getGamepads = () => [globalThis.pad];
 @pytest.fixture(scope="module")
 def browser():
     """The Chromium of this system, or the one that playwright installed."""
-    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
     with sync_api.sync_playwright() as playwright:
-        found = [*map(shutil.which, names), playwright.chromium.executable_path]
-        path = next((path for path in found if path and os.path.exists(path)), None)
-        if path is None:
-            pytest.skip("needs Chromium (apt-get install chromium, or playwright install chromium)")
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        path = browser_path(playwright)
+        browser = playwright.chromium.launch(executable_path=path, args=BROWSER_ARGS)
         yield browser
         browser.close()
 
@@ -79,11 +75,6 @@ def pixels(page, canvas="dream"):
         canvas,
     )
     return np.array(rgba[2], np.uint8).reshape(rgba[0], rgba[1], 4)[..., :3]
-
-
-def until(page, expression):
-    """Wait until JavaScript is true; playwright's own way is against the page's security policy."""
-    wait_for(lambda: page.evaluate(expression), expression)
 
 
 def sees(page, action):
@@ -142,7 +133,7 @@ def test_a_held_key_changes_the_frames_until_it_is_let_go(playing, tab):
     assert tab.locator("#hints li.active kbd.held").inner_text() == "←"
     tab.keyboard.up("ArrowLeft")
     playing.settles_on(0)
-    sees(tab, "0 noop")
+    sees(tab, "0 do nothing")
     assert 0 < tab.evaluate("tinyworlds.figures.latencies[0]") < 500
     assert tab.inner_text("#latency").endswith(" ms")
 
@@ -212,7 +203,7 @@ def test_two_tabs_play_one_game(playing, new_tab):
     playing.settles_on(1)  # the other still holds it
     two.context.close()
     playing.settles_on(0)
-    sees(one, "0 noop")
+    sees(one, "0 do nothing")
 
 
 def test_a_key_dragged_onto_an_action_takes_it(playing, new_tab):
@@ -256,6 +247,160 @@ def test_help_opens_and_esc_closes_it_before_it_ends_the_game(playing, tab):
     assert playing.session.running
     tab.keyboard.press("Escape")
     wait_for(lambda: not playing.session.running, "the end")
+
+
+def test_help_is_each_tabs_own(playing, new_tab):
+    one, two = new_tab(), new_tab()
+    one.keyboard.press("h")
+    one.wait_for_selector("#panel", state="visible")
+    drawn = two.evaluate("tinyworlds.figures.drawn")
+    until(two, f"tinyworlds.figures.drawn > {drawn} + 5")
+    assert not two.is_visible("#panel")
+    two.click("[data-side=panel]")
+    one.keyboard.press("h")
+    one.wait_for_selector("#panel", state="hidden")
+    assert two.is_visible("#panel")
+    assert two.get_attribute("#commands [data-side=panel]", "aria-expanded") == "true"
+    assert one.get_attribute("#commands [data-side=panel]", "aria-expanded") == "false"
+
+
+FOCUS = """
+(() => {
+  const it = document.activeElement;
+  const { outlineStyle, outlineWidth } = getComputedStyle(it);
+  const seen = it === document.body || (outlineStyle !== "none" && parseFloat(outlineWidth) >= 2);
+  const name = it.id || it.className || it.dataset.key || it.dataset.side || it.tagName;
+  return [name, seen, it.checkVisibility()];
+})()
+"""
+
+
+def test_all_of_it_goes_by_the_keyboard_alone(playing, tab):
+    def tabbed(count, key="Tab"):
+        walked = []
+        for _ in range(count):
+            tab.keyboard.press(key)
+            name, is_seen, is_visible = tab.evaluate(FOCUS)
+            assert is_seen, name
+            assert is_visible, name
+            walked.append(name)
+        return walked
+
+    assert tabbed(2) == ["fullscreen", "r"]
+    tab.keyboard.press("h")
+    tab.wait_for_selector("#panel", state="visible")
+    assert tabbed(2) == ["close", "plus"]  # the focus went along
+    tab.keyboard.press("Enter")
+    assert tab.inner_text("#free-title") == "Press a key, or choose one here"
+    tab.keyboard.press("Space")  # even this key, though a button has the focus
+    tab.wait_for_selector("#actions [data-action='0'] [data-key=space]")
+    assert tab.evaluate(FOCUS)[0] == "plus"  # and it is still where it was
+    tab.keyboard.press("Escape")
+    tab.wait_for_selector("#panel", state="hidden")
+    assert tab.evaluate(FOCUS)[0] == "r"  # back to where it came from
+    assert tabbed(6)[-1] == "panel"  # its button, past the other commands
+    tab.keyboard.press("Enter")
+    tab.wait_for_selector("#panel", state="visible")
+    assert tabbed(1, "Shift+Tab") == ["fullscreen"]
+    tab.keyboard.press("Escape")
+    tab.keyboard.down("ArrowLeft")
+    playing.settles_on(1)
+    assert playing.session.running
+
+
+def test_tab_may_be_a_key_of_the_game_and_with_shift_goes_on(playing, tab):
+    tab.keyboard.press("h")
+    tab.click("#actions [data-action='1'] .plus")
+    tab.keyboard.press("Tab")
+    tab.wait_for_selector("#actions [data-action='1'] [data-key=tab]")
+    tab.keyboard.press("Escape")
+    tab.keyboard.down("Tab")
+    playing.settles_on(1)
+    tab.keyboard.up("Tab")
+    before = tab.evaluate(FOCUS)[0]
+    tab.keyboard.press("Shift+Tab")
+    assert tab.evaluate(FOCUS)[0] != before
+
+
+@pytest.fixture
+def recorded(tmp_path):
+    playing = Playing(again=True, recordings=tmp_path)
+    yield playing
+    playing.stop()
+
+
+def test_recordings_are_watched_and_downloaded(recorded, new_tab, tmp_path):
+    tab = new_tab(playing=recorded, accept_downloads=True)
+    tab.click("[data-side=recordings]")
+    assert "Nothing is recorded yet" in tab.inner_text("#recordings")
+    tab.keyboard.press("v")
+    time.sleep(1)
+    tab.keyboard.press("v")
+    tab.wait_for_selector("#recording-list li")
+    assert tab.inner_text("#commands [data-side=recordings]") == "recordings (1)"
+    texts = tab.locator("#recording-list :is(button, a)").all_inner_texts()
+    assert [text.partition(",")[0] for text in texts] == ["Watch", "Video", "GIF", "Gameplay (H5)"]
+    with tab.expect_download() as download:
+        tab.click("#recording-list a:nth-of-type(3)")
+    name = download.value.suggested_filename
+    assert name.startswith("fake_")
+    assert (tmp_path / name).read_bytes() == Path(download.value.path()).read_bytes()
+    tab.click("#recording-list button")
+    until(tab, "player.readyState >= 2 || !document.getElementById('still').hidden && still.naturalWidth")
+    if tab.evaluate("player.readyState >= 2"):  # a browser without the codec shows the GIF
+        tab.evaluate("player.pause(); player.currentTime = player.duration * 0.75")
+        until(tab, "!player.seeking && player.currentTime > player.duration * 0.7")
+        tab.focus("#player")
+        before = len(recorded.taken)
+        tab.keyboard.press("ArrowLeft")  # the video's
+        wait_for(lambda: len(recorded.taken) > before + 10, "frames")
+        assert 1 not in recorded.taken
+    tab.keyboard.press("Escape")
+    tab.wait_for_selector("#recordings", state="hidden")
+    assert recorded.session.running
+
+
+def test_after_the_end_there_is_a_page_with_play_again(recorded, new_tab):
+    one, two = new_tab(playing=recorded), new_tab(playing=recorded)
+    one.keyboard.press("h")
+    one.keyboard.press("v")
+    one.wait_for_selector("#recording", state="visible")
+    one.keyboard.press("Escape")
+    one.keyboard.press("Escape")
+    for tab in (one, two):
+        until(tab, "document.getElementById('again').textContent === 'Play again'")
+        assert tab.inner_text("#ending-title") == "The game has ended"
+        assert not tab.is_visible("#stage")
+        assert not tab.is_visible("#commands")
+    one.keyboard.press("ArrowLeft")  # means nothing here
+    one.click("#ending-recordings")
+    assert one.locator("#recording-list li").count() == 1
+    one.keyboard.press("Escape")
+    one.wait_for_selector("#recordings", state="hidden")
+    first = recorded.session
+    two.keyboard.press("Enter")  # it has the focus
+    for tab in (one, two):
+        until(tab, "!document.body.classList.contains('over')")
+        assert tab.is_visible("#stage")
+    assert recorded.session is not first
+    two.keyboard.down("ArrowRight")
+    recorded.settles_on(2)
+    two.keyboard.up("ArrowRight")
+    two.keyboard.press("Escape")
+    until(one, "document.body.classList.contains('over')")
+
+
+def test_a_program_that_has_ended_is_told_in_words(playing, tab):
+    playing.stop()
+    until(tab, "document.getElementById('ending-title').textContent === 'The program has ended'")
+    assert "tinyworlds play" in tab.inner_text("#ending-words")
+    assert tab.inner_text("#again") == "Try again now"
+    again = Playing(port=playing.port)
+    try:
+        tab.keyboard.press("Enter")
+        until(tab, "!document.body.classList.contains('over')")
+    finally:
+        again.stop()
 
 
 def test_commands_have_buttons(playing, tab):
@@ -304,7 +449,7 @@ def test_the_real_game_stands_beside_the_dream_or_in_its_place(beside, new_tab):
     assert (pixels(tab) == (200, 10, 30)).all()
     assert tab.is_visible("#dream-label")
     buttons = tab.locator("#commands button").all_inner_texts()
-    assert any("switch" in text for text in buttons)
+    assert any("swap" in text for text in buttons)
     assert not any("rewind" in text for text in buttons)
     free = tab.evaluate("[...document.querySelectorAll('#free kbd')].map((it) => it.dataset.key)")
     assert "q" in free
@@ -330,7 +475,7 @@ def test_fingers_hold_buttons(playing, new_tab):
     playing.settles_on(0)
     tab.tap("#others [data-key=space]")
     wait_for(lambda: 3 in playing.taken, "the tap")
-    assert tab.locator("#others button").all_inner_texts() == ["noop", "shoot"]
+    assert tab.locator("#others button").all_inner_texts() == ["do nothing", "shoot"]
 
 
 def test_gamepads_play(playing, new_tab):

@@ -165,6 +165,7 @@ def test_behind_a_proxy():
         assert raw(playing.port, f"/{token}/", name).split()[1] == b"200"
         assert raw(playing.port, "/", name).split()[1] == b"403"  # the name alone is not enough
         answer = raw(playing.port, f"/{token}/", "other.proxy.example")
+        assert token.encode() not in raw(playing.port, "/", name)
         assert answer.split()[1] == b"403"
         assert b"--allow-host" in answer
 
@@ -288,3 +289,93 @@ def test_the_end_is_told():
     assert time.monotonic() - began < 5
     with pytest.raises(OSError):  # noqa: PT011 (any refusal will do)
         socket.create_connection(("127.0.0.1", playing.port), timeout=1)
+
+
+def test_what_is_not_there_is_told_with_the_way_to_the_game(playing):
+    text = fetch(playing.view.url + "reports/doom.html", Accept="*/*")[2]
+    assert "/reports/doom.html" in text
+    assert f"The game is at {playing.view.url}" in text
+    status, headers, page = fetch(playing.view.url + "a/<b>", Accept="text/html,*/*")
+    assert (status, headers["Content-Type"]) == (404, "text/html; charset=utf-8")
+    assert "/a/&lt;b&gt;" in page
+    assert 'href="../"' in page
+    assert headers["Content-Security-Policy"].startswith("default-src 'none'; style-src 'sha256-")
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert "/" + "x" * 200 not in fetch(playing.view.url + "x" * 300)[2]  # not all of it
+
+
+def test_the_token_is_never_told_to_who_does_not_have_it():
+    playing = Playing(host="0.0.0.0", token="secret-part-1234")
+    try:
+        here = f"http://127.0.0.1:{playing.port}"
+        for path in ("/", "/wrong/", "/wrong/main.js", "/secret-part-123/", "/recordings/x.mp4"):
+            for accept in ("*/*", "text/html"):
+                status, headers, text = fetch(here + path, Accept=accept)
+                assert status == 403
+                assert "secret part" in text
+                assert path in text
+                assert "secret-part-1234" not in text + str(headers)
+        text = fetch(f"{here}/secret-part-1234/nothing", Accept="*/*")[2]
+        assert f"The game is at {here}/secret-part-1234/" in text
+    finally:
+        playing.stop()
+
+
+@pytest.fixture
+def recording(tmp_path):
+    """A game with a recording, and its files by suffix."""
+    playing = Playing(recordings=tmp_path / "recordings", token="secret-part-1234")
+
+    async def record():
+        async with page_of(playing.view) as page:
+            assert (await page.told("recordings"))["files"] == []
+            for _ in range(2):
+                await page.key("v")
+                await page.key("v", down=False)
+                for _ in range(10):
+                    await page.frame()
+            return (await page.told("recordings"))["files"]
+
+    files = asyncio.run(record())
+    yield playing, {name.rpartition(".")[2]: name for name in (file["name"] for file in files)}
+    playing.stop()
+
+
+def test_recordings_are_served_whole_and_in_parts(recording, tmp_path):
+    playing, files = recording
+    assert {*files} == {"h5", "mp4", "gif"}
+
+    async def ask(name, **headers):
+        async with aiohttp.ClientSession() as client:
+            answer = await client.get(f"{playing.view.url}recordings/{name}", headers=headers)
+            return answer.status, answer.headers, await answer.read()
+
+    for kind, served_as in (("mp4", "video/mp4"), ("gif", "image/gif"), ("h5", "application/octet-stream")):
+        status, headers, data = asyncio.run(ask(files[kind]))
+        assert (status, headers["Content-Type"]) == (200, served_as)
+        assert data == (tmp_path / "recordings" / files[kind]).read_bytes()
+        assert headers["X-Content-Type-Options"] == "nosniff"
+    whole = asyncio.run(ask(files["mp4"]))[2]
+    status, headers, part = asyncio.run(ask(files["mp4"], Range="bytes=100-199"))
+    assert (status, part) == (206, whole[100:200])  # so that a video can be wound on
+    assert headers["Content-Range"] == f"bytes 100-199/{len(whole)}"
+    assert asyncio.run(ask(files["mp4"], Range=f"bytes={len(whole)}-"))[0] == 416
+
+
+def test_only_recordings_of_this_program_are_served_and_only_with_the_token(recording, tmp_path):
+    playing, files = recording
+    folder = tmp_path / "recordings"
+    (folder / "older.mp4").write_bytes(b"of another day")
+    (tmp_path / "secret.txt").write_text("secret")
+    token, name = "/secret-part-1234", files["mp4"]
+    asked = [
+        "older.mp4", "", "../secret.txt", "..%2fsecret.txt", "%2e%2e/secret.txt", f"./{name}", f"{name}/",
+        f"x/../{name}", f"{folder}/{name}", f"{name}%00", "..",
+    ]  # fmt: skip
+    for path in asked:
+        assert raw(playing.port, f"{token}/recordings/{path}").split()[1] in (b"400", b"404"), path
+    assert raw(playing.port, f"/recordings/{name}").split()[1] == b"403"
+    assert raw(playing.port, f"{token}/recordings/{name}", "evil.example").split()[1] == b"403"
+    assert raw(playing.port, f"{token}/recordings/{name}").split()[1] == b"200"
+    (folder / name).unlink()
+    assert raw(playing.port, f"{token}/recordings/{name}").split()[1] == b"404"

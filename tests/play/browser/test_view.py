@@ -8,10 +8,13 @@ from itertools import combinations, islice
 import numpy as np
 import pytest
 from browser_play import Playing, page_of, wait_for
+from small_worlds import known_world
 
 from tinyworlds.keys import KeyBinding, KeyEvent
+from tinyworlds.play.browser import view as view_module
 from tinyworlds.play.browser.guard import RateLimit
 from tinyworlds.play.browser.view import MAX_WAITING, BrowserView
+from tinyworlds.play.side_by_side import SideBySide
 
 
 @pytest.fixture
@@ -37,10 +40,10 @@ def test_a_page_is_told_what_there_is_to_play(playing):
 
     world, frame = asyncio.run(look())
     assert (world["title"], world["fps"]) == ("Fake", 50)
-    assert world["actions"] == ["noop", "left", "right", "shoot"]
+    assert world["actions"] == ["do nothing", "left", "right", "shoot"]
     assert world["keys"] == {"left": 1, "right": 2, "space": 3, "a": 1, "d": 2}
     assert world["notes"] == ["nothing found for duck"]
-    assert {"key": "esc", "name": "quit", "help": "quit"} in world["commands"]
+    assert {"key": "esc", "name": "quit", "help": "quit", "label": "quit"} in world["commands"]
     assert frame["images"][0].shape == (16, 16, 3)
     shown = 0 if frame["number"] == 0 else 1  # the fake world paints number and action + 1 into its frames
     assert [*frame["images"][0][0, 0, 1:]] == [frame["number"] % 256, shown]
@@ -142,6 +145,85 @@ def test_esc_ends_the_game(playing):
 
     asyncio.run(leave())
     wait_for(lambda: not playing.session.running, "the end")
+
+
+def test_help_is_no_affair_of_the_session(playing):
+    async def ask():
+        async with page_of(playing.view) as page:
+            await page.key("h")
+            await page.key("left")
+            return await until(page, lambda frame: frame["action"] == 1)
+
+    assert "help" not in asyncio.run(ask())
+    assert not playing.session._shows_help
+
+
+def test_after_the_end_a_page_begins_another_session(tmp_path):
+    playing = Playing(again=True, recordings=tmp_path)
+
+    async def play_twice():
+        async with page_of(playing.view) as one, page_of(playing.view) as two:
+            assert (await one.told("state"))["state"] == "playing"
+            await one.say(type="again")  # too early: nothing happens
+            await one.key("v")
+            await one.key("left")
+            await until(one, lambda frame: frame["action"] == 1)
+            first = playing.session
+            await one.key("esc")
+            for page in (one, two):  # whoever ended it
+                while (await page.told("state"))["state"] != "ended":
+                    pass
+            await two.key("left")  # what comes after the end
+            await two.key("esc")
+            async with page_of(playing.view) as late:
+                assert (await late.told("state"))["state"] == "ended"
+            await two.say(type="again")
+            while (await one.told("state"))["state"] != "playing":
+                pass
+            assert (await until(one, lambda frame: frame["number"] > 3))["action"] == 0
+            assert playing.session is not first
+            assert playing.session.running
+            await one.key("left")  # held again
+            await until(two, lambda frame: frame["action"] == 1)
+
+    asyncio.run(play_twice())
+    assert {file.suffix for file in playing.view._shelf.files} == {".h5", ".mp4", ".gif"}
+    playing.stop()
+
+
+def test_all_is_over_when_no_page_is_left_after_the_end(monkeypatch):
+    monkeypatch.setattr(view_module, "LEFT_S", 0.5)
+    playing = Playing(again=True)
+
+    async def leave():
+        async with page_of(playing.view) as page:
+            await page.key("esc")
+            while (await page.told("state"))["state"] != "ended":
+                pass
+            await asyncio.sleep(1)
+            assert playing._thread.is_alive()  # a page is open
+
+    asyncio.run(leave())
+    wait_for(lambda: not playing._thread.is_alive(), "the end", seconds=10)
+    playing.view.close()
+
+
+def test_two_worlds_come_as_two_pictures_with_captions_in_text():
+    pair = SideBySide(known_world(), known_world(key_map={"left": 1, "right": 2}), ("a.world", "b.world"))
+    playing = Playing(world=pair, fps=pair.fps, pair=pair)
+
+    async def look():
+        async with page_of(playing.view) as page:
+            start = await page.frame()
+            await page.key("left")
+            return start, await until(page, lambda frame: frame["action"] == pair.key_map["left"])
+
+    start, moved = asyncio.run(look())
+    playing.stop()
+    assert [image.shape for image in start["images"]] == [(16, 16, 3)] * 2
+    names = [world.action_names[action] for world, action in zip(pair.worlds, (2, 1), strict=True)]
+    assert moved["labels"] == [f"a.world: {names[0]}", f"b.world: {names[1]}"]
+    assert names[0] != names[1]
 
 
 def test_many_keys_do_not_change_the_rate(playing):

@@ -5,10 +5,12 @@ From the page, one JSON object in a text message, with exactly these fields:
     {"type": "key", "key": "left", "down": true, "repeat": false, "id": 17}
     {"type": "bind", "key": "x", "action": 2}
     {"type": "seen"}                                   one for each frame that came, drawn or passed over
+    {"type": "again"}                                  after the end: begin another session
 
-`id` counts the key messages of a page. To the page, in text: what there is to play (`world_text`). Frames are
-binary, numbers big-endian: uint32 id of the page's last key message that acts in this frame, uint32 length of
-the header, the header (JSON), the picture, and the true picture if there is one.
+`id` counts the key messages of a page. To the page, in text: what there is to play (`world_text`), how the
+session stands (`state_text`), what was recorded (`recordings_text`). Frames are binary, numbers big-endian:
+uint32 id of the page's last key message that acts in this frame, uint32 length of the header, the header
+(JSON), the picture, and the true picture if there is one.
 """
 
 from __future__ import annotations
@@ -17,11 +19,13 @@ import json
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 import cv2
 import numpy as np
 
+from tinyworlds.actions.words import player_words
 from tinyworlds.keys import COMMANDS, USUAL_COMMANDS, Command, KeyBinding, KeyEvent, normalise_key
 from tinyworlds.play.view import PlayFrame
 
@@ -30,6 +34,11 @@ JPEG_QUALITY = 90
 _MAX_ID = 2**32 - 1
 _NAMED_KEYS = {"space", "up", "down", "left", "right", "enter", "esc", "tab", "backspace"}
 _LONGEST_KEY = 40  # characters, of a chord
+_LABELS = {
+    "reset": "start anew", "step": "one frame", "real": "back to real", "truth": "compare",
+    "both": "side by side", "switch": "swap", "help": "keys",
+}  # fmt: skip
+"""What the button of a command says, where its name says too little."""
 _LATIN = 0x250  # single characters beyond are not keys; pages name letters of other scripts by their place
 
 
@@ -46,7 +55,15 @@ class Seen:
     """A page is done with a frame and has room for another."""
 
 
-Message = KeyMessage | KeyBinding | Seen
+@dataclass(frozen=True)
+class Again:
+    """After the end of a session: somebody wants to play another."""
+
+
+Message = KeyMessage | KeyBinding | Seen | Again
+
+State = Literal["playing", "saving", "ended"]
+"""How a session stands: it runs; it was ended, and its recordings are written; all is done."""
 
 
 def read_message(text: str) -> Message | None:
@@ -58,6 +75,8 @@ def read_message(text: str) -> Message | None:
     match fields:
         case {"type": "seen", **rest} if not rest:
             return Seen()
+        case {"type": "again", **rest} if not rest:
+            return Again()
         case {
             "type": "key",
             "key": str(key),
@@ -86,12 +105,30 @@ def world_text(
 ) -> str:
     """Return the message that tells a page what there is to play and which key takes which action.
 
-    Reserved are keys that no action can have: the commands of this session, and those of any other.
+    Actions are named in a player's words. Reserved are keys that no action can have: the commands of this
+    session, and those of any other.
     """
-    said = {"title": title, "fps": fps, "actions": list(actions), "keys": dict(keys), "notes": list(notes)}
+    words = [_words(name) for name in actions]
+    said = {"title": title, "fps": fps, "actions": words, "keys": dict(keys), "notes": list(notes)}
     reserved = dict.fromkeys([*COMMANDS, *(command.key for command in commands)])
-    told = {"commands": [asdict(command) for command in commands], "reserved": [*reserved]}
-    return json.dumps({"type": "world", **said, **told})
+    told = [{**asdict(command), "label": _LABELS.get(command.name, command.name)} for command in commands]
+    return json.dumps({"type": "world", **said, "commands": told, "reserved": [*reserved]})
+
+
+def state_text(state: State) -> str:
+    """Return the message that tells a page how the session stands."""
+    return json.dumps({"type": "state", "state": state})
+
+
+def recordings_text(files: Sequence[Path]) -> str:
+    """Return the message that names the files that a page may ask for, with their sizes in bytes."""
+    told = [{"name": file.name, "bytes": file.stat().st_size} for file in files if file.is_file()]
+    return json.dumps({"type": "recordings", "files": told})
+
+
+def caption(label: str, action: str) -> str:
+    """Return what stands under a picture: what it is, and what was done, in a player's words."""
+    return f"{label}: {_words(action)}" if action else label
 
 
 def pack_frame(frame: PlayFrame, serial: int) -> bytes:
@@ -109,13 +146,11 @@ def pack_frame(frame: PlayFrame, serial: int) -> bytes:
         "sizes": [len(picture) for picture in pictures],
         "number": frame.number,
         "action": frame.action,
-        "name": frame.action_name,
         "fps": round(frame.fps, 1),
         "steps": frame.num_steps,
         "dropped": frame.dropped,
         "paused": frame.paused,
         "recording": frame.recording,
-        "help": frame.help,
         "message": frame.message,
         "labels": [frame.label, frame.truth_label],
         "sure": None if frame.sure is None else round(frame.sure, 3),
@@ -128,6 +163,11 @@ def pack_frame(frame: PlayFrame, serial: int) -> bytes:
 def address_frame(packed: bytes, acted: int) -> bytes:
     """Return the message for one page: a packed frame, and the page's last key that acts in it."""
     return struct.pack(">I", acted) + packed
+
+
+def _words(name: str) -> str:
+    """A player's words for an action, or for one in each of two worlds."""
+    return " | ".join(player_words(part) for part in name.split(" | "))
 
 
 def _encode(image: np.ndarray, kind: str) -> bytes:

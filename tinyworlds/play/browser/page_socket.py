@@ -34,15 +34,15 @@ class Page:
         self._socket = socket
         self._rate = RateLimit()
         self._changed = asyncio.Event()
-        self._text: str | None = None  # these two: newest only
-        self._frame: tuple[bytes, int] | None = None
+        self._texts: dict[str, str] = {}  # newest of each kind only
+        self._frame: tuple[bytes, int] | None = None  # newest only
         self._unseen = 0
         self._acting: deque[tuple[int, int]] = deque()  # events that no frame shows yet: (count, key id)
         self._acted = 0
 
-    def tell(self, text: str) -> None:
-        """Send a text; it takes the place of one that was not sent yet."""
-        self._text = text
+    def tell(self, kind: str, text: str) -> None:
+        """Send a text; it takes the place of one of its kind that was not sent yet."""
+        self._texts[kind] = text
         self._changed.set()
 
     def offer(self, frame: bytes, num_acted: int) -> None:
@@ -66,9 +66,8 @@ class Page:
         while not self._socket.closed:
             await self._changed.wait()
             self._changed.clear()
-            if self._text is not None:
-                text, self._text = self._text, None
-                await self._socket.send_str(text)
+            while self._texts:
+                await self._socket.send_str(self._texts.pop(next(iter(self._texts))))
             if self._frame is not None and self._unseen < MAX_UNSEEN:
                 frame, self._frame = self._frame, None
                 self._unseen += 1

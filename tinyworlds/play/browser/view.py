@@ -11,18 +11,32 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tinyworlds.errors import ConfigError
 from tinyworlds.keys import USUAL_COMMANDS, Command, KeyBinding, KeyEvent, KeyHint
 from tinyworlds.play.browser.guard import Guard, RateLimit
-from tinyworlds.play.browser.messages import KeyMessage, Message, pack_frame, world_text
+from tinyworlds.play.browser.messages import (
+    Again,
+    KeyMessage,
+    Message,
+    State,
+    caption,
+    pack_frame,
+    recordings_text,
+    state_text,
+    world_text,
+)
 from tinyworlds.play.browser.server import PageServer
 from tinyworlds.play.browser.shared_keys import SharedKeys
+from tinyworlds.play.browser.shelf import Shelf
 
 if TYPE_CHECKING:
     from tinyworlds.play.browser.page_socket import Page
+    from tinyworlds.play.side_by_side import SideBySide
     from tinyworlds.play.view import Event, PlayFrame
 
 PORT = 8765
@@ -31,10 +45,14 @@ MAX_NEW_KEYS = 100  # that all pages together may bind; every frame looks throug
 BINDINGS_PER_S, BINDINGS_AT_ONCE = 2.0, 20
 COMMANDS_PER_S, COMMANDS_AT_ONCE = 10.0, 20  # people are slower; a repeated key counts once
 RECORDINGS_PER_S, RECORDINGS_AT_ONCE = 0.2, 6  # started or stopped; each is four files
+LEFT_S = 10.0  # after a session has ended, how long no page may be open before all is over
 
 
 class BrowserView:
     """Serves a page that shows frames and reports keys (a `View` of the session).
+
+    What the player of a page asks of that page alone, such as its help, stays in the page. A session may be
+    followed by another: `wants_another` after the end of one, `begin` before the next.
 
     Events that the first `poll` after a `show` returns act in the frame that is shown next; those of later
     polls come while that frame is computed and act in the one after. Pages are told so, and measure the time
@@ -54,6 +72,8 @@ class BrowserView:
         allowed_hosts: names by which a proxy lets browsers reach the page, see `Guard`; with any there is
             always a token.
         commands: the session's.
+        recorded: returns the files that the session has recorded so far; pages may ask for them.
+        pair: the two worlds that are played as one, if so; pages show their pictures apart, with captions.
 
     Attributes:
         url: the whole address of the page.
@@ -76,12 +96,18 @@ class BrowserView:
         token: str | None = None,
         allowed_hosts: Sequence[str] = (),
         commands: Sequence[Command] = USUAL_COMMANDS,
+        recorded: Callable[[], Sequence[Path]] = tuple,
+        pair: SideBySide | None = None,
     ) -> None:
         self._title, self._fps, self._notes = title, fps, notes
         self._actions = [str(name) for name in action_names[:num_actions]]
         self._keys = {key: hint.action for hint in hints for key in hint.keys}
         self._commands = commands
         self._command_of = {command.key: command.name for command in commands}
+        self._recorded, self._pair = recorded, pair
+        self._shelf = Shelf()
+        self._state: State = "playing"
+        self._again = threading.Event()
         self._shared = SharedKeys()
         self._events: deque[Event] = deque()
         self._num_received = self._num_polled = self._num_acted = self._num_shown = 0
@@ -93,7 +119,7 @@ class BrowserView:
         guard = Guard(host, token, allowed_hosts)
         listener = _listen(host, port)
         self.url = _url(host, listener.getsockname()[1], guard.token)
-        self._server = PageServer(guard, self._world_text, self._receive, self._leave)
+        self._server = PageServer(guard, self._shelf, self._greet, self._receive, self._leave)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="page server", daemon=True)
         self._thread.start()
@@ -115,8 +141,9 @@ class BrowserView:
     def show(self, frame: PlayFrame) -> None:
         """Send a frame to all open pages; a page that is not done with earlier ones passes it over."""
         self._num_shown += 1
+        self._collect()
         if self._server.pages:
-            packed = pack_frame(frame, self._num_shown)
+            packed = pack_frame(self._apart(frame), self._num_shown)
             self._loop.call_soon_threadsafe(self._offer, packed, self._num_acted)
         self._acts_next = True
 
@@ -124,6 +151,34 @@ class BrowserView:
         """Let time pass; keys are collected meanwhile."""
         if seconds > 0:
             time.sleep(seconds)
+
+    def wants_another(self) -> bool:
+        """Tell the pages that the session has ended, and wait for what their players want.
+
+        Returns:
+            True once somebody wants to play again; False once no page has been open for some seconds, or at
+            Ctrl-C.
+        """
+        self._collect()
+        self._again.clear()
+        self._turn("ended")
+        seen = time.monotonic()
+        try:
+            while time.monotonic() - seen < LEFT_S and self._thread.is_alive():
+                if self._again.wait(0.1):
+                    return True
+                if self._server.pages:
+                    seen = time.monotonic()
+        except KeyboardInterrupt:
+            pass
+        return False
+
+    def begin(self, recorded: Callable[[], Sequence[Path]]) -> None:
+        """Go on with another session, of the same world; `recorded` is as in the constructor."""
+        self._recorded = recorded
+        self.poll()  # what came after the end of the one before
+        self._loop.call_soon_threadsafe(self._forget_keys)
+        self._turn("playing")
 
     def close(self) -> None:
         """Tell the pages that the game is over, and stop the server."""
@@ -135,20 +190,61 @@ class BrowserView:
         self._thread.join()
         self._loop.close()
 
+    def _apart(self, frame: PlayFrame) -> PlayFrame:
+        """Return a frame of two worlds as two pictures, each with its caption; any other as it is."""
+        if self._pair is None:
+            return frame
+        pictures = self._pair.apart(frame.image)
+        captions = [caption(name, action) for name, action in self._pair.taken(frame.action)]
+        return replace(
+            frame, image=pictures[0], truth=pictures[1], label=captions[0], truth_label=captions[1]
+        )
+
+    def _collect(self) -> None:
+        """Put on the shelf what was recorded meanwhile."""
+        if self._shelf.put(self._recorded()):
+            self._tell("recordings", lambda: recordings_text(self._shelf.files))
+
+    def _turn(self, state: State) -> None:
+        self._state = state
+        self._tell("state", lambda: state_text(self._state))
+
+    def _tell(self, kind: str, text: Callable[[], str]) -> None:
+        self._loop.call_soon_threadsafe(self._tell_all, kind, text)
+
     # In the server's thread.
+
+    def _tell_all(self, kind: str, text: Callable[[], str]) -> None:
+        for page in self._server.pages:
+            page.tell(kind, text())
+
+    def _greet(self) -> dict[str, str]:
+        return {
+            "world": self._world_text(),
+            "recordings": recordings_text(self._shelf.files),
+            "state": state_text(self._state),
+        }
+
+    def _forget_keys(self) -> None:
+        self._shared = SharedKeys()
 
     def _offer(self, packed: bytes, num_acted: int) -> None:
         for page in self._server.pages:
             page.offer(packed, num_acted)
 
     def _receive(self, page: Page, message: Message) -> None:
-        if isinstance(message, KeyBinding):
+        if isinstance(message, Again):
+            if self._state == "ended":
+                self._again.set()
+        elif isinstance(message, KeyBinding):
             self._bind(message)
         elif isinstance(message, KeyMessage) and self._has_room_for(message.event):
             event = self._shared.take(page, message.event)
             if event is not None:
                 self._add(event)
                 page.sent_event(self._num_received, message.id)
+                if event.down and self._command_of.get(event.key) == "quit":
+                    self._turn("saving")
 
     def _leave(self, page: Page) -> None:
         for event in self._shared.leave(page):
@@ -165,16 +261,18 @@ class BrowserView:
             return
         self._keys[binding.key] = binding.action
         self._add(binding)
-        for page in self._server.pages:
-            page.tell(self._world_text())
+        self._tell_all("world", self._world_text)
 
     def _has_room_for(self, event: KeyEvent) -> bool:
-        """Whether an event may go to the session: releases always, presses while they do not pile up."""
+        """Whether an event may go to the session: releases always, presses while they do not pile up.
+
+        Help is each page's own, and what has ended takes no presses.
+        """
         if not event.down:
             return True
-        if self._is_full():
-            return False
         command = self._command_of.get(event.key)
+        if self._is_full() or self._state != "playing" or command == "help":
+            return False
         if command is None or event.repeat:
             return True
         return self._command_rate.allows() and (command != "record" or self._recording_rate.allows())

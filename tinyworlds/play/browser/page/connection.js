@@ -2,15 +2,20 @@
 
 const FIRST_WAIT_MS = 250;
 const LONGEST_WAIT_MS = 8000;
+const GOING_AWAY = 1001;
+const NEVER_OPEN = 1006;
 
 export class Connection {
-  // on: { state(words, isOpen), text(object), frame(ArrayBuffer), lost() }
+  // on: { state(words, isOpen), text(object), frame(ArrayBuffer), lost(isSaid, reason) }; isSaid: the server said that
+  // it ends.
   constructor(address, on) {
     this.address = address;
     this.on = on;
     this.wait = FIRST_WAIT_MS;
     this.timer = null;
     this.reason = "";
+    this.tries = 0; // since the server last spoke
+    this.isSaid = false;
     document.addEventListener("visibilitychange", () => document.hidden || this.hurry());
     window.addEventListener("online", () => this.hurry());
     this.open();
@@ -32,16 +37,20 @@ export class Connection {
       this.reason = "connection lost"; // unless the server will say another
       this.on.state("connected", true);
     };
-    this.socket.onclose = (event) => this.closed(event.reason);
+    this.socket.onclose = (event) => this.closed(event);
     this.socket.onmessage = ({ data }) => {
+      this.tries = 0;
+      this.isSaid = false;
       this.wait = FIRST_WAIT_MS; // a server that speaks, not one that only opens and closes
       if (typeof data === "string") this.on.text(JSON.parse(data));
       else this.on.frame(data);
     };
   }
 
-  closed(reason) {
-    this.on.lost();
+  closed({ code, reason }) {
+    this.tries += 1;
+    this.isSaid = code === GOING_AWAY || (this.isSaid && code === NEVER_OPEN);
+    this.on.lost(this.isSaid, reason);
     this.reason = reason || this.reason || "no connection"; // a server that is gone says nothing new
     const seconds = (this.wait / 1000).toFixed(this.wait < 1000 ? 1 : 0);
     this.on.state(`${this.reason}, next try in ${seconds} s`, false);

@@ -23,8 +23,8 @@ export class Figures {
     this.last = null;
   }
 
-  // A frame is on the canvas.
-  take(frame) {
+  // A frame is on the canvas. action: what was done, in words.
+  take(frame, action) {
     const now = performance.now();
     for (const [id, when] of this.waiting) {
       if (id > frame.acted) break;
@@ -35,7 +35,7 @@ export class Figures {
     if (this.last !== null) this.skipped += Math.max(frame.serial - this.last - 1, 0);
     this.last = frame.serial;
     this.drawn += 1;
-    this.write(frame);
+    this.write(frame, action);
   }
 
   get latency() {
@@ -43,12 +43,12 @@ export class Figures {
     return sorted.length ? sorted[sorted.length >> 1] : null;
   }
 
-  write(frame) {
+  write(frame, action) {
     const latency = this.latency;
     const texts = {
       fps: frame.fps.toFixed(1),
       latency: latency === null ? "–" : `${Math.round(latency)} ms`,
-      action: frame.action === null ? "–" : `${frame.action} ${frame.name}`,
+      action: frame.action === null ? "–" : `${frame.action} ${action}`,
       number: frame.number,
       steps: frame.steps ?? "–",
       sure: frame.sure === null ? "–" : `${Math.round(100 * frame.sure)} %`,

@@ -17,10 +17,13 @@ export function keyName({ key, code }, hasMeaning = () => false) {
 }
 
 export class Keyboard {
+  // isPlayed(): whether keys are the game's at all. isAsked(): whether the next key will be given to an action.
   // wants(key): whether a key that moves between buttons is the game's. hasMeaning(key): whether it does anything there.
   // intercept(key): true if somebody else took it.
-  constructor(held, { wants, hasMeaning, intercept }) {
+  constructor(held, { isPlayed, isAsked, wants, hasMeaning, intercept }) {
     this.held = held;
+    this.isPlayed = isPlayed;
+    this.isAsked = isAsked;
     this.wants = wants;
     this.hasMeaning = hasMeaning;
     this.intercept = intercept;
@@ -32,7 +35,7 @@ export class Keyboard {
   pressed(event) {
     const key = keyName(event, this.hasMeaning);
     if (key === null || event.isComposing || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (this.belongsToPage(key, event.target)) return;
+    if (!this.isAsked() && this.belongsToPage(key, event)) return;
     event.preventDefault(); // no scrolling, no quick search
     if (this.down.has(event.code)) return;
     const taken = !event.repeat && this.intercept(key);
@@ -43,6 +46,7 @@ export class Keyboard {
   released(event) {
     if (event.key === "Meta") return this.forget(); // macOS tells of no releases while it is held
     const key = this.down.get(event.code);
+    if (this.down.has(event.code)) event.preventDefault(); // Space clicks a focused button when it goes up
     this.down.delete(event.code);
     if (key) this.held.release(key, event.code);
   }
@@ -52,9 +56,12 @@ export class Keyboard {
     this.held.releaseAll();
   }
 
-  // Tab moves between buttons unless the game uses it, and a focused button has its own Space and Enter.
-  belongsToPage(key, target) {
-    if (key === "tab") return !this.wants(key);
-    return (key === "space" || key === "enter") && target.closest?.("button") !== null;
+  // Tab moves between buttons unless the game uses it, with Shift always; a focused button has its own Space and Enter,
+  // a video all keys but Esc.
+  belongsToPage(key, { target, shiftKey }) {
+    if (key === "esc") return false;
+    if (!this.isPlayed() || target.closest?.("video")) return true;
+    if (key === "tab") return shiftKey || !this.wants(key);
+    return (key === "space" || key === "enter") && Boolean(target.closest?.("button, a"));
   }
 }

@@ -1,41 +1,41 @@
-// The panel of keys: which key takes which action, changed by drag or by "+" and a key press, and the commands.
+// The panel of keys: which key takes which action, changed by "+" and a key or by drag, and the commands.
 
-import { cap } from "./caps.js";
+import { cap, words } from "./caps.js";
+import { holdButton } from "./touch.js";
 
 const CANDIDATES = [..."qwertyuiopasdfghjklzxcvbnm", "space", "enter", "up", "left", "down", "right"];
 const byId = (id) => document.getElementById(id);
 
 export class Panel {
   // bind(key, action): wishes for a key to take an action.
-  constructor(bind) {
+  constructor(held, bind) {
+    this.held = held;
     this.bind = bind;
     this.asking = null; // the action whose "+" waits for a key
   }
 
-  get isOpen() {
-    return !byId("panel").hidden;
-  }
-
-  show(open) {
-    if (open === this.isOpen) return;
-    byId("panel").hidden = !open;
-    this.ask(null);
-  }
-
   fill(world) {
     this.world = world;
+    const focused = document.activeElement?.closest("#actions [data-action]")?.dataset.action;
     byId("actions").replaceChildren(...world.actions.map((name, action) => this.row(name, action)));
+    if (focused) byId("actions").querySelector(`[data-action="${focused}"] .plus`)?.focus();
     const taken = new Set([...Object.keys(world.keys), ...world.reserved]);
-    byId("free").replaceChildren(
-      ...CANDIDATES.filter((key) => !taken.has(key)).map((key) => cap(key, { draggable: true })),
-    );
-    byId("command-list").replaceChildren(...world.commands.flatMap(({ key, help }) => {
-      const [term, description] = [document.createElement("dt"), document.createElement("dd")];
-      term.append(cap(key));
-      description.textContent = help;
-      return [term, description];
+    this.free = CANDIDATES.filter((key) => !taken.has(key));
+    byId("notes").replaceChildren(...world.notes.map((text) => {
+      const note = document.createElement("li");
+      note.textContent = text;
+      return note;
     }));
     this.ask(null);
+  }
+
+  fillCommands(world) {
+    byId("command-list").replaceChildren(...world.commands.filter(({ name }) => name !== "help").map((command) => {
+      const [row, text] = [document.createElement("li"), document.createElement("span")];
+      text.textContent = command.help;
+      row.append(holdButton(this.held, command.key, [cap(command.key), text], command.help));
+      return row;
+    }));
   }
 
   row(name, action) {
@@ -58,10 +58,7 @@ export class Panel {
     button.className = "plus";
     button.textContent = "+";
     button.setAttribute("aria-label", `add a key for ${name}`);
-    button.addEventListener("click", () => {
-      this.ask(this.asking === action ? null : action);
-      button.blur(); // so that Space and Enter can be chosen, too
-    });
+    button.addEventListener("click", () => this.ask(this.asking === action ? null : action));
     return button;
   }
 
@@ -84,8 +81,22 @@ export class Panel {
     for (const row of byId("actions").children) {
       const asked = Number(row.dataset.action) === action && action !== null;
       row.classList.toggle("asking", asked);
-      row.querySelector(".plus").textContent = asked ? "press a key" : "+";
+      row.querySelector(".plus").textContent = asked ? "which key?" : "+";
     }
+    byId("free-title").textContent = action === null ? "Free keys" : "Press a key, or choose one here";
+    byId("free").replaceChildren(...this.free.map((key) => this.freeKey(key)));
+  }
+
+  // While a key is asked for, a button; else a cap to drag.
+  freeKey(key) {
+    if (this.asking === null) return cap(key, { draggable: true });
+    const button = document.createElement("button");
+    button.type = "button";
+    button.dataset.key = key;
+    button.append(cap(key));
+    button.setAttribute("aria-label", words(key));
+    button.addEventListener("click", () => this.intercept(key));
+    return button;
   }
 
   // Returns whether a key was meant for the panel.

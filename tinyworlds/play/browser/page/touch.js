@@ -24,16 +24,34 @@ export function holdButton(held, key, words, label) {
   return button;
 }
 
+function arrowButton(held, key, action) {
+  const [sign, name] = [document.createElement("span"), document.createElement("small")];
+  sign.textContent = SIGNS[key];
+  sign.setAttribute("aria-hidden", "true");
+  name.textContent = action;
+  return holdButton(held, key, [sign, name], action);
+}
+
 // The pad for fingers: a cross for the arrows that mean something, a button for every other action.
 export function fillPad(held, world) {
   const arrows = ARROWS.filter((key) => key in world.keys);
   document.getElementById("arrows").replaceChildren(
-    ...arrows.map((key) => holdButton(held, key, [SIGNS[key]], world.actions[world.keys[key]])),
+    ...arrows.map((key) => arrowButton(held, key, world.actions[world.keys[key]])),
   );
   document.getElementById("others").replaceChildren(
     ...world.others.map(({ key, action }) => holdButton(held, key, [world.actions[action]], world.actions[action])),
   );
 }
+
+// Nothing is said of keys where there seem to be none.
+const fingersOnly = matchMedia("(pointer: coarse) and (not (any-pointer: fine))");
+const judge = () => document.body.classList.toggle("keyless", fingersOnly.matches && !document.body.classList.contains("keyed"));
+fingersOnly.addEventListener("change", judge);
+window.addEventListener("keydown", () => {
+  document.body.classList.add("keyed");
+  judge();
+}, { once: true });
+judge();
 
 document.addEventListener("pointerdown", (event) => {
   if (event.pointerType === "touch") document.body.classList.add("touched"); // screens with touch and a mouse

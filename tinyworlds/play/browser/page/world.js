@@ -8,6 +8,10 @@ export class World {
     Object.assign(this, { title, actions, keys, commands, reserved, notes });
   }
 
+  knowsCommandsOf(other) {
+    return JSON.stringify(this.commands) === JSON.stringify(other.commands);
+  }
+
   takesAction(key) {
     return key in this.keys || Object.keys(this.keys).some((chord) => chord.split("+").includes(key))
       || (/^[0-9]$/.test(key) && Number(key) < this.actions.length);
