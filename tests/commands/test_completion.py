@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tinyworlds.fit.known_settings import FILE, known_settings
+from tinyworlds.fit.known_settings import known_settings, listed_settings
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs a terminal of Unix")
 
@@ -104,5 +104,5 @@ def send(terminal: int, text: str, wanted: str, seconds: float, needed: str = ""
 def test_all_settings_can_be_completed() -> None:
     ours = ("model.", "data.", "checkpoint.", "rollout.")
     known = {name for name in known_settings() if name.startswith(ours)}
-    listed = {name for name in FILE.read_text(encoding="utf-8").split() if name.startswith(ours)}
+    listed = {name for name in listed_settings() if name.startswith(ours)}
     assert known == listed, "python -m tinyworlds.fit.known_settings writes the file anew"

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from typing import Any, Literal
 
+from tinyworlds.fit.known_settings import listed_settings
 from tinyworlds.system.options import call, parser_of
 
 Shell = Literal["bash", "zsh", "fish", "powershell"]
@@ -86,9 +87,9 @@ def _own(name: str) -> argparse.ArgumentParser:
 
 def _add_settings(parser: argparse.ArgumentParser) -> None:
     known = {option for action in parser._actions for option in action.option_strings}
-    for line in files("tinyworlds.fit").joinpath("settings.txt").read_text(encoding="utf-8").splitlines():
-        if f"--{line}" not in known:
-            parser.add_argument(f"--{line}")
+    for name in listed_settings():
+        if f"--{name}" not in known:
+            parser.add_argument(f"--{name}")
 
 
 def _with_completers(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:

@@ -61,7 +61,8 @@ def expect(command: str, paths: Iterable[str | Path], *kinds: str) -> None:
         kind = kind_of(path)
         if kind is None or kind in kinds:
             continue
-        calls = [[str(path) if word == "FILE" else word for word in call] for call in _TAKERS[kind]]
-        others = [f"`{shown_command(*call)}`" for call in calls if call[0] != command][:2]
+        takers = [call for call in _TAKERS[kind] if call[:2] != (command, "FILE")]
+        calls = [[str(path) if word == "FILE" else word for word in call] for call in takers]
+        others = [f"`{shown_command(*call)}`" for call in calls][:2]
         hint = f"; call {' or '.join(others)}" if others else ""
         raise ConfigError(f"{path} is {kind}, and {command} takes {' or '.join(kinds)}{hint}")

@@ -13,6 +13,11 @@ _ONE_OF_EACH_KIND = ("doom_tokenizer.yaml", "dreamer_catch.yaml")
 """Configs of stages that are trained on different kinds of data; `data.*` depends on that."""
 
 
+def listed_settings() -> list[str]:
+    """Return the dotted names of all settings of all stages, as the file lists them."""
+    return FILE.read_text(encoding="utf-8").split()
+
+
 def known_settings() -> list[str]:
     """Return the dotted names of all settings of all stages, in alphabetical order."""
     from tinyworlds.fit.config_reading import known_keys

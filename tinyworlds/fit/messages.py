@@ -123,12 +123,14 @@ def unknown_key(key: str, known: Iterable[str], config_files: Sequence[str] = ()
 
 
 def _nearest(key: str, known: list[str]) -> str:
+    by_last = {name.rsplit(".", 1)[-1]: name for name in reversed(known)}
+    if "." in key and (same := by_last.get(key.rsplit(".", 1)[-1])) is not None:
+        return f" Did you mean '{same}'?"  # the right name in the wrong group: trainer.batch_size
     begun = [name for name in known if name.startswith(key)]
     hint = did_you_mean(key, begun) or did_you_mean(key, known)
     if hint:
         return hint
-    # the right name in the wrong group (trainer.batch_size), or a name without its group (num_blocs)
-    by_last = {name.rsplit(".", 1)[-1]: name for name in reversed(known)}
+    # a name without its group (num_blocs)
     near = re.search(r"'([^']+)'", did_you_mean(key.rsplit(".", 1)[-1], by_last))
     return f" Did you mean '{by_last[near.group(1)]}'?" if near else ""
 

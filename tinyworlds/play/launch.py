@@ -176,6 +176,7 @@ def _play_live(args: argparse.Namespace, world: Played, paths: Sequence[str | Pa
 
     session, log = _session(args, world)
     view = _browser(args, world, session) if browser else _window(args, world, session)
+    pages: Any = view if browser else None  # which can play again; windows have a menu
     code, failed = 0, 0
     try:
         while True:
@@ -183,7 +184,7 @@ def _play_live(args: argparse.Namespace, world: Played, paths: Sequence[str | Pa
                 play(session, view)
             except KeyboardInterrupt:
                 code = INTERRUPTED
-            again = None if code else getattr(view, "wants_another", None)  # of a page; windows have a menu
+            again = None if code or pages is None else pages.wants_another
             if again is None:
                 view.close()
             print(session.pace.summary(), flush=True)
@@ -191,7 +192,7 @@ def _play_live(args: argparse.Namespace, world: Played, paths: Sequence[str | Pa
             if again is None or not again():
                 break
             session, log = _another_session(args, world, session)
-            view.begin(lambda recordings=session.recordings: recordings)
+            pages.begin(lambda recordings=session.recordings: recordings)
     finally:
         view.close()
         args.fullscreen = getattr(view, "fullscreen", False)
