@@ -176,7 +176,6 @@ def _play_live(args: argparse.Namespace, world: Played, paths: Sequence[str | Pa
 
     session, log = _session(args, world)
     view = _browser(args, world, session) if browser else _window(args, world, session)
-    pages: Any = view if browser else None  # which can play again; windows have a menu
     code, failed = 0, 0
     try:
         while True:
@@ -184,15 +183,18 @@ def _play_live(args: argparse.Namespace, world: Played, paths: Sequence[str | Pa
                 play(session, view)
             except KeyboardInterrupt:
                 code = INTERRUPTED
-            again = None if code or pages is None else pages.wants_another
-            if again is None:
+            page: Any = None if code or not hasattr(view, "wants_another") else view  # windows have a menu
+            if page is None:
                 view.close()
             print(session.pace.summary(), flush=True)
             failed = _say_saved(session, log) or failed
-            if again is None or not again():
+            if page is None:
+                break
+            print("a page can play again; all ends with the last page that is closed, or Ctrl-C", flush=True)
+            if not page.wants_another():
                 break
             session, log = _another_session(args, world, session)
-            pages.begin(lambda recordings=session.recordings: recordings)
+            page.begin(_recorded(session))
     finally:
         view.close()
         args.fullscreen = getattr(view, "fullscreen", False)
@@ -254,7 +256,7 @@ def _browser(args: argparse.Namespace, world: Played, session: Session) -> Brows
         port=args.port,
         allowed_hosts=allowed_hosts(args.allow_host),
         commands=session.commands,
-        recorded=lambda: session.recordings,
+        recorded=_recorded(session),
         pair=world if isinstance(world, SideBySide) else None,
     )
     print(f"play at {view.url}   (Ctrl-C ends it)", flush=True)
@@ -283,6 +285,10 @@ def _session(args: argparse.Namespace, world: Played) -> tuple[Session, SessionL
     if args.record:
         session.handle([KeyEvent("v")])
     return session, log
+
+
+def _recorded(session: Session) -> Callable[[], list[Path]]:
+    return lambda: session.recordings
 
 
 def _another_session(args: argparse.Namespace, world: Played, before: Session) -> tuple[Session, SessionLog]:
