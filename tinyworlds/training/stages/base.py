@@ -7,11 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
-from lightning.pytorch import Callback, LightningModule
-from lightning.pytorch.callbacks import Timer
-from lightning.pytorch.cli import ReduceLROnPlateau
 from lightning.pytorch.loggers import Logger
-from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_warn
 
 from tinyworlds.checkpoints.load import (
@@ -32,23 +28,12 @@ from tinyworlds.models.base import Network
 from tinyworlds.models.fit import differences
 from tinyworlds.models.registry import ALL_STAGES, network_class
 from tinyworlds.nn.compiling import compile_network
-from tinyworlds.training.averaging import AveragedWeights
-from tinyworlds.training.chosen import Chosen, StepAtValidation
-from tinyworlds.training.optim import (
-    build_optimizer,
-    by_time,
-    cosine_with_warmup,
-    rates_as_asked,
-    settings_of,
-)
 from tinyworlds.training.settings import TrainingSettings
-from tinyworlds.training.strategies import FullySharded, shard
+from tinyworlds.training.stages.optimizing import CHOSEN_KEY, Optimizing
+from tinyworlds.training.strategies import shard
 from tinyworlds.training.trainer_parts import parts_of
 
 Losses = dict[str, torch.Tensor]
-
-CHOSEN_KEY = "chosen"
-"""Under which a checkpoint notes an optimizer and a schedule that are not the stage's own."""
 
 
 def warn_of_trained(data: Any, who: str, before: TrainedOn | None) -> None:
@@ -67,7 +52,7 @@ def warn_of_trained(data: Any, who: str, before: TrainedOn | None) -> None:
         )
 
 
-class Stage(LightningModule):
+class Stage(Optimizing):
     """One stage of training. Subclasses build the network and say what its losses are.
 
     One of your own is derived from one of the stages; see docs/extending.md.
@@ -91,30 +76,14 @@ class Stage(LightningModule):
     """Names or paths of those that write what it predicts; without one, it stays in memory."""
     datamodule_class: ClassVar[type[H5DataModule] | None] = None
     """What it is trained on, where that is not what others of the same name are."""
-    counts_no_more: ClassVar[dict[str, tuple[str, ...]]] = {
-        "optimizer": (
-            "learning_rate",
-            "weight_decay",
-            "optimizer",
-            "beta2",
-            "warmup_fraction",
-            "final_fraction",
-        ),
-        "lr_scheduler": ("warmup_fraction", "final_fraction"),
-    }
-    """Settings that a named optimizer, or schedule, leaves without a meaning."""
 
     def __init__(self, network: Network, training: TrainingSettings) -> None:
         super().__init__()
         self._check_network(network)
         self.network = network
         self.settings = training
-        self.chosen = Chosen()
         self._sharded = False
-        self._resumed = False
         self._trained_before: TrainedOn | None = None  # where training goes on
-        self._asked_rates: list[dict[str, Any]] = []
-        self._plateau = StepAtValidation()
 
     def _check_network(self, network: Network) -> None:
         """Raise a ConfigError unless the network can take the place of ours, in checkpoints and in worlds."""
@@ -194,84 +163,6 @@ class Stage(LightningModule):
     def prepare_predict(self, rollout: dict[str, Any]) -> int:
         """Take the settings of rollouts; return how many frames of a clip they need (0: any number does)."""
         return 0
-
-    # ---- optimizer
-
-    def configure_optimizers(self) -> Any:
-        """Return the optimizer and the schedule that the user named, else those of the stage."""
-        optimizer: torch.optim.Optimizer
-        if self.chosen.optimizer:
-            optimizer = self.chosen.build_optimizer(p for p in self.network.parameters() if p.requires_grad)
-        else:
-            optimizer = self.build_optimizer()
-        scheduler: Any = None
-        if self.chosen.lr_scheduler:
-            scheduler = self.chosen.build_scheduler(optimizer)
-        elif not self.chosen.optimizer:
-            scheduler = self.build_schedule(optimizer)
-        self._asked_rates = settings_of(optimizer, rates_only=bool(self.chosen.lr_scheduler))
-        if isinstance(scheduler, ReduceLROnPlateau):
-            self._plateau.watch(scheduler)
-        elif scheduler is not None:
-            return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
-        return {"optimizer": optimizer}
-
-    def build_optimizer(self) -> torch.optim.Optimizer:
-        """Return the stage's own optimizer."""
-        scaled = getattr(self.trainer.precision_plugin, "scaler", None) is not None  # 16-mixed
-        own = self.settings
-        return build_optimizer(
-            self.network, own.optimizer, own.learning_rate, own.weight_decay, own.beta2, fused=not scaled
-        )
-
-    def build_schedule(self, optimizer: torch.optim.Optimizer) -> torch.optim.lr_scheduler.LRScheduler:
-        """Return the stage's own schedule: warm-up and cosine over all of training, by steps or by time."""
-        own, total = self.settings, self._total_steps()
-        timer = next((c for c in parts_of(self.trainer).callbacks if isinstance(c, Timer)), None)
-
-        def factor(step: int) -> float:
-            # the learning rate of step k; +1 so that the first step is not lost to a rate of 0
-            progress = (step + 1) / total if total else 0.0
-            remaining = timer.time_remaining() if timer is not None else None
-            if timer is not None and remaining is not None:
-                elapsed = timer.time_elapsed()
-                progress = by_time(progress, elapsed / max(elapsed + remaining, 1e-9))
-            if not total and remaining is None:
-                return 1.0  # no end in sight: a constant rate
-            return cosine_with_warmup(max(progress, 1e-6), own.warmup_fraction, own.final_fraction)
-
-        return torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
-
-    def on_train_start(self) -> None:
-        """Where training goes on with other settings of the optimizer than before, let them count."""
-        if not self._resumed or len(self.trainer.optimizers) != 1:
-            return
-        schedulers = [config.scheduler for config in self.trainer.lr_scheduler_configs]
-        changed = rates_as_asked(self.trainer.optimizers[0], self._asked_rates, schedulers)
-        if changed and self.trainer.is_global_zero:
-            print(f"{self.name}: going on with {', '.join(changed)}")
-
-    def _total_steps(self) -> float | None:
-        if self.trainer.max_steps > 0:
-            return self.trainer.max_steps
-        if self.trainer.max_epochs is None or self.trainer.max_epochs < 0:
-            return None
-        total = self.trainer.estimated_stepping_batches
-        return total if total < float("inf") else None
-
-    def configure_callbacks(self) -> list[Callback]:
-        """Return what averages weights, and what steps a schedule by what is measured, if asked for."""
-        waits = str((self.chosen.lr_scheduler or {}).get("class_path")).endswith("ReduceLROnPlateau")
-        steps: list[Callback] = [self._plateau] if waits else []
-        decay = self.settings.ema_decay
-        if decay > 0 and self.trainer.state.fn == TrainerFn.FITTING:
-            if isinstance(self.trainer.strategy, FullySharded):
-                raise ConfigError(
-                    f"--model.ema_decay {decay:g} excludes --trainer.strategy fsdp: averaged "
-                    "weights are not sharded; use ddp or ema_decay 0"
-                )
-            return [*steps, AveragedWeights(decay, self.trainer.strategy.root_device)]
-        return steps
 
     def setup(self, stage: str) -> None:
         """Compile the network, if asked."""
@@ -357,10 +248,3 @@ class Stage(LightningModule):
         self._resumed, self._trained_before = True, read_trained_on(info.meta.get(TRAINED_ON_KEY))
         if self._trainer is not None and self._trained_before is not None:
             warn_of_trained(parts_of(self.trainer).datamodule, "these weights were", self._trained_before)
-
-    def _check_goes_on(self, checkpoint: dict[str, Any], noted: Any) -> None:
-        """Refuse the state of another optimizer, where training goes on with it."""
-        fits = self._trainer is not None and self.trainer.state.fn == TrainerFn.FITTING
-        line = self.chosen.check_goes_on(noted) if fits and checkpoint.get("optimizer_states") else ""
-        if line and self.trainer.is_global_zero:
-            print(f"{self.name}: {line}")
