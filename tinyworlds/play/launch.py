@@ -226,6 +226,7 @@ def _store_keys(paths: Sequence[str | Path], world: Played, session: Session) ->
 
 def _window(args: argparse.Namespace, world: Played, session: Session) -> Window:
     from tinyworlds.checkpoints.titles import all_worlds
+    from tinyworlds.play.side_by_side import SideBySide
     from tinyworlds.play.window.view import Window
 
     return Window(
@@ -237,6 +238,7 @@ def _window(args: argparse.Namespace, world: Played, session: Session) -> Window
         commands=session.commands,
         fullscreen=args.fullscreen,
         worlds=all_worlds(),
+        pair=world if isinstance(world, SideBySide) else None,
     )
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 
+from tinyworlds.actions.words import player_words
 from tinyworlds.errors import DataError
 from tinyworlds.keys import complete_key_map, held_action
 from tinyworlds.play.pairs import Pair, number_pairs
 from tinyworlds.play.panels import PAIR_SHAPE, panel_frame, side_by_side
+from tinyworlds.play.view import PlayFrame
 from tinyworlds.world.core import WorldCore
 
 
@@ -119,6 +122,14 @@ class SideBySide:
         drawn.
         """
         return [panel_frame(picture, side, world.frame_shape[:2]) for side, world in enumerate(self.worlds)]
+
+    def frame_apart(self, frame: PlayFrame) -> PlayFrame:
+        """Return a frame of both as two pictures, each with its caption in a player's words."""
+        left, right = self.apart(frame.image)
+        captions = [
+            f"{name}: {player_words(action)}" if action else name for name, action in self.taken(frame.action)
+        ]
+        return replace(frame, image=left, truth=right, label=captions[0], truth_label=captions[1])
 
     def taken(self, action_id: int | None) -> list[tuple[str, str]]:
         """Return of each world its name and that of the action it took, "" at a start."""

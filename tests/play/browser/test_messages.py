@@ -15,7 +15,6 @@ from tinyworlds.play.browser.messages import (
     KeyMessage,
     Seen,
     address_frame,
-    caption,
     pack_frame,
     read_message,
     world_text,
@@ -110,8 +109,6 @@ def test_actions_and_commands_are_named_in_a_players_words():
     assert told["actions"] == ["do nothing", "turn right", "do nothing | shoot"]
     labels = {command["name"]: command["label"] for command in told["commands"]}
     assert (labels["reset"], labels["record"], labels["truth"]) == ("start anew", "record", "compare")
-    assert caption("doom.world", "turn_right") == "doom.world: turn right"
-    assert caption("doom.world", "") == "doom.world"
 
 
 def a_frame(image, **changes):

@@ -8,6 +8,8 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pygame
@@ -119,6 +121,15 @@ def test_side_by_side_is_as_large_as_alone(open_window):
     assert pictures[0][3] < pictures[1][2]
 
 
+def test_two_worlds_are_shown_apart_each_as_large_as_one(open_window):
+    dark = np.full((64, 64, 3), 60, np.uint8)
+    pair = SimpleNamespace(frame_apart=lambda frame: replace(frame, truth=dark, label="a", truth_label="b"))
+    picture = shown(open_window(pair=pair), a_frame())
+    one, other = where(picture, 90), where(picture, 60)
+    assert one[3] - one[2] == other[3] - other[2] >= 256
+    assert one[3] < other[2]
+
+
 def test_keys_are_reported_as_they_go_down_and_up(open_window):
     window = open_window()
     window.show(a_frame())
@@ -215,7 +226,7 @@ def test_closing_the_window_quits_at_once(open_window):
 
 
 PLAYER = """
-import signal, sys
+import signal, sys, tempfile
 import numpy as np
 signal.signal(signal.SIGINT, signal.default_int_handler)  # tests in the background inherit that it is ignored
 from fake_world import FakeWorld
@@ -225,7 +236,8 @@ world = FakeWorld(fps=15)
 if sys.argv[2:]:
     world.beside = np.full((16, 16, 3), (200, 10, 30), np.uint8)  # a real game's picture
 opening.load = lambda path, *_: world
-code = cli.main(["fake.world", "--recordings", sys.argv[1]])
+with tempfile.NamedTemporaryFile(suffix=".world") as fake:
+    code = cli.main([fake.name, "--recordings", sys.argv[1]])
 print("taken", world.taken)
 sys.exit(code)
 """

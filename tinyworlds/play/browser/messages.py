@@ -126,11 +126,6 @@ def recordings_text(files: Sequence[Path]) -> str:
     return json.dumps({"type": "recordings", "files": told})
 
 
-def caption(label: str, action: str) -> str:
-    """Return what stands under a picture: what it is, and what was done, in a player's words."""
-    return f"{label}: {_words(action)}" if action else label
-
-
 def pack_frame(frame: PlayFrame, serial: int) -> bytes:
     """Return a frame as bytes, all but the id that differs from page to page (`address_frame`).
 

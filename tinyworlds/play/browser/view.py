@@ -12,7 +12,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +23,6 @@ from tinyworlds.play.browser.messages import (
     KeyMessage,
     Message,
     State,
-    caption,
     pack_frame,
     recordings_text,
     state_text,
@@ -143,7 +141,9 @@ class BrowserView:
         self._num_shown += 1
         self._collect()
         if self._server.pages:
-            packed = pack_frame(self._apart(frame), self._num_shown)
+            packed = pack_frame(
+                frame if self._pair is None else self._pair.frame_apart(frame), self._num_shown
+            )
             self._loop.call_soon_threadsafe(self._offer, packed, self._num_acted)
         self._acts_next = True
 
@@ -189,16 +189,6 @@ class BrowserView:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
-
-    def _apart(self, frame: PlayFrame) -> PlayFrame:
-        """Return a frame of two worlds as two pictures, each with its caption; any other as it is."""
-        if self._pair is None:
-            return frame
-        pictures = self._pair.apart(frame.image)
-        captions = [caption(name, action) for name, action in self._pair.taken(frame.action)]
-        return replace(
-            frame, image=pictures[0], truth=pictures[1], label=captions[0], truth_label=captions[1]
-        )
 
     def _collect(self) -> None:
         """Put on the shelf what was recorded meanwhile."""

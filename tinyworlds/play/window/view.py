@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -23,6 +24,9 @@ from tinyworlds.play.window.keyboard import Keyboard
 from tinyworlds.play.window.layout import Box, Shape, lay_out
 from tinyworlds.play.window.menu import ANEW, FULLSCREEN, QUIT, Menu
 from tinyworlds.play.window.screen import Screen
+
+if TYPE_CHECKING:
+    from tinyworlds.play.side_by_side import SideBySide
 
 PICTURE_PX, PICTURE_SHARE = 512, 0.6
 """About the larger side of a picture in a new window: pixels, or this share of a larger desktop's height."""
@@ -48,6 +52,7 @@ class Window:
         fullscreen: whether to begin so.
         menu: whether Esc opens a menu; without, it means what `commands` say.
         worlds: name to path of other worlds, for the menu.
+        pair: the two worlds that are played as one, if so; their pictures are shown apart.
 
     Attributes:
         next_world: the path that the player chose in the menu; None while none is.
@@ -68,13 +73,14 @@ class Window:
         fullscreen: bool = False,
         menu: bool = True,
         worlds: Mapping[str, Path] | None = None,
+        pair: SideBySide | None = None,
     ) -> None:
         require_display()
         self.next_world: Path | None = None
         self.fullscreen = fullscreen
         self._title, self._smooth = title, smooth
         self._worlds = dict(worlds or {})
-        self._has_menu = menu
+        self._has_menu, self._pair = menu, pair
         self._command_keys = {command.name: command.key for command in commands}
         self._screen = Screen(Hud(title, hints, num_actions, notes, commands, menu))
         self._keyboard = Keyboard()
@@ -93,6 +99,7 @@ class Window:
 
     def show(self, frame: PlayFrame) -> None:
         """Show a frame; the first one opens the window."""
+        frame = frame if self._pair is None else self._pair.frame_apart(frame)
         self._frame = frame
         number = 1 if frame.truth is None else 2
         if self._window is None:
