@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from beside import beside  # noqa: F401
 from fake_stages import stages  # noqa: F401
 from gameplay_files import write_gameplay, write_public_style
 from stage_fixtures import error_line, partners, trained_partners  # noqa: F401

@@ -48,3 +48,35 @@ def test_rooms_below_the_facade_load_the_core(path):
 def test_play_says_which_key_means_nothing(path):
     with pytest.raises(ConfigError, match="q"):
         World.load(path).play("q*2")
+
+
+def test_a_world_says_what_it_is(path):
+    told = repr(World.load(path, device="cpu"))
+    assert told.count("\n") == 1
+    for part in ("World of noise", "16 px", "15 fps", "4 latent actions\n", " thousand parameters on cpu"):
+        assert part in told
+    assert f"from {path}" in told
+    assert repr(World.load(path).session()) == told
+
+
+def test_what_a_world_says_of_its_networks():
+    world = random_world()
+    networks = world.tokenizer, world.dynamics, world.latent_actions
+    assert world.num_parameters == sum(p.numel() for part in networks for p in part.parameters())
+    assert "made of networks, not loaded" in repr(world)
+
+
+def test_a_world_of_a_hostile_file_says_it_harmlessly(path, tmp_path):
+    world = World.load(path)
+    world.source = "a\x1b[2J\nb.world"
+    assert "\x1b" not in repr(world)
+    assert repr(world).count("\n") == 1
+
+
+def test_what_a_notebook_prints_is_short(path):
+    world = World.load(path)
+    env = world.as_env(max_steps=7)
+    assert repr(env).startswith("WorldEnv of noise, episodes of at most 7 steps\n  World of noise")
+    clips = world.start_clips
+    assert repr(clips).startswith(f"{len(clips)} StartClips of {clips.frames.shape[1]} frames, 16 x 16, ")
+    assert repr(tinyworlds.StartClips()) == "no StartClips"

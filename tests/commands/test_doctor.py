@@ -45,6 +45,11 @@ def crashes():
     print("last words", file=sys.stderr, flush=True)
     os.abort()
 
+def who():
+    yield ok(str(os.getpid()))
+
+who_else = who
+
 def needs():
     import no_such_package
     yield
@@ -56,7 +61,7 @@ def topic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Make a topic of one of the checks above."""
     (tmp_path / "their_checks.py").write_text(CHECKS, encoding="utf-8")
     monkeypatch.syspath_prepend(str(tmp_path))
-    return lambda function, **arguments: Topic(function, "their_checks", function, arguments)
+    return lambda function, group="", **arguments: Topic(function, "their_checks", function, arguments, group)
 
 
 def texts(report: TopicReport) -> list[tuple[str, str]]:
@@ -77,6 +82,30 @@ def test_an_exception_is_one_failed_line(topic):
     ]
     assert texts(refused) == [("failure", "one line of ours")]
     assert "'no_such_package', which is not installed" in texts(lacking)[0][1]
+
+
+def test_topics_of_a_group_share_a_process(topic):
+    fine, raises, who, again = run(
+        [topic("fine", "g", word="a"), topic("raises", "g"), topic("who", "g"), topic("who_else", "g")],
+        timeout_s=60,
+    )
+    assert texts(fine) == [("ok", "a")]
+    assert texts(raises)[1][0] == "failure"
+    assert texts(who) == texts(again), "one process"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="asks for a process by os.kill")
+def test_behind_one_that_ends_its_process_a_group_goes_on_in_another(topic, tmp_path):
+    group = [
+        topic("who", "g"), topic("crashes", "g"), topic("who_else", "g"),
+        topic("hangs", "g", note=str(tmp_path / "pid")), topic("fine", "g", word="last"),
+    ]  # fmt: skip
+    first, crashed, second, hung, last = run(group, timeout_s=5)
+    assert texts(first) != texts(second)
+    assert "crashed" in texts(crashed)[1][1]
+    assert "last words" in texts(crashed)[1][1] or "signal" in texts(crashed)[1][1]
+    assert "stopped after 5 s" in texts(hung)[1][1]
+    assert texts(last) == [("ok", "last")]
 
 
 def test_a_crash_is_one_failed_line(topic):

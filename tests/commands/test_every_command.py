@@ -1,12 +1,13 @@
 """What all commands have in common: help without torch, and one line for wrong words with the right ones."""
 
+import contextlib
 import subprocess
 import sys
 
 import pytest
 
 from tinyworlds.commands.cli import COMMANDS, main
-from tinyworlds.errors import ConfigError
+from tinyworlds.errors import ConfigError, MissingFileError
 
 LIGHTNING = ("fit", "validate", "test", "predict")  # their options are those of Lightning and the networks
 
@@ -16,7 +17,7 @@ MISSPELT = {
     "ingest": ("a.mp4 --game mine --skip-statik", "--skip_static"),
     "download": ("datasets --dry-rum", "--dry_run"),
     "inspect": ("a.h5 --sheat none", "--sheet"),
-    "optimize": ("a.h5 --forse", "--force"),
+    "optimize": ("a.h5 --overwrit", "--overwrite"),
     "train": ("pong --model.num_blcks=3", "model.num_blocks"),
     "evaluate": ("a.world --num-clip 3", "--num_clips"),
     "episodes": ("--epsodes 3", "--episodes"),
@@ -27,6 +28,7 @@ MISSPELT = {
     "worlds": ("--crad doom", "--card"),
     "bench": ("play --rouns 3", "--rounds"),
     "doctor": ("--timout 3", "--timeout"),
+    "completion": ("bash --shel x", "--help"),
 } | {name: ("--config pong_tokenizer.yaml --data.batch_siz 3", "data.batch_size") for name in LIGHTNING}
 
 WRONG = {
@@ -56,7 +58,9 @@ WRONG = {
     "actions a.world --by trth": "Did you mean 'truth'?",
     "convert a.pth": "name what to read and what to write",
     "convert a.pth b.pth --stage dynamic": "Did you mean 'dynamics'?",
-    "play": "required: FILE",
+    "play": "there is no world here; play one that comes along (doom, platformer, racing)",
+    "play a.wrld": "there is no a.wrld",
+    "completion bsh": "Did you mean 'bash'?",
     "play a.world --schedule cosin": "Did you mean 'cosine'?",
     "play a.world --window --browser": "not allowed with argument --window",
     "worlds doom": "'doom' is left over",
@@ -95,8 +99,51 @@ sys.exit(main(sys.argv[1:]))
 
 @pytest.mark.parametrize("name", LIGHTNING)
 def test_help_of_lightning(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([name, "--help"]) == 0
-    assert "--data.batch_size" in capsys.readouterr().out
+    assert main([name, "--config", "configs/doom_tokenizer.yaml", "--help", "all"]) == 0
+    assert "--trainer.limit_val_batches" in capsys.readouterr().out
+
+
+def lines_of_help(words: list[str], capsys: pytest.CaptureFixture[str]) -> list[str]:
+    with contextlib.suppress(SystemExit):  # as argparse ends after its help
+        assert main(words) == 0
+    out, err = capsys.readouterr()
+    assert not err
+    return out.splitlines()
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_help_can_be_read(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Short, in sections, two examples at the end, no markup; asked for in any of three ways."""
+    lines = lines_of_help([name, "--help"], capsys)
+    assert lines == lines_of_help(["help", name], capsys) == lines_of_help([name, "-h"], capsys)
+    assert lines[0].startswith(f"usage: tinyworlds {name}")
+    assert len(lines[0]) <= 100
+    assert len(lines) <= 80
+    assert max(map(len, lines)) <= 100
+    assert lines[-3] == "examples:"
+    assert all(line.startswith("  tinyworlds ") for line in lines[-2:])
+    assert not [line for line in lines if "``" in line or "**" in line or ":class:" in line]
+    titles = [line for line in lines if line.endswith(":") and not line.startswith(" ")]
+    assert len(titles) >= 2 + (len(lines) > 45)
+
+
+@pytest.mark.parametrize("name", LIGHTNING)
+@pytest.mark.parametrize(
+    "config", ["doom_tokenizer", "doom_latent_actions", "doom_dynamics", "dreamer_catch"]
+)
+def test_the_help_of_a_stage_shows_its_settings(
+    name: str, config: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = lines_of_help([name, "--config", f"configs/{config}.yaml", "--help"], capsys)
+    assert len(lines) <= 85
+    assert max(map(len, lines)) <= 100
+    assert any(line.strip().startswith("--model.learning_rate") for line in lines)
+    assert any(line.strip().startswith("--data.") for line in lines)
+    assert "--model.num_blocks" in " ".join(lines) or config == "dreamer_catch"
+
+
+def test_train_with_a_game_tells_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    assert lines_of_help(["train", "doom", "--help"], capsys) == lines_of_help(["help", "train"], capsys)
 
 
 @pytest.mark.parametrize(("name", "words", "right"), [(name, *case) for name, case in MISSPELT.items()])
@@ -111,7 +158,7 @@ def test_wrong_words(words: str, told: str, capsys: pytest.CaptureFixture[str]) 
 
 def refusal(argv: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     """The one line that says why a command did nothing."""
-    assert main(argv) == ConfigError.exit_code
+    assert main(argv) in (ConfigError.exit_code, MissingFileError.exit_code)
     out, err = capsys.readouterr()
     assert not out
     assert err.startswith("error: ")

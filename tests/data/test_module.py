@@ -395,3 +395,13 @@ def test_overfitting_repeats_one_batch(tiny_h5, tmp_path):
     run.fit(model, datamodule=H5DataModule(str(tiny_h5), batch_size=4))
     assert len(model.seen) == 4
     assert all(seen == model.seen[0] for seen in model.seen)
+
+
+def test_a_module_says_its_files_and_once_open_its_windows(tiny_h5):
+    module = H5DataModule(str(tiny_h5), num_frames=4, batch_size=3)
+    closed = f"H5DataModule of {tiny_h5}: windows of 4 frames, batches of 3"
+    assert repr(module) == closed
+    assert module._collection is None  # looking opened nothing
+    module.setup()
+    counts = ", ".join(f"{module.num_windows(split):,} {split}" for split in ("train", "val", "test"))
+    assert repr(module) == closed.replace("frames,", f"frames ({counts}),")

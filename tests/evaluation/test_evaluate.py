@@ -459,3 +459,12 @@ def test_keys_of_a_run_are_found_in_the_data_that_are_named(as_list, tmp_path, m
     evaluate("run", [data] if as_list else data, num_clips=2, horizon=4)
     assert len(measured[0].start_clips)
     assert list(measured[0].info.true_actions) == ["noop", "left", "right", "up"]
+
+
+def test_what_a_notebook_prints_of_an_evaluation_is_short():
+    found = evaluate_world(fake_world(), fake_clips())
+    count = len(found.report.figures)
+    assert repr(found.report) == f"Report on walk: {count} figures of 12 clips of 6 episodes"
+    assert repr(found) == f"Evaluation(report={found.report!r})"
+    assert repr(found.clips) == "12 Clips of 11 frames, with their actions, walks"
+    assert repr(found.rollout).startswith("RolloutResult of 12 clips: ")

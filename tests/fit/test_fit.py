@@ -141,4 +141,4 @@ def test_tensorboard_and_wandb_write_offline(
     monkeypatch.setenv("WANDB_MODE", "offline")
     version = train("video_tokenizer", tiny_h5, tmp_path, "--trainer.max_steps=2", "--tensorboard", "--wandb")
     assert list(version.glob("events.out.*"))
-    assert list((tmp_path / "wandb").glob("offline-run-*"))
+    assert list((version / "wandb").glob("offline-run-*"))

@@ -125,8 +125,9 @@ def test_wandb_without_an_account(home: str, tiny_h5_64: Path, tmp_path: Path) -
         assert done.returncode == 0, done.stdout + done.stderr
         assert "switched off" not in done.stderr
         settings += ["--trainer.max_steps=4", "--ckpt_path=last"]
-    logs = [*(tmp_path / "run" / "wandb").glob("offline-run-*/*.wandb")]
+    version = tmp_path / "run" / "video_tokenizer" / "version_0"
+    logs = [*version.joinpath("wandb").glob("offline-run-*/*.wandb")]
     assert len(logs) == times
     assert all(path.stat().st_size > 1000 for path in logs)
-    assert [*(tmp_path / "run" / "wandb").glob("offline-run-*/files/media/images/*/*.png")], "pictures, too"
-    assert len(curve(tmp_path / "run" / "video_tokenizer" / "version_0")) == 2 * times
+    assert [*version.joinpath("wandb").glob("offline-run-*/files/media/images/*/*.png")], "pictures, too"
+    assert len(curve(version)) == 2 * times

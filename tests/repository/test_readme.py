@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from doc_pages import write_files
 from paths import ROOT
 
 from tinyworlds.commands.cli import COMMANDS, main
@@ -76,6 +77,7 @@ def test_quoted_commands_exist(line: str) -> None:
 )
 def test_quoted_settings_are_settings(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    write_files(ROOT / "docs" / "extending.md", tmp_path)
     command, *words = shlex.split(line.replace("configs/mygame_", "configs/own_"))[1:]
     plans = [words]
     if command == "train":

@@ -173,7 +173,7 @@ def test_wandb_is_told_its_mode(
         monkeypatch.delenv(name, raising=False)
     for name, value in {"NETRC": str(tmp_path / "none"), **variables}.items():
         monkeypatch.setenv(name, value)
-    logger = wandb_logger(tmp_path, "dynamics", "doom")
+    logger = wandb_logger(tmp_path / "run" / "dynamics" / "version_0", "doom")
     assert isinstance(logger, WandbLogger)
     assert logger._wandb_init["mode"] == mode
 
@@ -193,8 +193,7 @@ def test_wandb_that_cannot_be_reached_is_kept_on_disk(
     monkeypatch.setenv("WANDB_API_KEY", "x" * 40)
     monkeypatch.delenv("WANDB_MODE", raising=False)
     monkeypatch.setattr(wandb, "init", init)
-    logger = wandb_logger(tmp_path, "dynamics", "doom")
-    assert logger is not None
+    logger = wandb_logger(tmp_path / "run" / "dynamics" / "version_0", "doom")
     with pytest.warns(UserWarning, match="logged offline"):
         logger.log_metrics({"a": 1.0}, 0)
     logger.log_metrics({"a": 1.0}, 1)

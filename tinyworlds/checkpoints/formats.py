@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 
+from tinyworlds.checkpoints.own_networks import CLASS_KEY, CLASSES_KEY
 from tinyworlds.checkpoints.plain_pickle import read_plain
 from tinyworlds.checkpoints.safetensors_file import is_safetensors, read_safetensors, write_safetensors
 from tinyworlds.checkpoints.v1_files import STATE_FILE, WEIGHTS_FILE, read_v1_folder, translate_v1
@@ -98,6 +99,9 @@ def _from_world(
     weights = {name[len(part) + 1 :]: value for name, value in tensors.items() if name.startswith(f"{part}.")}
     meta = {"schema_version": SCHEMA_VERSION, "stage": stage, "network": configs[part]}
     meta |= {key: header.get(key) for key in ("game", "fps", "actions")}
+    classes = header.get(CLASSES_KEY)
+    if isinstance(classes, dict) and part in classes:
+        meta[CLASS_KEY] = classes[part]
     provenance = header.get("provenance")
     stages = provenance.get("stages") if isinstance(provenance, dict) else None
     known = stages.get(stage) if isinstance(stages, dict) else None

@@ -14,9 +14,10 @@ import torch
 from torch import nn
 
 from tinyworlds.checkpoints.formats import META_KEY, SCHEMA_VERSION, network_weights, read_checkpoint
+from tinyworlds.checkpoints.own_networks import CLASS_KEY, class_of
 from tinyworlds.errors import CheckpointError
 from tinyworlds.models.base import Network
-from tinyworlds.models.registry import ALL_STAGES, network_class
+from tinyworlds.models.registry import ALL_STAGES
 
 MOST_FPS = 1000.0
 """No game runs faster."""
@@ -87,6 +88,7 @@ def _checked(meta: dict[str, Any], path: str | Path) -> dict[str, Any]:
         "fps": fps is not None and not (type(fps) in (int, float) and 0 <= fps <= MOST_FPS),
         "actions": not isinstance(meta.get("actions"), str | None),
         "settings": not isinstance(meta.get("settings"), dict | None),
+        CLASS_KEY: not isinstance(meta.get(CLASS_KEY), str | None),
     }
     if bad := [name for name in wrong if wrong[name]]:
         raise CheckpointError(
@@ -124,18 +126,29 @@ def read_stage(path: str | Path, stage: str | None = None) -> tuple[CheckpointIn
 
 
 def build_network(
-    path: str | Path, stage: str, config: dict[str, Any], weights: dict[str, torch.Tensor]
+    path: str | Path,
+    stage: str,
+    config: dict[str, Any],
+    weights: dict[str, torch.Tensor],
+    class_path: Any = None,
 ) -> Network:
     """Return the network of `stage` with constructor arguments `config` and these weights, in eval mode.
 
     Nothing is allocated before sizes and weights are known to fit: settings of a damaged file may ask for
     terabytes.
 
+    Args:
+        path: the file, for messages.
+        stage: one of the stages.
+        config: constructor arguments.
+        weights: of the network.
+        class_path: what the file says of a class of one's own; see `checkpoints.own_networks`.
+
     Raises:
-        CheckpointError: weights are NaN, missing, or do not fit the configuration.
+        CheckpointError: weights are NaN, missing, or do not fit the configuration; or the class is not here.
     """
     check_weights(path, weights)
-    build = network_class(stage)
+    build = class_of(path, stage, class_path)
     try:
         _check_counts(config, weights)
         with torch.device("meta"):

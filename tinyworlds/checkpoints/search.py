@@ -19,6 +19,7 @@ from torch import nn
 
 from tinyworlds.checkpoints.candidates import Candidate, holds_several, list_candidates
 from tinyworlds.checkpoints.load import CheckpointInfo, build_network, fingerprint, read_stage
+from tinyworlds.checkpoints.own_networks import CLASS_KEY
 from tinyworlds.checkpoints.run_folder import version_dir_of_checkpoint
 from tinyworlds.data.gameplay import data_settings, noted_settings
 from tinyworlds.data.held_out import networks_trained_on
@@ -71,7 +72,8 @@ class Located:
         Raises:
             CheckpointError: weights are NaN, missing, or do not fit the configuration.
         """
-        return build_network(self.path, self.stage, self.info.config, self.weights)
+        info = self.info
+        return build_network(self.path, self.stage, info.config, self.weights, info.meta.get(CLASS_KEY))
 
 
 def locate(source: PathLike, stage: str | None = None, say: Say = print) -> Located:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tinyworlds.checkpoints.run_folder import default_run, has_checkpoint
-from tinyworlds.errors import DataError, MissingFileError, did_you_mean
+from tinyworlds.errors import MissingFileError, did_you_mean
 from tinyworlds.models.registry import STAGES
 from tinyworlds.shipped import shipped_worlds
 from tinyworlds.system.shell import shown_command
@@ -30,15 +30,10 @@ def named_world(named: str, say: Say = print) -> str | Path:
 
     Raises:
         MissingFileError: there is none.
-        DataError: it is a gameplay file.
     """
     from games.registry import titles
 
     path = Path(named)
-    if path.suffix in (".h5", ".hdf5") and path.is_file():
-        raise DataError(
-            f"{named} is gameplay, not a world: train one with 'tinyworlds train', then play that"
-        )
     if path.exists() or path.suffix == ".world" or path.name != named:
         return _existing(path, named)
     if (found := _own_world(named) or shipped_worlds().get(named)) is not None:
@@ -60,6 +55,25 @@ def newest_world(spec: GameSpec, say: Say = print) -> Path:
         raise _not_trained(spec.name)
     say(f"{spec.name}: {_whose(found, spec.name)}")
     return found
+
+
+def only_world(say: Say = print) -> Path:
+    """Return the world that lies in the usual places, where there is exactly one.
+
+    Raises:
+        MissingFileError: there is none, or there are several; the message lists those that can be played.
+    """
+    found, shipped = own_worlds(), ", ".join(shipped_worlds())
+    if len(found) == 1:
+        say(f"playing your own world {found[0]}")
+        return found[0]
+    if found:
+        names = ", ".join(map(str, found[:6])) + (", ..." if len(found) > 6 else "")
+        raise MissingFileError(f"which world? Name one of {names}, or one that comes along: {shipped}")
+    first = next(iter(shipped_worlds()), "NAME")
+    raise MissingFileError(
+        f"there is no world here; play one that comes along ({shipped}) with `{shown_command('play', first)}`"
+    )
 
 
 def own_worlds() -> list[Path]:
@@ -104,7 +118,7 @@ def _existing(path: Path, named: str) -> str:
             f"there is no {named}; the world of that name that comes with TinyWorlds is "
             f"`{path.stem}`, without an ending"
         )
-    if not path.exists() and path.suffix != ".world":
+    if not path.exists():
         raise _unknown(named)
     return named
 
@@ -112,7 +126,11 @@ def _existing(path: Path, named: str) -> str:
 def _unknown(named: str) -> MissingFileError:
     from games.registry import titles
 
-    known = [*shipped_worlds(), *(path.stem for path in own_worlds()), *titles()]
+    own = own_worlds()
+    files = [str(path) for path in own]
+    known = (
+        files if named.endswith(".world") else [*shipped_worlds(), *(path.stem for path in own), *titles()]
+    )
     hint = did_you_mean(named, dict.fromkeys(known))
     return MissingFileError(
         f"there is no {named}: name a .world file, a run folder, a title, or a world that "

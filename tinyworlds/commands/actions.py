@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tinyworlds.checkpoints.titles import named_world
+from tinyworlds.commands.file_kinds import RUN, WORLD, expect
 from tinyworlds.errors import ConfigError
 from tinyworlds.shipped import own_copy, written_beside
 from tinyworlds.system.options import OptionParser
@@ -25,6 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         TinyWorldsError: for the dispatcher to print.
     """
     args = _parser().parse_args(argv)
+    expect("actions", [args.world], WORLD, RUN)
     path = Path(named_world(args.world, log.info if args.json else print))
     changes = args.bind or args.name or args.idle is not None
     if (changes or args.write) and path.is_dir():
@@ -40,10 +42,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> OptionParser:
     parser = OptionParser(
-        "tinyworlds actions", description="Find out what each action of a world does; change its keys."
+        "tinyworlds actions",
+        description="Find out what each action of a world does; change its keys.",
+        examples=(
+            "tinyworlds actions doom.world",
+            "tinyworlds actions doom.world --bind space=1 --name 1=shoot",
+        ),
     )
     add = parser.add_argument
     add("world", metavar="WORLD", help="a .world file or its name; to look at also a run")
+    add = parser.add_argument_group("change the keys").add_argument
     add("--write", action="store_true", help="store the proposed keys and names in the file")
     add(
         "--bind",
@@ -62,6 +70,7 @@ def _parser() -> OptionParser:
         help="rename an action and store that: 2=jump",
     )
     add("--idle", metavar="ACTION", help="the action taken while no key is pressed; stored")
+    add = parser.add_argument_group("find out").add_argument
     add(
         "--by",
         choices=("auto", "truth", "flow"),

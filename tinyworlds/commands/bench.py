@@ -14,7 +14,18 @@ from tinyworlds.system.options import call
 
 def main(argv: list[str]) -> int:
     """Run ``tinyworlds bench [PART ...]``."""
-    return call(bench, argv, "tinyworlds bench", by_position="parts")
+    return call(
+        bench,
+        argv,
+        "tinyworlds bench",
+        by_position="parts",
+        sections={
+            "what": ("sizes", "batch_size", "gigabytes", "compile", "device"),
+            "how long": ("quick", "rounds", "seconds"),
+            "files": ("json", "folder"),
+        },
+        examples=("tinyworlds bench play train --quick", "tinyworlds bench --json figures.json"),
+    )
 
 
 def bench(

@@ -43,6 +43,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Check this machine, the data and the runs: each line is ok, a warning or a failure "
         "with what to do. Exit code: 0 without failures, 1 with one (or, with --strict, a warning), 2 for "
         "wrong options.",
+        examples=("tinyworlds doctor", "tinyworlds doctor --only torch display --json"),
     )
     names = ", ".join(topic.name for topic in topics())
     add = parser.add_argument
@@ -60,22 +61,22 @@ def _parser() -> argparse.ArgumentParser:
 
 def topics(data: str = "data", runs: str = "lightning_logs") -> list[Topic]:
     """Return all topics in the order of the report."""
-    here = "tinyworlds.doctor"
+    here, light, torch, window = "tinyworlds.doctor", "light", "torch", "window"
     return [
-        Topic("python", f"{here}.software", "check_python"),
-        Topic("packages", f"{here}.software", "check_packages"),
-        Topic("torch", f"{here}.torch_build", "check_torch"),
-        Topic("disk", f"{here}.machine", "check_disk", {"data": data, "runs": runs}),
-        Topic("memory", f"{here}.machine", "check_memory"),
-        Topic("compiler", f"{here}.machine", "check_compiler"),
-        Topic("codecs", f"{here}.pictures", "check_codecs"),
-        Topic("opencv", f"{here}.pictures", "check_opencv"),
-        Topic("display", f"{here}.pictures", "check_display"),
-        Topic("wandb", f"{here}.software", "check_wandb"),
-        Topic("data", f"{here}.files", "check_data", {"folder": data}),
-        Topic("runs", f"{here}.files", "check_runs", {"folder": runs}),
-        Topic("weights", f"{here}.files", "check_weights", {"models": "models", "runs": runs}),
-        Topic("worlds", f"{here}.files", "check_worlds", {"folder": "."}),
+        Topic("python", f"{here}.software", "check_python", group=light),
+        Topic("packages", f"{here}.software", "check_packages", group=light),
+        Topic("torch", f"{here}.torch_build", "check_torch", group=torch),
+        Topic("disk", f"{here}.machine", "check_disk", {"data": data, "runs": runs}, group=light),
+        Topic("memory", f"{here}.machine", "check_memory", group=light),
+        Topic("compiler", f"{here}.machine", "check_compiler", group=light),
+        Topic("codecs", f"{here}.pictures", "check_codecs", group=torch),
+        Topic("opencv", f"{here}.pictures", "check_opencv", group=window),
+        Topic("display", f"{here}.pictures", "check_display", group=window),
+        Topic("wandb", f"{here}.software", "check_wandb", group=light),
+        Topic("data", f"{here}.files", "check_data", {"folder": data}, group=torch),
+        Topic("runs", f"{here}.files", "check_runs", {"folder": runs}, group=torch),
+        Topic("weights", f"{here}.files", "check_weights", {"models": "models", "runs": runs}, group=torch),
+        Topic("worlds", f"{here}.files", "check_worlds", {"folder": "."}, group=torch),
     ]
 
 

@@ -25,7 +25,20 @@ def main(argv: list[str]) -> int:
     Raises:
         TinyWorldsError: for the dispatcher to print.
     """
-    return call(download, argv, "tinyworlds download")
+    return call(
+        download,
+        argv,
+        "tinyworlds download",
+        sections={
+            "what": ("pattern", "suite", "dry_run"),
+            "from where": ("repo", "revision", "source", "offline"),
+            "to where": ("out", "overwrite"),
+        },
+        examples=(
+            "tinyworlds download datasets --pattern zelda_frames.h5",
+            "tinyworlds download models --suite sonic --dry_run",
+        ),
+    )
 
 
 def download(

@@ -62,8 +62,10 @@ def _parser() -> OptionParser:
     parser = OptionParser(
         "tinyworlds episodes",
         description="Let a trained agent play whole episodes; write a video of each, and the scores.",
-        epilog="tinyworlds episodes --checkpoint latest --episodes 5 --output videos/\n"
-        "tinyworlds episodes --checkpoint none --random-agent --task atari_boxing",
+        examples=(
+            "tinyworlds episodes --checkpoint latest --episodes 5 --output videos/",
+            "tinyworlds episodes --checkpoint none --random_agent --task atari_boxing",
+        ),
     )
     add = parser.add_argument
     add(

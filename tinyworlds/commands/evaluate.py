@@ -9,6 +9,7 @@ from typing import Any
 
 from tinyworlds.checkpoints.run_folder import is_of_stage
 from tinyworlds.checkpoints.titles import named_world
+from tinyworlds.commands.file_kinds import AGENT_RUN, CHECKPOINT, RUN, WORLD, expect
 from tinyworlds.errors import ConfigError
 from tinyworlds.models.registry import AGENT
 from tinyworlds.system.options import OptionParser, natural, positive
@@ -25,6 +26,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = OptionParser(
         "tinyworlds evaluate",
         description="Measure a world on held-out clips; write a report; or compare it with an agent.",
+        examples=(
+            "tinyworlds evaluate lightning_logs/doom",
+            "tinyworlds evaluate doom.world --real doom --data data/doom_frames.h5",
+        ),
     )
     add, whole = parser.add_argument, positive(int)
     add(
@@ -34,7 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="run folders, worlds, or names; of several, such as three seeds, one table with mean and spread;"
         " beside an agent's run or checkpoint, all are compared on the same clips",
     )
-    add("--data", metavar="FILE", action="append", help="gameplay file, once for each (default: as trained)")
+    add = parser.add_argument_group("what is measured").add_argument
+    add("--data", metavar="FILE", nargs="+", action="extend", help="gameplay files (default: as trained)")
     add(
         "--out",
         metavar="DIR",
@@ -57,6 +63,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="play the real game (a gymnasium id, or doom, pong) from the same places under the same keys",
     )
     args = vars(parser.parse_args(argv))
+    worlds = [path for path in args["data"] or () if path.endswith(".world")]  # typed behind the gameplay
+    args["paths"] += worlds
+    args["data"] = [path for path in args["data"] or () if path not in worlds] or None
+    expect("evaluate", args["paths"], WORLD, RUN, AGENT_RUN, CHECKPOINT)
     env_id = args.pop("real")
     args["play"] = not args.pop("skip_play_test")
     if env_id and not args["play"]:

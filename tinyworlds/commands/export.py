@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tinyworlds.commands.file_kinds import AGENT_RUN, CHECKPOINT, RUN, WORLD, expect
 from tinyworlds.errors import ConfigError, listed
 from tinyworlds.models.registry import STAGES
 from tinyworlds.system.options import OptionParser, positive
@@ -30,6 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         args.paths.append(args.data.pop())
     if args.paths and args.paths[-1].lower().endswith((".h5", ".hdf5")):
         return _export_replay(args.paths)
+    expect("export", args.paths[:-1], RUN, WORLD, AGENT_RUN, CHECKPOINT)
     given = {stage: getattr(args, option) for option, stage in _OPTIONS.items() if getattr(args, option)}
     run, out = _run_and_out(args.paths, given)
     settings = {name: getattr(args, name) for name in ("num_steps", "temperature", "top_p", "schedule")}
@@ -99,9 +101,14 @@ def _parser() -> OptionParser:
         usage="tinyworlds export [RUN] OUT.world [OPTIONS]",
         description="Put a trained run, or stages of several, into one .world file; or what an agent has "
         "lived through (RUN) into a gameplay file (OUT.h5).",
+        examples=(
+            "tinyworlds export lightning_logs/doom doom.world",
+            "tinyworlds export doom.world small.world --weights int8 --max_mb 4",
+        ),
     )
     add = parser.add_argument
     add("paths", metavar="[RUN] OUT", nargs="*", help="a run folder or a world, and the file to write")
+    add = parser.add_argument_group("what goes in").add_argument
     for option, stage in _OPTIONS.items():
         add(f"--{option}", metavar="FILE", help=f"checkpoint of {stage}, of any format, instead of the run's")
     add(
@@ -117,6 +124,7 @@ def _parser() -> OptionParser:
         default=16,
         help="clips to start from, at most (default: %(default)s)",
     )
+    add = parser.add_argument_group("the file").add_argument
     add(
         "--weights",
         choices=("float32", "half", "int8"),
@@ -137,6 +145,7 @@ def _parser() -> OptionParser:
         default=[],
         help="kept in the file and shown on its card: hours=2.5 machine='two cores'",
     )
+    add = parser.add_argument_group("how it plays").add_argument
     add("--num_steps", type=positive(int), help="decoding steps a frame at play (default: 4)")
     add(
         "--temperature",

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tinyworlds.commands.file_kinds import PICTURE, VIDEO, expect
 from tinyworlds.errors import TinyWorldsError
 from tinyworlds.sources.ingest.settings import Settings, format_time, parse_crop, parse_time
 from tinyworlds.system.options import Positive, PositiveFloat, call
@@ -22,7 +23,19 @@ _MANY_REPEATS = 0.25
 
 def main(argv: list[str]) -> int:
     """Run ``tinyworlds ingest``; return 0, or 1 if a video could not be used."""
-    return call(ingest_command, argv, "tinyworlds ingest")
+    return call(
+        ingest_command,
+        argv,
+        "tinyworlds ingest",
+        sections={
+            "what is kept": ("size", "fps", "crop", "start", "skip_static", "keep_truncated"),
+            "how": ("source_fps", "processes", "overwrite"),
+        },
+        examples=(
+            "tinyworlds ingest my_gameplay/ --game mygame",
+            "tinyworlds ingest capture.mp4 --game mygame --start 0:30 --skip_static",
+        ),
+    )
 
 
 def ingest_command(
@@ -57,6 +70,7 @@ def ingest_command(
     from tinyworlds.sources.ingest.game_file import spec_for, write_spec
     from tinyworlds.sources.ingest.run import ingest
 
+    expect("ingest", paths, VIDEO, PICTURE)
     spec = spec_for(game, size, fps)
     settings = Settings(
         spec.frame_size, spec.fps, parse_crop(crop), parse_time(start), keep_truncated, source_fps

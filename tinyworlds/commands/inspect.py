@@ -6,6 +6,7 @@ from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tinyworlds.commands.file_kinds import GAMEPLAY, WORLD, expect
 from tinyworlds.errors import ConfigError, StorageError, listed
 from tinyworlds.system.options import call
 
@@ -15,7 +16,12 @@ if TYPE_CHECKING:
 
 def main(argv: list[str]) -> int:
     """Run ``tinyworlds inspect FILE``."""
-    return call(inspect_command, argv, "tinyworlds inspect")
+    return call(
+        inspect_command,
+        argv,
+        "tinyworlds inspect",
+        examples=("tinyworlds inspect data/doom_frames.h5", "tinyworlds inspect doom.world --json"),
+    )
 
 
 def inspect_command(file: str, sheet: str | None = None, json: bool = False) -> int:
@@ -31,6 +37,7 @@ def inspect_command(file: str, sheet: str | None = None, json: bool = False) -> 
     Raises:
         StorageError: `sheet` cannot be written.
     """
+    expect("inspect", [file], GAMEPLAY, WORLD)
     if file.endswith(".world"):
         return _inspect_world(Path(file), json)
     from tinyworlds.data.inspect import inspect_file

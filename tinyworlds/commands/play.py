@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tinyworlds.checkpoints.run_folder import is_of_stage
-from tinyworlds.checkpoints.titles import named_world, newest_world
+from tinyworlds.checkpoints.titles import named_world, newest_world, only_world
+from tinyworlds.commands.file_kinds import AGENT_RUN, CHECKPOINT, RUN, WORLD, expect
 from tinyworlds.errors import ConfigError
 from tinyworlds.models.registry import AGENT
 from tinyworlds.play.launch import launch
@@ -30,12 +31,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     parser = play_parser("tinyworlds play", "Play a world with the keyboard, or with a script of keys.")
     known = "a .world file, a run folder, or a name that `tinyworlds worlds` lists; two play side by side; "
-    known += "or an agent's run or checkpoint"
-    parser.add_argument("world", metavar="FILE", nargs="+", help=known)
+    known += "or an agent's run or checkpoint (default: the only .world file here)"
+    parser.add_argument("world", metavar="FILE", nargs="*", help=known)
     args = parser.parse_args(argv)
     if len(args.world) > 2:
         raise ConfigError(f"play takes one world, or two to compare; got {len(args.world)}")
-    return launch(args, *map(named_world, args.world), open_game=_open_game, open_other=_open_agent)
+    expect("play", args.world, WORLD, RUN, AGENT_RUN, CHECKPOINT)
+    paths = [named_world(name) for name in args.world] or [only_world()]
+    return launch(args, *paths, open_game=_open_game, open_other=_open_agent)
 
 
 def play_game(spec: GameSpec, argv: Sequence[str] | None = None) -> int:

@@ -281,4 +281,15 @@ def _play(world: Path, play: bool) -> int:
 
 def main(argv: list[str]) -> int:
     """Run ``tinyworlds quickstart``."""
-    return call(quickstart, argv, "tinyworlds quickstart") or 0
+    code = call(
+        quickstart,
+        argv,
+        "tinyworlds quickstart",
+        sections={
+            "the world": ("actions", "minutes", "frames", "seed", "settings"),
+            "files": ("run", "out", "fresh"),
+            "afterwards": ("play",),
+        },
+        examples=("tinyworlds quickstart", "tinyworlds quickstart --game pong --minutes 10"),
+    )
+    return code or 0

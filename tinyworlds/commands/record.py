@@ -98,4 +98,26 @@ def record_command(
 
 def main(argv: list[str]) -> int:
     """Run ``tinyworlds record``."""
-    return call(record_command, argv, "tinyworlds record")
+    return call(
+        record_command,
+        argv,
+        "tinyworlds record",
+        sections={
+            "what is stored": (
+                "out",
+                "frames",
+                "size",
+                "frame_skip",
+                "crop",
+                "picture",
+                "append",
+                "overwrite",
+            ),
+            "who plays": ("policy", "keys", "hold", "actions", "seed"),
+            "the game": ("processes", "env_kwargs"),
+        },
+        examples=(
+            "tinyworlds record doom --frames 16000",
+            "tinyworlds record ALE/Breakout-v5 --policy human --out mine.h5",
+        ),
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tinyworlds.commands.file_kinds import expect
 from tinyworlds.errors import ConfigError
 from tinyworlds.fit.pipeline import train
 from tinyworlds.fit.train_request import OWN_MINUTES, TrainRequest, make_request
@@ -39,6 +40,7 @@ def read_request(argv: Sequence[str]) -> TrainRequest:
             f"tinyworlds train needs a game first, got '{argv[0]}'; `python -m games` lists the titles"
         )
     args, settings = _parser().parse_known_args(argv)
+    expect("train", [args.game], "the name of a game")
     return make_request(args.game, settings, args.run, args.config, args.fresh, args.minutes)
 
 
@@ -49,6 +51,7 @@ def _parser() -> OptionParser:
         description="Train the tokenizer, the latent actions (unless recorded ones are taken) and the "
         "dynamics of a game, in this order, and choose by short play tests how its codes are drawn. It says "
         "how long that will take on this machine before it starts. Call it again to go on.",
+        examples=("tinyworlds train mygame --minutes 30", "tinyworlds train doom --data.batch_size 16"),
         epilog="SETTINGS are those of `tinyworlds fit`: --data.batch_size 16, --trainer.max_steps 500, "
         "--model.learning_rate 1e-3; for one stage: --dynamics.trainer.max_steps 500",
     )

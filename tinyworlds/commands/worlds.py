@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 
 def main(argv: list[str]) -> int:
     """Run ``tinyworlds worlds``."""
-    return call(worlds_command, argv, "tinyworlds worlds")
+    return call(
+        worlds_command,
+        argv,
+        "tinyworlds worlds",
+        examples=("tinyworlds worlds", "tinyworlds worlds --card doom --out doom.md"),
+    )
 
 
 def worlds_command(card: str | None = None, out: str | None = None, json: bool = False) -> int:

@@ -12,6 +12,7 @@ from torch import Tensor
 from tinyworlds.data.trained_on import TRAINED_ON_KEY, TrainedOn, read_trained_on
 from tinyworlds.errors import DataError
 from tinyworlds.media.pixels import frames_to_input
+from tinyworlds.system.text import visible
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,10 @@ class Clips:
 
     def __len__(self) -> int:
         return len(self.frames)
+
+    def __repr__(self) -> str:
+        known = "without actions" if self.actions is None else "with their actions"
+        return f"{len(self)} Clips of {self.num_frames} frames, {known}, {visible(self.source)}"
 
     @property
     def num_frames(self) -> int:

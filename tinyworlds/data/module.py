@@ -26,6 +26,7 @@ from tinyworlds.data.trained_on import TrainedOn
 from tinyworlds.data.windows import Run
 from tinyworlds.errors import CheckpointError, ConfigError, DataError, listed
 from tinyworlds.media.pixels import frames_to_input
+from tinyworlds.system.text import visible
 
 WINDOW_FRAMES = 4
 """Frames of a window unless said otherwise."""
@@ -126,6 +127,16 @@ class H5DataModule(LightningDataModule):
         self._with_outcomes = False
         self._resumed: dict[str, Any] | None = None
         check_split(split, val_fraction, test_fraction)
+
+    def __repr__(self) -> str:
+        """Say which files; what they hold only once they are open, since looking would open them."""
+        files = listed([visible(str(path)) for path in self.files], 3)
+        held = ""
+        if self._collection is not None:
+            counts = (f"{self.num_windows(split):,} {split}" for split in ("train", "val", "test"))
+            held = f" ({', '.join(counts)})"
+        windows = f"windows of {self.num_frames} frames{held}"
+        return f"H5DataModule of {files}: {windows}, batches of {self.batch_size}"
 
     # ---- what the files hold
 

@@ -1,7 +1,8 @@
-"""One topic in a process of its own: ``python -m tinyworlds.doctor.child JSON`` prints JSON lines.
+"""Topics in a process of their own: ``python -m tinyworlds.doctor.child JSON`` prints JSON lines.
 
-The words of the topic (module, function, arguments) come as one JSON list. What libraries print goes to
-stderr, so that stdout holds findings only.
+The words of the topics (module, function, arguments) come as one JSON list; those that need the same packages
+share a process, which loads them once. A line is a finding, or `END` where a topic is done. What libraries
+print goes to stderr, so that stdout holds findings only.
 """
 
 from __future__ import annotations
@@ -16,14 +17,18 @@ from typing import TextIO
 from tinyworlds.doctor.report import Finding, failure
 from tinyworlds.errors import TinyWorldsError
 
+END = "end"
+"""The line behind the findings of a topic."""
+
 
 def look(module: str, function: str, arguments: dict[str, str], out: TextIO) -> None:
-    """Write each finding of one check as it comes; an exception becomes a failed one."""
+    """Write each finding of one check as it comes, then `END`; an exception becomes a failed finding."""
     try:
         for finding in getattr(importlib.import_module(module), function)(**arguments):
             _write(finding, out)
     except Exception as error:
         _write(from_exception(error), out)
+    print(json.dumps(END), file=out, flush=True)
 
 
 def from_exception(error: Exception) -> Finding:
@@ -46,11 +51,11 @@ def _write(finding: Finding, out: TextIO) -> None:
 
 
 def main() -> None:
-    """Run the topic named on the command line."""
-    module, function, arguments = json.loads(sys.argv[1])
+    """Run the topics named on the command line."""
     with os.fdopen(os.dup(1), "w", encoding="ascii") as out:
         os.dup2(2, 1)  # also for what C libraries print
-        look(module, function, arguments, out)
+        for module, function, arguments in json.loads(sys.argv[1]):
+            look(module, function, arguments, out)
         out.flush()
         os._exit(0)  # skips what libraries do at exit, which has hung and crashed before
 

@@ -131,7 +131,7 @@ def torch_requirement() -> str:
 def check_wandb() -> Iterator[Finding]:
     """Whether runs would be sent, kept on disk, or not logged to W&B at all."""
     if importlib.util.find_spec("wandb") is None:
-        yield warning("wandb is not installed: --wandb is ignored", install_command("wandb"))
+        yield warning("wandb is not installed: --wandb does not work", install_command("wandb"))
         return
     mode = os.environ.get("WANDB_MODE", "")
     if mode:

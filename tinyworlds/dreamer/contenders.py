@@ -26,6 +26,7 @@ from tinyworlds.evaluation.play_test.holding import Starts, dream
 from tinyworlds.evaluation.sources import sent_at_play
 from tinyworlds.sources.record.action_keys import idle_action
 from tinyworlds.world.core import WorldCore
+from tinyworlds.world.networks import num_parameters
 
 _AT_A_TIME = 16
 _WARM_UP, _TIMED = 8, 48  # frames
@@ -77,7 +78,7 @@ class WorldContender:
         self.world, self.name = world, name
         self.kind = f"world ({world.info.actions})"
         self.frame_size, self.context = world.frame_size, max(world.context_frames, 2)
-        self.num_parameters = num_parameters(world.tokenizer, world.latent_actions, world.dynamics)
+        self.num_parameters = world.num_parameters
         labels = world.info.actions == "labels"
         sent = [*range(len(names))] if labels else sent_at_play(world, names)
         self._sent = np.array([world.idle_action if action is None else action for action in sent])
@@ -206,11 +207,6 @@ def resized(frames: Tensor, side: int) -> Tensor:
     flat = frames.flatten(0, -4).movedim(-1, 1).float()
     small = F.interpolate(flat, (side, side), mode="area")
     return small.movedim(1, -1).round().to(torch.uint8).unflatten(0, frames.shape[:-3])
-
-
-def num_parameters(*networks: torch.nn.Module | None) -> int:
-    """Numbers that networks have learned."""
-    return sum(part.numel() for network in networks if network is not None for part in network.parameters())
 
 
 def _median_ms(step: Callable[[], object]) -> float:

@@ -9,7 +9,6 @@ import torch
 from lightning.pytorch import Callback
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.trainer.states import TrainerFn
-from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 
 from tinyworlds.dreamer.agent import Agent
@@ -65,6 +64,10 @@ class DreamerStage(Stage):
     measures: ClassVar[tuple[str, ...]] = ()
     picture_callbacks = ("tinyworlds.dreamer.watching.OpenLoopVideo",)
     predict_callbacks = ("tinyworlds.dreamer.watching.OpenLoopFiles",)
+    counts_no_more: ClassVar[dict[str, tuple[str, ...]]] = {
+        "optimizer": ("learning_rate", "beta1", "beta2", "clip", "warmup_steps"),
+        "lr_scheduler": ("warmup_steps",),
+    }
     monitor: ClassVar[tuple[str, str]] = ("val/score", "max")
     trainer_defaults: ClassVar[dict[str, Any]] = {
         "gradient_clip_val": None,  # the optimizer clips by itself
@@ -173,7 +176,8 @@ class DreamerStage(Stage):
 
     def configure_callbacks(self) -> list[Callback]:
         """Return what tells of scores."""
-        return [AgentLog()] if self.trainer.state.fn == TrainerFn.FITTING else []
+        told: list[Callback] = [AgentLog()] if self.trainer.state.fn == TrainerFn.FITTING else []
+        return [*super().configure_callbacks(), *told]
 
     def on_train_batch_end(self, *args: Any) -> None:
         """End when enough steps were taken."""
@@ -213,14 +217,16 @@ class DreamerStage(Stage):
 
     # ---- optimizer
 
-    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """Return LaProp with a linear warm-up."""
+    def build_optimizer(self) -> torch.optim.Optimizer:
+        """Return LaProp."""
         params = [param for param in self.network.parameters() if param.requires_grad]
         own = self.settings
-        optimizer = LaProp(params, own.learning_rate, (self.beta1, own.beta2), clip=self.clip)
+        return LaProp(params, own.learning_rate, (self.beta1, own.beta2), clip=self.clip)
+
+    def build_schedule(self, optimizer: torch.optim.Optimizer) -> torch.optim.lr_scheduler.LRScheduler:
+        """Return a linear warm-up."""
         warmup = max(self.warmup_steps, 1)
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min((step + 1) / warmup, 1.0))
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        return torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min((step + 1) / warmup, 1.0))
 
     # ---- checkpoints
 

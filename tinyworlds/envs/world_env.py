@@ -68,6 +68,10 @@ class WorldEnv(gymnasium.Env[np.ndarray, np.int64]):
         self._frame: np.ndarray | None = None
         self._steps = 0
 
+    def __repr__(self) -> str:
+        limit = "" if self.max_steps is None else f", episodes of at most {self.max_steps} steps"
+        return f"{type(self).__name__} of {self.world.game or 'an unnamed game'}{limit}\n  {self.world!r}"
+
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.ndarray, dict[str, Any]]:

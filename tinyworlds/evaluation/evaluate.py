@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import torch
@@ -42,9 +42,9 @@ class Evaluation:
     """A report, and the frames it was measured on, for whoever draws them."""
 
     report: Report
-    clips: Clips
-    reconstruction: Tensor  # [N, T', C, H, W] what the tokenizer makes of the clips, clamped
-    rollout: RolloutResult  # free, with the actions of `report.headline`
+    clips: Clips = field(repr=False)
+    reconstruction: Tensor = field(repr=False)  # [N, T', C, H, W] the clips through the tokenizer, clamped
+    rollout: RolloutResult = field(repr=False)  # free, with the actions of `report.headline`
 
 
 def evaluate_world(

@@ -18,6 +18,7 @@ from tinyworlds.evaluation.rows import Bar
 from tinyworlds.evaluation.text import markdown
 from tinyworlds.metrics.estimate import Estimate
 from tinyworlds.system.files import write_text
+from tinyworlds.system.text import visible
 
 SCHEMA_VERSION = 2
 
@@ -63,6 +64,13 @@ class Report:
     true_action_names: list[str] = field(default_factory=list)
     pressed_as: dict[str, int | None] = field(default_factory=dict)
     play: PlayTest | None = None
+
+    def __repr__(self) -> str:
+        played = "" if self.play is None else f"; {self.play!r}"
+        return (
+            f"Report on {visible(self.game) or 'an unnamed game'}: {len(self.figures)} figures of "
+            f"{self.num_clips} clips of {self.num_episodes} episodes{played}"
+        )
 
     def value(self, key: str) -> float:
         """The value of one figure; NaN when it was not measured."""

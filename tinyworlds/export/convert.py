@@ -20,6 +20,7 @@ from tinyworlds.checkpoints.formats import (
     write_stage,
 )
 from tinyworlds.checkpoints.lightning_io import atomic_save
+from tinyworlds.checkpoints.own_networks import CLASS_KEY, needed_code
 from tinyworlds.checkpoints.search import Located
 from tinyworlds.checkpoints.v1_keys import original_config
 from tinyworlds.checkpoints.v1_writing import write_v1_file, write_v1_folder
@@ -29,7 +30,7 @@ from tinyworlds.export.build import build_world
 from tinyworlds.export.loading import world_from_checkpoints
 from tinyworlds.system.shell import shown_command
 from tinyworlds.world.core import WorldCore
-from tinyworlds.world.file import load_world, save_world
+from tinyworlds.world.file import load_world, own_classes, save_world
 
 _STAGE_ENDINGS = (".safetensors", ".pth", ".ckpt")
 
@@ -97,7 +98,8 @@ def written(out: Path, world: WorldCore) -> str:
     size = f"wrote {out} ({out.stat().st_size / 2**20:.1f} MB)"
     if not world.start_clips:
         return f"{size}; it has no clips to start from: to play it, add gameplay with --data FILE.h5"
-    return "\n".join([f"{size}; play it with: {shown_command('play', out)}", *world.notes])
+    needs = [needed_code(path) for path in own_classes(world)]
+    return "\n".join([f"{size}; play it with: {shown_command('play', out)}", *needs, *world.notes])
 
 
 def _to_file(stages: dict[str, Located], out: Path) -> str:
@@ -140,6 +142,10 @@ def _to_folders(stages: dict[str, Located], out: Path) -> list[str]:
 def _original(stage: str, checkpoint: dict[str, Any], tokenizer: dict[str, Any]) -> dict[str, Any]:
     """A checkpoint in the words of the original program; settings that it had there before are kept."""
     meta = checkpoint[META_KEY]
+    if CLASS_KEY in meta:
+        raise CheckpointError(
+            f"the original program has no network {meta[CLASS_KEY]}: write .safetensors or .world"
+        )
     before = dict(meta.get("settings") or {})
     sizes = {name: before.get(name) or tokenizer.get(name) for name in ("frame_size", "patch_size")}
     config = original_config(stage, meta["network"], **sizes)

@@ -14,7 +14,7 @@ from tinyworlds.checkpoints.formats import holds_world
 from tinyworlds.checkpoints.search import Located, PathLike
 from tinyworlds.checkpoints.titles import named_world
 from tinyworlds.checkpoints.world_search import locate_world
-from tinyworlds.errors import ConfigError, DataError, MissingFileError
+from tinyworlds.errors import ConfigError, DataError, MissingFileError, listed
 from tinyworlds.export.build import build_world
 from tinyworlds.world.core import WorldCore
 from tinyworlds.world.file import load_world
@@ -44,10 +44,14 @@ def open_world(
     if isinstance(source, str | os.PathLike):
         path = Path(source)
         if path.suffix == ".world" or holds_world(path):
-            return load_world(path, device, world_class=world_class, **settings)
-    return world_from_checkpoints(
-        locate_world(source), device, data=data, world_class=world_class, **settings
-    )
+            world = load_world(path, device, world_class=world_class, **settings)
+            world.source = str(path)
+            return world
+    stages = locate_world(source)
+    world = world_from_checkpoints(stages, device, data=data, world_class=world_class, **settings)
+    is_one = isinstance(source, str | os.PathLike)
+    world.source = str(source) if is_one else listed([str(found.path) for found in stages.values()])
+    return world
 
 
 def world_from_checkpoints(

@@ -13,24 +13,30 @@ from contextlib import ExitStack
 from typing import Any
 
 import torch
+from jsonargparse import Namespace
 from lightning.pytorch import Trainer
-from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 from callbacks.find_batch_size import FindBatchSize, check_machine
 from callbacks.saving import StepCheckpoint
 from tinyworlds.checkpoints.lightning_io import AtomicCheckpointIO
 from tinyworlds.checkpoints.run_folder import lock_file
+from tinyworlds.errors import ConfigError, TinyWorldsError
 from tinyworlds.fit.messages import built_from_settings
+from tinyworlds.fit.own_classes import import_classes, is_of_the_user
 from tinyworlds.fit.parser import OneLineParser
 from tinyworlds.fit.resolve import Resolved
-from tinyworlds.fit.subcommands import SUBCOMMANDS
-from tinyworlds.fit.words import config_files_in, stage_in, with_read_configs
-from tinyworlds.models.registry import STAGES, named
+from tinyworlds.fit.subcommands import SUBCOMMANDS, SettingsOfRun
+from tinyworlds.fit.unused import asked_settings, of_no_effect
+from tinyworlds.fit.words import config_files_in, with_read_configs
+from tinyworlds.models.registry import ALL_STAGES, named
 from tinyworlds.system.locks import locked
 from tinyworlds.system.shell import at_home
+from tinyworlds.system.user_code import in_one_line
+from tinyworlds.training.chosen import Chosen
 from tinyworlds.training.peers import watched
 from tinyworlds.training.precision import check_precision
-from tinyworlds.training.stages import Stage
+from tinyworlds.training.stages import Stage, VideoTokenizerStage
 from tinyworlds.training.strategies import pick_accelerator, pick_strategy
 from tinyworlds.world.rollout import RolloutOptions
 
@@ -60,19 +66,21 @@ class StageCLI(LightningCLI):
         os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")
         self.command = SUBCOMMANDS[subcommand]
         self._config_files = config_files_in(argv)
+        self._typed = frozenset(word.partition("=")[0][2:] for word in argv if word.startswith("--"))
         self._parent = parent
         words = with_read_configs(argv)
-        self._spec = stage_in(words) or next(iter(STAGES.values()))
-        stage = named(self._spec.module, "tinyworlds.training.stages")
+        stage = import_classes(words) or VideoTokenizerStage
+        self._spec = ALL_STAGES[stage.name]
+        self._asked = asked_settings(words)
         with ExitStack() as self._held:
             super().__init__(
                 Stage,
-                named(self._spec.data),
+                stage.datamodule_class or named(self._spec.data),
                 subclass_mode_model=True,
                 parser_class=OneLineParser,
                 auto_configure_optimizers=False,
                 load_from_checkpoint_support=False,
-                save_config_callback=SaveConfigCallback if self.command.trains else None,
+                save_config_callback=SettingsOfRun if self.command.trains else None,
                 save_config_kwargs={"overwrite": True},
                 seed_everything_default=0,
                 trainer_defaults={**TRAINER_DEFAULTS, **stage.trainer_defaults},
@@ -83,7 +91,7 @@ class StageCLI(LightningCLI):
         """Give every subcommand the names of the YAML files, for its messages."""
         parser = super().init_parser(**kwargs)
         assert isinstance(parser, OneLineParser)
-        parser.config_files = self._config_files
+        parser.config_files, parser.typed = self._config_files, self._typed
         return parser
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
@@ -125,6 +133,8 @@ class StageCLI(LightningCLI):
         )
         parser.add_class_arguments(StepCheckpoint, "checkpoint", instantiate=False)
         parser.add_class_arguments(RolloutOptions, "rollout", instantiate=False)
+        parser.add_optimizer_args()
+        parser.add_lr_scheduler_args()
 
     def before_instantiate_classes(self) -> None:
         """Fill in what depends on the data, the run folder and the machine."""
@@ -132,6 +142,11 @@ class StageCLI(LightningCLI):
         resolve = named(self._spec.resolver)
         self.resolved = resolve(self.config[self.command.name], self.command.name)
         self.config[self.command.name] = self.resolved.config
+        if _is_first_process():
+            for line in of_no_effect(
+                self._asked, self.command.name, self.resolved.stage, self.resolved.config
+            ):
+                print(line)
 
     def instantiate_classes(self) -> None:
         """Build data, stage and trainer; the stage by hand, so that its errors arrive as they are raised."""
@@ -140,12 +155,42 @@ class StageCLI(LightningCLI):
         with built_from_settings():
             self.config_init = self.parser.instantiate_classes(without_model)
         self.datamodule = self._get(self.config_init, "data")
-        self.model = self.resolved.stage(**self.resolved.config.model.init_args.as_dict())
+        self.model = self._build_stage()
         if self.command.trains and _is_first_process() and not self.resolved.config.trainer.fast_dev_run:
             run, stage = self.resolved.run, self.resolved.stage.name
             lock = locked(lock_file(run, stage), f"training {run / stage}", wait=False, parent=self._parent)
             self._held.enter_context(lock)  # to the end of training
         self.trainer = self.instantiate_trainer()
+
+    def _build_stage(self) -> Stage:
+        """Build the stage; where it is the user's own, an error names the line in the user's file."""
+        kind, config = self.resolved.stage, self.resolved.config
+        arguments = config.model.init_args.as_dict()
+        own = is_of_the_user(kind)
+        try:
+            model = kind(**arguments)
+        except TinyWorldsError:
+            raise
+        except Exception as failure:
+            if not own:
+                raise
+            raise ConfigError(f"{kind.__name__} cannot be built: {in_one_line(failure)}") from failure
+        if own:  # ours tell themselves
+            model.save_hyperparameters({**model.hparams, **arguments})
+        named = (_as_dict(self._get(self.config_init, key)) for key in ("optimizer", "lr_scheduler"))
+        model.chosen = Chosen(*named)
+        self._check_chosen(model)
+        return model
+
+    def _check_chosen(self, model: Stage) -> None:
+        """Raise a ConfigError where an optimizer is named and the stage makes its own, whatever is named."""
+        makes_own = type(model).configure_optimizers is not Stage.configure_optimizers
+        if model.chosen and (makes_own or not model.automatic_optimization):
+            option = "--optimizer" if model.chosen.optimizer else "--lr_scheduler"
+            why = "configure_optimizers of its own" if makes_own else "automatic_optimization False"
+            raise ConfigError(
+                f"{option} has no effect on {type(model).__name__}, which has {why}: leave the option out"
+            )
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Build the Trainer with our loggers, callbacks and checkpoint plugin."""
@@ -192,6 +237,11 @@ def _is_first_process() -> bool:
     """Whether this is the process of a training that the others work for."""
     ranks = ("RANK", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "SLURM_PROCID")
     return not any(os.environ.get(rank, "0").strip("0") for rank in ranks)
+
+
+def _as_dict(value: Any) -> dict[str, Any] | None:
+    """A class and its arguments as plain values; None where none is named."""
+    return value.as_dict() if isinstance(value, Namespace) else value
 
 
 def _as_list(value: Any) -> list[Any]:

@@ -8,6 +8,7 @@ from jsonargparse import Namespace
 
 from tinyworlds.data.module import WINDOW_FRAMES
 from tinyworlds.fit.cli import StageCLI
+from tinyworlds.fit.parser import OneLineParser
 from tinyworlds.fit.resolve import network_frame_size, stage_class, window_frames
 from tinyworlds.fit.words import with_shipped_configs
 from tinyworlds.training.stages import Stage
@@ -39,6 +40,13 @@ def read_settings(words: Sequence[str]) -> Namespace:
         model.context_frames = settings.data.num_frames = window_frames(model, settings.data.num_frames)
     settings.data.num_frames = settings.data.num_frames or WINDOW_FRAMES
     return settings
+
+
+def known_keys(words: Sequence[str]) -> list[str]:
+    """Return the dotted names of all settings that ``tinyworlds fit WORDS`` takes."""
+    parser = _ParsingOnly("fit", with_shipped_configs(list(words))).parser
+    assert isinstance(parser, OneLineParser)
+    return parser.known_keys()
 
 
 def build_stage(settings: Namespace) -> Stage:

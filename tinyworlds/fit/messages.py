@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,20 +28,24 @@ _FAILED_CLASS = re.compile(r"Problem with given class_path '(?:[^']*\.)?([^'.]+)
 _NOT_SUBCLASS = re.compile(r"Import path (\S+) does not correspond to a subclass of (\w+)")
 
 
-def one_line(message: str, known: Iterable[str], config_files: Sequence[str] = ()) -> str:
+def one_line(
+    message: str, known: Iterable[str], config_files: Sequence[str] = (), typed: Collection[str] = ()
+) -> str:
     """Return `message` of jsonargparse as one line a person can act on.
 
     Args:
         message: what the parser said.
         known: the keys that would have been right, dotted.
         config_files: YAML files that were read; the one with a wrong key in it is named.
+        typed: the keys on the command line, whose mistakes are no file's.
     """
     if _NO_STAGE.search(message):
         return "name the stage to work on: --config configs/own_tokenizer.yaml, or another of configs/"
     for pattern in (_TOLD_BEFORE, *_UNKNOWN):
         found = pattern.search(message)
         if found:
-            return unknown_key(found.group(1), known, config_files)
+            key = found.group(1)
+            return unknown_key(key, known, () if key in typed else config_files)
     found = _CLASS_PATH.search(message) or _NOT_SUBCLASS.search(message)
     if found:
         name = next(group for group in found.groups() if group)
@@ -119,12 +123,14 @@ def unknown_key(key: str, known: Iterable[str], config_files: Sequence[str] = ()
 
 
 def _nearest(key: str, known: list[str]) -> str:
+    by_last = {name.rsplit(".", 1)[-1]: name for name in reversed(known)}
+    if "." in key and (same := by_last.get(key.rsplit(".", 1)[-1])) is not None:
+        return f" Did you mean '{same}'?"  # the right name in the wrong group: trainer.batch_size
     begun = [name for name in known if name.startswith(key)]
     hint = did_you_mean(key, begun) or did_you_mean(key, known)
     if hint:
         return hint
-    # the right name in the wrong group (trainer.batch_size), or a name without its group (num_blocs)
-    by_last = {name.rsplit(".", 1)[-1]: name for name in reversed(known)}
+    # a name without its group (num_blocs)
     near = re.search(r"'([^']+)'", did_you_mean(key.rsplit(".", 1)[-1], by_last))
     return f" Did you mean '{by_last[near.group(1)]}'?" if near else ""
 

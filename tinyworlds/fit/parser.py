@@ -18,11 +18,12 @@ class OneLineParser(OptionParser, LightningArgumentParser):
 
     stores_aloud = False  # `tinyworlds.fit.words` looks at the words of several parsers at once
     config_files: tuple[str, ...] = ()
+    typed: frozenset[str] = frozenset()
     stage_parsers: tuple[LightningArgumentParser, ...] = ()
 
     def explain(self, message: str) -> str:
         """Say what is wrong in one line."""
-        return one_line(message, self.known_keys(), self.config_files)
+        return one_line(message, self.known_keys(), self.config_files, self.typed)
 
     def save(self, cfg: Any, path: Any, **unused: Any) -> None:
         """Write a configuration as UTF-8, whole or not at all, whatever the machine's own encoding is."""

@@ -27,7 +27,7 @@ from tinyworlds.data.trained_on import SPLIT_SETTINGS
 from tinyworlds.errors import ConfigError, listed
 from tinyworlds.fit.start import Start, find_start
 from tinyworlds.models.base import Network
-from tinyworlds.models.registry import INFERRED, STAGES
+from tinyworlds.models.registry import ALL_STAGES, INFERRED, STAGES
 from tinyworlds.training.stages import Stage
 from tinyworlds.training.stages.latent_actions import ANCHORED_FRAMES, check_share
 from tinyworlds.training.stages.partners import check_same_partner, find_partner, load_partner, noted_partner
@@ -124,7 +124,7 @@ def stage_class(model: Namespace) -> type[Stage]:
     """
     module, _, name = model.class_path.rpartition(".")
     named = getattr(importlib.import_module(module), name)
-    if not issubclass(named, Stage) or named is Stage:
+    if not issubclass(named, Stage) or getattr(named, "name", None) not in ALL_STAGES:
         raise ConfigError(
             f"model.class_path {model.class_path} is no stage to train; use DynamicsStage or its siblings"
         )
@@ -225,6 +225,11 @@ def anchoring(model: Mapping[str, Any], start: Start, data: Namespace, say: Say)
     files_with_actions(module, share)
     trained = start.checkpoint.info.config.get("num_actions") if start.checkpoint is not None else None
     num_actions = trained or max(len(module.action_names), 2)
+    if model["num_actions"] not in (num_actions, 16):  # the networks' default: nobody asked for it
+        say(
+            f"latent_actions: anchored, so of the {num_actions} actions in the data, "
+            f"not {model['num_actions']}"
+        )
     return {"label_share": share, "anchored": True, "num_actions": num_actions}
 
 

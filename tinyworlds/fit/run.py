@@ -14,6 +14,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from callbacks.saving import TrainingInterrupted, quiet_lightning
 from tinyworlds.errors import CheckpointError, ConfigError, TinyWorldsError, TrainingError
 from tinyworlds.fit.cli import StageCLI
+from tinyworlds.fit.help import help_text
 from tinyworlds.fit.saved_config import saved_settings
 from tinyworlds.fit.words import (
     check_words,
@@ -52,6 +53,11 @@ def run(subcommand: str, argv: list[str]) -> int:
     Raises:
         TinyWorldsError: for the dispatcher to print.
     """
+    if argv[-1:] in (["-h"], ["--help"]):
+        print(help_text(subcommand, argv[:-1]))
+        return 0
+    if argv[-2:] == ["--help", "all"]:
+        argv = argv[:-1]
     parent = end_with_parent()
     quiet_lightning()
     prepare_windows()

@@ -1,8 +1,9 @@
 """The settings saved beside a checkpoint, read as data: whoever sent the checkpoint wrote them, too.
 
 A configuration may name any class, and naming one runs it. So of the file that is found beside a checkpoint
-only our stages, our callbacks and plain values are taken; anything else is refused by name. Whoever trusts
-the file gives it with ``--config``, as any other.
+only our stages, our callbacks, torch's optimizers and plain values are taken, and classes in a file of the
+user's own that the user has named here before; anything else is refused by name. Whoever trusts the file
+gives it with ``--config``, as any other.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+from lightning.pytorch.cli import ReduceLROnPlateau
+
 from tinyworlds.data.gameplay import check_followed
 from tinyworlds.errors import ConfigError
 from tinyworlds.models.registry import ALL_STAGES
@@ -21,10 +25,14 @@ from tinyworlds.system.cores import num_cores
 from tinyworlds.system.documents import read_yaml
 from tinyworlds.system.known_paths import is_known, is_within
 from tinyworlds.system.shell import quoted
+from tinyworlds.system.user_code import is_class_path, is_known_code
 
 log = logging.getLogger(__name__)
 
 _WORD = "[a-z][a-z0-9_-]{0,30}"  # no dots, slashes or capitals: neither an import path nor a file nor a class
+_NAME = "[a-z][a-z0-9_/]{0,40}"  # of a figure, as val/loss
+_WORDS = ("monitor", "mode", "threshold_mode", "anneal_strategy")
+_PLATEAU = f"{ReduceLROnPlateau.__module__}.{ReduceLROnPlateau.__qualname__}"
 _TEXTS = {
     "trainer": {
         **dict.fromkeys(("accelerator", "strategy", "gradient_clip_algorithm", "deterministic"), _WORD),
@@ -60,6 +68,10 @@ _OF_THE_USER = ("ckpt_path", "weights_only", "run", "wandb")
 """Never taken from a file: what is opened, where is written, and whether anything leaves this machine."""
 
 _PARTNERS = ("tokenizer", "latent_actions")
+_OF_TORCH = {
+    "optimizer": (torch.optim, torch.optim.Optimizer),
+    "lr_scheduler": (torch.optim.lr_scheduler, torch.optim.lr_scheduler.LRScheduler),
+}
 _MOST = {"num_workers": 4 * num_cores(), "devices": 4 * num_cores(), "num_nodes": 1, "batch_size": 1 << 16}
 _LARGEST = 1 << 53
 
@@ -86,6 +98,9 @@ def saved_settings(path: Path, given: Sequence[str] = ()) -> dict[str, Any]:
             taken[key] = _plain(path, key, value, "")
         elif key == "model":
             taken[key] = _model(path, value)
+        elif key in _OF_TORCH:
+            if not any(name.startswith(f"{key}.") or name == key for name in given):
+                taken[key] = _of_torch(path, key, value)
         elif key in _TEXTS and isinstance(value, dict):
             taken[key] = _group(path, key, value, given)
         else:
@@ -121,8 +136,9 @@ def _model(path: Path, value: Any) -> dict[str, Any]:
         raise _refusal(path, "model.class_path", named)
     if not isinstance(arguments, dict):
         raise _refusal(path, "model.init_args", arguments)
+    words = _WORD if _is_users(named) else ""
     taken = {
-        name: _plain(path, f"model.{name}", each, _TEXTS["model"].get(name, ""))
+        name: _plain(path, f"model.{name}", each, _TEXTS["model"].get(name, words))
         for name, each in arguments.items()
         if name not in _PARTNERS
     }
@@ -142,7 +158,33 @@ def _stage(named: Any) -> str | None:
         home = home or "tinyworlds.training.stages"
         if named in (name, f"tinyworlds.{name}", f"{home}.{name}", f"{home}.{spec.name}.{name}"):
             return f"{home}.{name}"
-    return None
+    return named if _is_users(named) else None
+
+
+def _is_users(named: Any) -> bool:
+    """Whether a class is in a file of which the user has named one here before."""
+    return isinstance(named, str) and is_class_path(named) and is_known_code(named.rpartition(".")[0])
+
+
+def _of_torch(path: Path, key: str, value: Any) -> dict[str, Any]:
+    """Return an optimizer or a schedule of torch's; others are code that a file names."""
+    named = value.get("class_path") if isinstance(value, dict) else None
+    arguments = (value.get("init_args") or {}) if isinstance(value, dict) else None
+    home, _, name = named.rpartition(".") if isinstance(named, str) else ("", "", "")
+    torchs, base = _OF_TORCH[key]
+    kind = vars(torchs).get(name) if f"{home}.".startswith("torch.optim.") else None
+    fits = named == _PLATEAU or (isinstance(kind, type) and issubclass(kind, base))
+    if not fits or not isinstance(arguments, dict):
+        raise _refusal(path, key, named if isinstance(named, str) else value)
+    if {*value} - {"class_path", "init_args"}:
+        raise _refusal(path, key, value)
+    plain = {
+        name: [_plain(path, f"{key}.{name}", part, "") for part in each]
+        if isinstance(each, list)
+        else _plain(path, f"{key}.{name}", each, _NAME if name in _WORDS else "")
+        for name, each in arguments.items()
+    }
+    return {"class_path": named if named == _PLATEAU else f"{torchs.__name__}.{name}", "init_args": plain}
 
 
 def _may_open(name: str, run: Path) -> bool:
@@ -165,13 +207,14 @@ def _callbacks(path: Path, value: Any) -> list[dict[str, Any]] | None:
     taken = []
     for each in value if isinstance(value, list) else [] if value is None else [value]:
         named = each.get("class_path") if isinstance(each, dict) else each
-        if named not in [f"callbacks.{name}" for name in callbacks.__all__]:
+        if named not in [f"callbacks.{name}" for name in callbacks.__all__] and not _is_users(named):
             raise _refusal(path, "trainer.callbacks", named if isinstance(named, str) else each)
         spelled = each if isinstance(each, dict) else {}
         arguments = spelled.get("init_args") or {}
         if not isinstance(arguments, dict) or {*spelled} - {"class_path", "init_args"}:
             raise _refusal(path, f"trainer.callbacks {named}", each)
-        plain = {name: _plain(path, f"{named}.{name}", inner, "") for name, inner in arguments.items()}
+        text = _WORD if _is_users(named) else ""
+        plain = {name: _plain(path, f"{named}.{name}", inner, text) for name, inner in arguments.items()}
         taken.append({"class_path": named, "init_args": plain})
     return taken if value is not None else None
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from lightning.pytorch import Callback
-from lightning.pytorch.loggers import Logger
+import yaml
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.cli import SaveConfigCallback
+from lightning.pytorch.loggers import Logger, WandbLogger
 
 import callbacks
 from callbacks.find_batch_size import FindBatchSize
@@ -24,6 +26,7 @@ from tinyworlds.models.registry import named
 from tinyworlds.training.loggers import never_failing, tensorboard_logger, wandb_logger
 from tinyworlds.training.run_logger import CSVRunLogger
 from tinyworlds.training.scope_logger import ScopeLogger
+from tinyworlds.training.stages import Stage
 from tinyworlds.training.strategies import FullySharded
 
 
@@ -60,14 +63,19 @@ class Subcommand:
         loggers: list[Logger] = [csv]
         if self.trains and asked is not False:
             loggers += resolved.stage.own_loggers(Path(csv.log_dir))
+        folder, own = Path(csv.log_dir), _loggers(asked)
+        if self.predicts:  # measures nothing that could be logged
+            return [*loggers, *map(never_failing, own)]
         if config.tensorboard:
-            loggers.append(tensorboard_logger(run, stage, csv.version))
+            resumed = resolved.resumed_step if self.trains and version is not None else None
+            loggers.append(tensorboard_logger(folder, resumed))
         if config.scope:
-            loggers.append(never_failing(ScopeLogger(Path(csv.log_dir))))
-        if config.wandb and (wandb := wandb_logger(run, stage, resolved.game)) is not None:
-            loggers.append(wandb)
-        own = [] if asked is None or isinstance(asked, bool) else asked
-        return [*loggers, *map(never_failing, [own] if isinstance(own, Logger) else own)]
+            loggers.append(never_failing(ScopeLogger(folder)))
+        if config.wandb and any(isinstance(logger, WandbLogger) for logger in own):
+            print("--wandb: trainer.logger names a W&B logger, which is used instead")
+        elif config.wandb:
+            loggers.append(wandb_logger(folder, resolved.game))
+        return [*loggers, *map(never_failing, own)]
 
     def added_callbacks(self, resolved: Resolved, trainer: dict[str, Any]) -> Iterator[Callback]:
         """Yield what a run has besides the callbacks that were asked for; `trainer` are its arguments."""
@@ -91,6 +99,23 @@ class Subcommand:
             measures = (name for name in stage.measures if name in self.measures)
             names = (*measures, *stage.picture_callbacks)
         yield from (named(name, callbacks.__name__)() for name in names)
+
+
+class SettingsOfRun(SaveConfigCallback):
+    """Saves the settings as ``config.yaml``, and tells them to the loggers that show settings."""
+
+    def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Tell the loggers."""
+        settings = yaml.safe_load(self.parser.dump(self.config, skip_none=False))
+        for logger in trainer.loggers:
+            if hasattr(logger, "log_settings"):
+                logger.log_settings(settings, cast(Stage, pl_module).monitor[0])
+
+
+def _loggers(asked: Logger | Iterable[Logger] | bool | None) -> list[Logger]:
+    if asked is None or isinstance(asked, bool):
+        return []
+    return [asked] if isinstance(asked, Logger) else [*asked]
 
 
 SUBCOMMANDS = {

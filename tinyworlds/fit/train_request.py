@@ -13,6 +13,7 @@ from pathlib import Path
 from tinyworlds.checkpoints.run_folder import default_run
 from tinyworlds.errors import ConfigError, did_you_mean
 from tinyworlds.fit.config_files import find_config, has_configs, split_overlay
+from tinyworlds.fit.known_settings import listed_settings
 from tinyworlds.fit.messages import unknown_key
 from tinyworlds.fit.words import check_words, option_pairs, with_joined_files
 from tinyworlds.models.registry import STAGES
@@ -173,9 +174,21 @@ def _base_config(game: str, stage: str, keys: list[str]) -> list[Path]:
     return [find_config(f"own_{STAGES[stage].config_suffix}.yaml", needed=True)]  # type: ignore[list-item]
 
 
+_NO_CLASSES = ("trainer", "checkpoint", "rollout")
+"""Groups whose settings are the same whatever is trained."""
+
+
+def _check_known(key: str) -> None:
+    """Raise a ConfigError for a setting that no stage has, before the first one is started."""
+    group, _, name = key.partition(".")
+    if group in _NO_CLASSES and name and "." not in name and key not in (known := listed_settings()):
+        raise ConfigError(unknown_key(key, known))
+
+
 def _stages_knowing(key: str) -> list[str]:
     """Return the stages that have a setting; all three unless it belongs to some networks only."""
     if not key.startswith("model."):
+        _check_known(key)
         return list(STAGES)
     from tinyworlds.fit.parser import settings_by_stage  # imports torch, which few calls need
 

@@ -14,7 +14,6 @@ import yaml
 from tinyworlds.checkpoints.run_folder import version_dir_of_checkpoint
 from tinyworlds.errors import ConfigError
 from tinyworlds.fit.config_files import resolve_config
-from tinyworlds.models.registry import StageSpec, spec_of_module
 from tinyworlds.system.documents import read_yaml
 
 _FILES = "--data.files"
@@ -102,21 +101,7 @@ def config_files_in(argv: Sequence[str]) -> tuple[str, ...]:
     return tuple(files + [a.split("=", 1)[1] for a in argv if a.startswith("--config=")])
 
 
-def stage_in(argv: Sequence[str]) -> StageSpec | None:
-    """Return the stage that words and the configs in them ask for, the last one named; None if none is."""
-    found = None
-    for i, word in enumerate(argv):
-        key, equals, value = word.partition("=")
-        if not equals:
-            value = argv[i + 1] if i + 1 < len(argv) else ""
-        if key in ("-c", "--config"):
-            found = _model_of(_settings_in(value)) or found
-        elif key in ("--model", "--model.class_path"):
-            found = value
-    return spec_of_module(found) if found else None
-
-
-def _settings_in(config: str) -> Any:
+def settings_in(config: str) -> Any:
     """The settings in a file, or in a text that stands for one."""
     if os.path.isfile(config):
         return read_yaml(config)
@@ -124,12 +109,6 @@ def _settings_in(config: str) -> Any:
         return yaml.safe_load(config)
     except yaml.YAMLError:
         return None  # whoever parses it says what is wrong
-
-
-def _model_of(settings: Any) -> str | None:
-    model = settings.get("model") if isinstance(settings, dict) else None
-    named = model.get("class_path") if isinstance(model, dict) else model
-    return named if isinstance(named, str) else None
 
 
 def with_shipped_configs(argv: list[str]) -> list[str]:

@@ -18,6 +18,7 @@ class Network(nn.Module):
 
     Attributes:
         config: The constructor's arguments as builtins, so that ``type(net)(**net.config)`` builds its like.
+            A class derived from one of the three adds its own.
     """
 
     config: dict[str, Any]
@@ -25,7 +26,8 @@ class Network(nn.Module):
     def __init__(self, settings: Mapping[str, Any]) -> None:
         """Store the arguments picked by name from `settings`, a constructor's ``locals()``."""
         super().__init__()
-        names = list(inspect.signature(type(self).__init__).parameters)[1:]
+        home = next(each for each in type(self).__mro__ if settings.get("__class__") in (None, each))
+        names = list(inspect.signature(vars(home)["__init__"]).parameters)[1:]
         self.config = {name: settings[name] for name in names}
 
 

@@ -27,10 +27,15 @@ _NOT_WITH = {"fullscreen": ("browser", "headless", "replay")}
 
 def play_parser(prog: str, description: str) -> OptionParser:
     """All options except which world to play."""
-    parser = OptionParser(prog, description=description)
-    _add_views(parser)
-    _add_session(parser)
-    _add_decoding(parser)
+    file = "" if prog.startswith("python") else " doom"
+    parser = OptionParser(
+        prog,
+        description=description,
+        examples=(f"{prog}{file}", f"{prog}{file} --headless --keys 'd*20 space*6 a*20' --out clip.mp4"),
+    )
+    _add_views(parser.add_argument_group("where it is seen"))
+    _add_session(parser.add_argument_group("the session"))
+    _add_decoding(parser.add_argument_group("how frames are drawn"))
     return parser
 
 
@@ -73,7 +78,7 @@ def _env_id(text: str) -> str:
     return text
 
 
-def _add_views(parser: OptionParser) -> None:
+def _add_views(parser: argparse._ArgumentGroup) -> None:
     view = parser.add_mutually_exclusive_group()
     add = view.add_argument
     add("--window", action="store_true", help="play in a window (default where there is a display)")
@@ -90,7 +95,6 @@ def _add_views(parser: OptionParser) -> None:
     add("--host", metavar="ADDRESS", help="let other machines play in the browser, with the token in the URL")
     add("--port", type=_port, help="port of --browser, 1 to 65535 (default: 8765, or a free one)")
     add(
-        "--allow-host",
         "--allow_host",
         metavar="NAME",
         action="append",
@@ -101,7 +105,7 @@ def _add_views(parser: OptionParser) -> None:
     add("--smooth", action="store_true", help="cubic instead of nearest-neighbour enlargement in the window")
 
 
-def _add_session(parser: OptionParser) -> None:
+def _add_session(parser: argparse._ArgumentGroup) -> None:
     add = parser.add_argument
     add("--record", action="store_true", help="record from the first frame: clip, GIF, gameplay file, log")
     add(
@@ -129,7 +133,7 @@ def _add_session(parser: OptionParser) -> None:
     add("--seed", type=natural, help="repeat a session: same keys, same frames")
 
 
-def _add_decoding(parser: OptionParser) -> None:
+def _add_decoding(parser: argparse._ArgumentGroup) -> None:
     add = parser.add_argument
     add("--device", default="auto", help="cpu, cuda, cuda:0 or auto (default: %(default)s)")
     add("--precision", choices=("auto", "32", "bf16"), help="number format (default: auto)")

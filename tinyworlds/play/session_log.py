@@ -18,6 +18,7 @@ from tinyworlds.keys import KeyBinding, KeyEvent, complete_key_map
 from tinyworlds.play.view import Event, PlayableWorld, PlayFrame
 from tinyworlds.system.documents import read_json
 from tinyworlds.system.files import write_text
+from tinyworlds.system.text import visible
 from tinyworlds.world.header import PLAY, check, is_number, is_whole
 
 _FORMAT = "tinyworlds session 2"
@@ -56,6 +57,13 @@ class SessionLog:
     num_ticks: int = 0
     start: str = ""
     real: str | None = None
+
+    def __repr__(self) -> str:
+        return (
+            f"SessionLog of {visible(self.game) or 'an unnamed game'}: {self.num_ticks:,} frames at "
+            f"{self.fps:g} a second, {len(self.events):,} events of keys, seed {self.seed}, on "
+            f"{visible(self.device)}"
+        )
 
     def note(self, tick: int, events: Iterable[Event]) -> None:
         """Add the events that a tick takes in; auto-repeats change nothing and are left out."""

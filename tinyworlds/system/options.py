@@ -17,8 +17,12 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, NoReturn, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from tinyworlds.errors import ConfigError, did_you_mean
+from tinyworlds.system.help import HelpFormatter, examples_text, usage_of
 
 _ActionT = TypeVar("_ActionT", bound=argparse.Action)
+
+_ALSO = {"--out": "--output", "--output": "--out", "--overwrite": "--force"}
+"""Other words that people type, and commands once had, for the same thing."""
 
 
 class _StoreAloud(argparse.Action):
@@ -40,16 +44,61 @@ class _StoreAloud(argparse.Action):
         setattr(namespace, self.dest, values)
 
 
+class _Built(Exception):
+    """Carries the parser of a command to who asked for it."""
+
+
+_hands_over = False
+
+
+def parser_of(main: Callable[[list[str]], Any]) -> OptionParser:
+    """Return the parser of a command, which its `main` makes and would parse its words with."""
+    global _hands_over
+    _hands_over = True
+    try:
+        main(["x"])
+    except _Built as built:
+        return built.args[0]
+    finally:
+        _hands_over = False
+    raise TypeError(f"{main} parses nothing")
+
+
 class OptionParser(argparse.ArgumentParser):
-    """Raises errors as a `ConfigError` of one line; takes ``--num-clips`` for ``--num_clips``."""
+    """Raises errors as a `ConfigError` of one line; takes ``--num-clips`` for ``--num_clips``.
+
+    Args:
+        examples: lines at the end of the help, as they are typed.
+    """
 
     stores_aloud = True
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, examples: Sequence[str] = (), **kwargs: Any) -> None:
+        if examples:
+            kwargs["formatter_class"] = HelpFormatter
+            kwargs["epilog"] = "\n\n".join(filter(None, [kwargs.get("epilog"), examples_text(examples)]))
         super().__init__(*args, **{**kwargs, "allow_abbrev": False})
         if self.stores_aloud:
+            self._positionals.title = "arguments"
             for name in (None, "store"):
                 self.register("action", name, _StoreAloud)
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None, **more: Any) -> Any:
+        """Parse, unless `parser_of` asks for the parser."""
+        if _hands_over:
+            raise _Built(self)
+        return super().parse_known_args(args, namespace, **more)
+
+    def format_usage(self) -> str:
+        """Return the line of usage, which leaves the options to the sections of the help."""
+        if self.usage is None:
+            self.usage = usage_of(self.prog, self._actions)
+        return super().format_usage()
+
+    def format_help(self, *formatter: Any) -> str:
+        """Return the help, with that line first."""
+        self.format_usage()
+        return super().format_help(*formatter)
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Raise instead of printing the usage and leaving."""
@@ -71,6 +120,9 @@ class OptionParser(argparse.ArgumentParser):
         super()._add_action(action)
         dashed = {option.replace("_", "-"): action for option in action.option_strings}
         self._option_string_actions.update(dashed)
+        if self.stores_aloud:
+            also = {_ALSO[option]: action for option in action.option_strings if option in _ALSO}
+            self._option_string_actions.update(also)
         return action
 
 
@@ -98,7 +150,14 @@ Positive = Annotated[int, positive(int)]
 PositiveFloat = Annotated[float, positive(float)]
 
 
-def call(function: Callable[..., Any], argv: Sequence[str], prog: str, by_position: str | None = None) -> Any:
+def call(
+    function: Callable[..., Any],
+    argv: Sequence[str],
+    prog: str,
+    by_position: str | None = None,
+    sections: Mapping[str, Sequence[str]] | None = None,
+    examples: Sequence[str] = (),
+) -> Any:
     """Call `function` with the arguments in `argv`.
 
     Args:
@@ -107,16 +166,24 @@ def call(function: Callable[..., Any], argv: Sequence[str], prog: str, by_positi
         argv: the words after `prog`.
         prog: the command, as it is typed.
         by_position: an option that may be given by position, too.
+        sections: title to names of options that stand together in the help; the others come first.
+        examples: lines at the end of the help.
     """
     from docstring_parser import parse
 
     doc = parse(function.__doc__ or "")
     about = " ".join(filter(None, (doc.short_description, doc.long_description)))
     told = {p.arg_name: (p.description or "").removesuffix(".").replace("%", "%%") for p in doc.params}
-    parser = OptionParser(prog, description=about)
+    parser = OptionParser(prog, description=about, examples=examples)
+    groups = {
+        name: group
+        for title, names in (sections or {}).items()
+        for group in [parser.add_argument_group(title)]
+        for name in names
+    }
     hints = {key: _not_none(hint) for key, hint in get_type_hints(function, include_extras=True).items()}
     for key, parameter in signature(function).parameters.items():
-        _add(parser, parameter, hints[key], told.get(key, ""), key == by_position)
+        _add(groups.get(key, parser), parameter, hints[key], told.get(key, ""), key == by_position)
     values = vars(parser.parse_intermixed_args(_as_spelt_today(argv, hints)))
     tuples = {key: tuple(value) for key, value in values.items() if value and get_origin(hints[key]) is tuple}
     return function(**values | tuples)
@@ -127,7 +194,9 @@ def _not_none(hint: Any) -> Any:
     return kinds[0] if get_origin(hint) in (Union, UnionType) else hint
 
 
-def _add(parser: OptionParser, parameter: Parameter, hint: Any, told: str, by_position: bool) -> None:
+def _add(
+    parser: argparse._ActionsContainer, parameter: Parameter, hint: Any, told: str, by_position: bool
+) -> None:
     """Add a parameter of a function as an option, a switch or an argument without a name."""
     name, default = parameter.name, parameter.default
     required = default is Parameter.empty

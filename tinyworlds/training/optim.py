@@ -52,7 +52,7 @@ def split_parameters(
     return matrices, decayed, plain
 
 
-class AdamW(torch.optim.AdamW):
+class FusedAdamW(torch.optim.AdamW):
     """`torch.optim.AdamW`, fused where that is supported: on CUDA and the CPU, parameters in one piece.
 
     Args:
@@ -103,11 +103,11 @@ class MuonAdamW(torch.optim.Optimizer):
 
     Args:
         muon: parameter groups for `BatchedMuon` (2-D weights only).
-        adamw: parameter groups for `AdamW`.
+        adamw: parameter groups for `FusedAdamW`.
         learning_rate: for both; Muon's updates are scaled to the size of AdamW's.
         weight_decay: for the Muon groups.
         beta2: AdamW's decay of squared gradients.
-        fused: see `AdamW`.
+        fused: see `FusedAdamW`.
         former: what Muon stepped before learned places were left to AdamW, in order. A state of that time is
             restored to groups of that time, so that its run goes on as it would have.
     """
@@ -131,7 +131,7 @@ class MuonAdamW(torch.optim.Optimizer):
             ns_steps=5,
             adjust_lr_fn="match_rms_adamw",
         )
-        self.adamw = AdamW(adamw, learning_rate, beta2, fused)
+        self.adamw = FusedAdamW(adamw, learning_rate, beta2, fused)
         groups = [*self.muon.param_groups, *self.adamw.param_groups]
         super().__init__(groups, {})
         self._share_groups()
@@ -218,7 +218,7 @@ def build_optimizer(
         return MuonAdamW(matrices, groups, learning_rate, weight_decay, beta2, fused, former)
     known = {id(p) for p in former}  # first, in the order in which states have them
     rest[0]["params"] = [*former, *(p for p in decayed if id(p) not in known)]
-    return AdamW([g for g in rest if g["params"]], learning_rate, beta2, fused)
+    return FusedAdamW([g for g in rest if g["params"]], learning_rate, beta2, fused)
 
 
 def check_optimizer(name: str) -> None:
@@ -226,6 +226,59 @@ def check_optimizer(name: str) -> None:
     if name not in OPTIMIZERS:
         choices = " or ".join(f"'{known}'" for known in OPTIMIZERS)
         raise ConfigError(f"optimizer '{name}' is unknown; use {choices}.{did_you_mean(name, OPTIMIZERS)}")
+
+
+_OF_AN_UPDATE = ("params", "lr", "initial_lr", "fused", "foreach", "capturable", "differentiable")
+
+
+def settings_of(optimizer: torch.optim.Optimizer, rates_only: bool = False) -> list[dict[str, Any]]:
+    """Return the settings of each parameter group of a fresh optimizer, its learning rate as ``initial_lr``.
+
+    Args:
+        optimizer: whose groups; they are told their ``initial_lr``.
+        rates_only: leave out all but the learning rate; some schedules change the others.
+    """
+    for group in optimizer.param_groups:
+        group.setdefault("initial_lr", group["lr"])
+    return [
+        {
+            name: value
+            for name, value in group.items()
+            if name == "initial_lr" or (not rates_only and name not in _OF_AN_UPDATE)
+        }
+        for group in optimizer.param_groups
+    ]
+
+
+def rates_as_asked(
+    optimizer: torch.optim.Optimizer, asked: Sequence[dict[str, Any]], schedulers: Iterable[Any] = ()
+) -> list[str]:
+    """Give an optimizer whose state was restored the settings that were asked for; return what changed.
+
+    A state holds the settings of its time. A learning rate keeps its place in the schedule: where it was a
+    third of the peak, it is a third of the new one.
+
+    Args:
+        optimizer: restored.
+        asked: as of :func:`settings_of` before that.
+        schedulers: of the optimizer; their base rates follow.
+    """
+    if len(asked) != len(optimizer.param_groups):  # groups of an earlier version, which go on as they are
+        return []
+    changed: dict[str, None] = {}
+    for group, wanted in zip(optimizer.param_groups, asked, strict=True):
+        for name in wanted.keys() & group.keys():
+            before, now = group[name], wanted[name]
+            if before == now:
+                continue
+            if name == "initial_lr":
+                group["lr"] = group["lr"] * now / before if before else now
+            group[name] = now
+            changed[f"{name.replace('initial_lr', 'learning rate')} {now} instead of {before}"] = None
+    for scheduler in schedulers if changed else ():
+        if hasattr(scheduler, "base_lrs"):
+            scheduler.base_lrs = [group["initial_lr"] for group in optimizer.param_groups]
+    return [*changed]
 
 
 _BEHIND = 0.05

@@ -3,8 +3,9 @@
 Tensors: ``tokenizer.*``, ``dynamics.*``, ``latent_actions.*`` (absent where the dynamics uses labels),
 ``start_frames`` uint8 [n, T, H, W, 3], ``start_actions`` int64 [n, T-1]. A small world has its weights and
 clips packed, see `checkpoints.packing` and `world.packed_clips`. The metadata entry ``tinyworlds``
-is JSON: ``schema_version``, ``configs`` (constructor arguments of each network), the fields of `WorldInfo`,
-and ``play`` (context, decoding steps, temperature).
+is JSON: ``schema_version``, ``configs`` (constructor arguments of each network), ``network_classes`` where
+one is of a class of one's own (`checkpoints.own_networks`), the fields of `WorldInfo`, and ``play`` (context,
+decoding steps, temperature).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 import torch
 
 from tinyworlds.checkpoints.load import build_network, first_nonfinite
+from tinyworlds.checkpoints.own_networks import CLASSES_KEY, own_class_path
 from tinyworlds.checkpoints.packing import Weights, pack_weights
 from tinyworlds.checkpoints.safetensors_file import read_safetensors, write_safetensors
 from tinyworlds.errors import CheckpointError, DataError, MissingFileError, TinyWorldsError
@@ -27,8 +29,8 @@ from tinyworlds.world.header import play_settings, world_info
 from tinyworlds.world.networks import Trio
 from tinyworlds.world.packed_clips import clip_tensors, stored_clips
 
-SCHEMA_VERSION = 2
-_PLAIN_VERSION = 1  # what programs from before there were packed worlds read as well
+SCHEMA_VERSION = 3  # with networks of other classes than ours
+_PLAIN_VERSION, _PACKED_VERSION = 1, 2  # what programs from before these read as well
 
 
 def save_world(path: str | os.PathLike[str], world: WorldCore, weights: Weights = "float32") -> Path:
@@ -53,12 +55,17 @@ def save_world(path: str | os.PathLike[str], world: WorldCore, weights: Weights 
         tensors |= {f"{name}.{key}": value for key, value in own.items()}
     tensors = pack_weights(tensors, weights)
     clips, of_clips = clip_tensors(world.start_clips, packed=weights != "float32")
+    classes = {
+        name: own for name, network in networks.items() if (own := own_class_path(network)) is not None
+    }
+    version = _PLAIN_VERSION if weights == "float32" else _PACKED_VERSION
     header = {
-        "schema_version": _PLAIN_VERSION if weights == "float32" else SCHEMA_VERSION,
+        "schema_version": SCHEMA_VERSION if classes else version,
         "configs": {name: dict(network.config) for name, network in networks.items()},
         "play": {"context_frames": world.context_frames, **dataclasses.asdict(world.sampling)},
         **dataclasses.asdict(world.info),
         **of_clips,
+        **({CLASSES_KEY: classes} if classes else {}),
     }
     write_safetensors(path, header, {**tensors, **clips})
     return path
@@ -86,7 +93,7 @@ def load_world(
     path = Path(path)
     header, tensors = _read(path)
     parts = {
-        name: _build(path, name, header["configs"][name], _part(tensors, name))
+        name: _build(path, name, header, _part(tensors, name))
         for name in STAGE_OF_PART
         if name in header["configs"]
     }
@@ -107,6 +114,12 @@ def load_world(
         if isinstance(error, TinyWorldsError):
             raise
         raise CheckpointError(f"{path}: its settings are damaged ({error}): export it again") from None
+
+
+def own_classes(world: WorldCore) -> list[str]:
+    """Return the classes of a world's networks that are not ours: it plays where these can be imported."""
+    classes = (own_class_path(getattr(world, name)) for name in STAGE_OF_PART)
+    return [class_path for class_path in classes if class_path is not None]
 
 
 def read_header(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -137,11 +150,14 @@ def _part(tensors: dict[str, torch.Tensor], name: str) -> dict[str, torch.Tensor
     return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
 
 
-def _build(path: Path, name: str, config: Any, weights: dict[str, torch.Tensor]) -> torch.nn.Module:
+def _build(
+    path: Path, name: str, header: dict[str, Any], weights: dict[str, torch.Tensor]
+) -> torch.nn.Module:
     _check_finite(path, name, weights)
-    if not isinstance(config, dict):
+    config, classes = header["configs"][name], header.get(CLASSES_KEY, {})
+    if not isinstance(config, dict) or not isinstance(classes, dict):
         raise CheckpointError(f"{path}: the configuration of {name} is damaged: export it again")
-    return build_network(path, STAGE_OF_PART[name], config, weights)
+    return build_network(path, STAGE_OF_PART[name], config, weights, classes.get(name))
 
 
 def _check_finite(path: Path, name: str, weights: dict[str, torch.Tensor]) -> None:

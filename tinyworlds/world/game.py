@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from tinyworlds.errors import DataError
+from tinyworlds.errors import DataError, listed
 from tinyworlds.models.registry import INFERRED
 from tinyworlds.nn.compiling import compile_network, is_compiled
 from tinyworlds.nn.devices import pick_device
 from tinyworlds.nn.transformer import runs_natively
+from tinyworlds.system.text import visible
 from tinyworlds.world.info import WorldInfo, nothing_found
-from tinyworlds.world.networks import frozen
+from tinyworlds.world.networks import frozen, num_parameters
 from tinyworlds.world.start_clips import StartClips
 
 if TYPE_CHECKING:
@@ -21,12 +22,15 @@ if TYPE_CHECKING:
     from tinyworlds.models.latent_actions import LatentActionModel
     from tinyworlds.models.video_tokenizer import VideoTokenizer
 
+_MOST_NAMES = 8  # of actions, in one line
+
 
 class LearnedGame:
     """A game as it was learned; `world.core.WorldCore` plays it. Arguments as there.
 
     Attributes:
         remarks: what a player should know of how it is played here, one line each; part of `notes`.
+        source: where it was loaded from; empty for one that was made of networks.
     """
 
     def __init__(
@@ -45,6 +49,28 @@ class LearnedGame:
         self.latent_actions = None if latent_actions is None else frozen(latent_actions, self.device)
         self.start_clips = start_clips or StartClips()
         self.remarks: list[str] = []
+        self.source = ""
+
+    def __repr__(self) -> str:
+        """Say what it is, in two lines."""
+        place = f"from {visible(self.source)}" if self.source else "made of networks, not loaded"
+        return (
+            f"{type(self).__name__} of {self.game or 'an unnamed game'}: {self.frame_size} px, "
+            f"{self.fps:g} fps, {self._action_words()}\n"
+            f"  {_rounded(self.num_parameters)} parameters on {self.device}, {place}"
+        )
+
+    def _action_words(self) -> str:
+        if self.info.actions == "none":
+            return "no actions"
+        kind = {"labels": "recorded keys"}.get(self.info.actions, f"{self.info.actions} actions")
+        named = self.info.action_names and f" ({listed(self.action_names, _MOST_NAMES)})"
+        return f"{self.num_actions} {kind}{named or ''}"
+
+    @property
+    def num_parameters(self) -> int:
+        """Weights of all its networks together."""
+        return num_parameters(self.tokenizer, self.dynamics, self.latent_actions)
 
     @property
     def num_actions(self) -> int:
@@ -124,3 +150,8 @@ class LearnedGame:
         for part in left:
             compile_network(parts[part], only=[part], constant=True)
         return bool(left)
+
+
+def _rounded(count: int) -> str:
+    """``1.2 million`` or ``48 thousand``."""
+    return f"{count / 1e6:.1f} million" if count >= 1e6 else f"{count / 1e3:.0f} thousand"

@@ -14,6 +14,11 @@ from tinyworlds.models.maskgit import Dynamics
 Module = TypeVar("Module", bound=nn.Module)
 
 
+def num_parameters(*networks: nn.Module | None) -> int:
+    """Numbers that networks have learned."""
+    return sum(part.numel() for network in networks if network is not None for part in network.parameters())
+
+
 class Tokenizer(Protocol):
     """See `tinyworlds.models.VideoTokenizer`."""
 

@@ -99,6 +99,10 @@ class RolloutResult:
     raw_range: Tensor  # [horizon, 2] smallest and largest value before the clamp
     clamped_range: Tensor  # [horizon, 2] the same after it
 
+    def __repr__(self) -> str:
+        batch, given = self.context.shape[:2]
+        return f"RolloutResult of {batch} clips: {given} frames given, {self.prediction.shape[1]} generated"
+
     @property
     def repeated(self) -> Tensor:
         """The baseline of every comparison: the last given frame, repeated; shaped like `truth`."""

@@ -51,6 +51,12 @@ class StartClips:
     def __len__(self) -> int:
         return len(self.frames)
 
+    def __repr__(self) -> str:
+        count, length, height, width = self.frames.shape[:4]
+        known = "without actions" if self.actions is None else "with their actions"
+        size = f"{length} frames, {width} x {height}"
+        return f"{count} StartClips of {size}, {known}" if count else "no StartClips"
+
     def __getitem__(self, chosen: slice | Sequence[int] | np.ndarray) -> StartClips:
         """Some of the clips."""
         return StartClips(self.frames[chosen], None if self.actions is None else self.actions[chosen])

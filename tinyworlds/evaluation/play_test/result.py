@@ -7,6 +7,7 @@ import statistics
 from dataclasses import dataclass
 
 from tinyworlds.metrics.estimate import Estimate
+from tinyworlds.system.text import visible
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,10 @@ class PlayTest:
     drift: tuple[float, ...] = ()
     drift_floor: float = math.nan
     real: bool = False
+
+    def __repr__(self) -> str:
+        shares = ", ".join(f"{visible(key.name)} {key.overall:.2f}" for key in self.keys)
+        return f"PlayTest of {len(self.keys)} keys from {self.num_starts} starts, read back: {shares}"
 
     @property
     def read_game(self) -> float:

@@ -182,8 +182,10 @@ def _encode_seconds(stage: Stage, work: Work) -> float:
 
 
 def _size(settings: Namespace) -> str:
+    from tinyworlds.fit.resolve import stage_class
+
     model = settings.model.init_args
-    if settings.model.class_path.endswith("LatentActionsStage"):
+    if stage_class(settings.model).name == "latent_actions":
         return f"{model.num_actions} actions, width {model.embed_dim}"
     patch = f"patch {model.patch_size}, " if model.get("patch_size") else ""
     return f"{patch}width {model.embed_dim}, {model.num_blocks} blocks"

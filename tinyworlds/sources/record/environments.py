@@ -20,6 +20,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from games.registry import titles
 from tinyworlds.errors import ConfigError, MissingExtraError, did_you_mean
 from tinyworlds.sources.record.action_table import Action, action_table, select_actions
 from tinyworlds.sources.record.camera import RENDER, Camera, has_byte_picture, metadata, render_modes
@@ -184,7 +185,7 @@ def find_environment(env_id: str) -> str:
     if versions:  # packages drop old versions; the newest is the same game
         return max(versions, key=lambda env: int(env.rsplit("-v", 1)[-1]) if "-v" in env else -1)
     raise ConfigError(
-        f"No gymnasium environment is called '{env_id}'.{did_you_mean(env_id, gym.registry)} "
+        f"No gymnasium environment is called '{env_id}'.{did_you_mean(env_id, [*titles(), *gym.registry])} "
         "Use MODULE:ENV_ID for one that a package registers on import, FILE.py:ENV_ID for one of your own."
     )
 

@@ -7,12 +7,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
-from lightning.pytorch import Callback, LightningModule
-from lightning.pytorch.callbacks import Timer
 from lightning.pytorch.loggers import Logger
-from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_warn
-from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 
 from tinyworlds.checkpoints.load import (
     META_KEY,
@@ -22,6 +18,7 @@ from tinyworlds.checkpoints.load import (
     info_of,
     network_weights,
 )
+from tinyworlds.checkpoints.own_networks import CLASS_KEY, check_config, own_class_path
 from tinyworlds.checkpoints.run_folder import game_of
 from tinyworlds.data.dataset import Batch
 from tinyworlds.data.module import H5DataModule
@@ -29,11 +26,11 @@ from tinyworlds.data.trained_on import SPLIT_SETTINGS, TRAINED_ON_KEY, TrainedOn
 from tinyworlds.errors import CheckpointError, ConfigError, TrainingError
 from tinyworlds.models.base import Network
 from tinyworlds.models.fit import differences
+from tinyworlds.models.registry import ALL_STAGES, network_class
 from tinyworlds.nn.compiling import compile_network
-from tinyworlds.training.averaging import AveragedWeights
-from tinyworlds.training.optim import build_optimizer, by_time, cosine_with_warmup
 from tinyworlds.training.settings import TrainingSettings
-from tinyworlds.training.strategies import FullySharded, shard
+from tinyworlds.training.stages.optimizing import CHOSEN_KEY, Optimizing
+from tinyworlds.training.strategies import shard
 from tinyworlds.training.trainer_parts import parts_of
 
 Losses = dict[str, torch.Tensor]
@@ -55,8 +52,10 @@ def warn_of_trained(data: Any, who: str, before: TrainedOn | None) -> None:
         )
 
 
-class Stage(LightningModule):
+class Stage(Optimizing):
     """One stage of training. Subclasses build the network and say what its losses are.
+
+    One of your own is derived from one of the stages; see docs/extending.md.
 
     Args:
         network: the plain network to train.
@@ -75,14 +74,23 @@ class Stage(LightningModule):
     """What its Trainer does unless a config says otherwise, where others do otherwise."""
     predict_callbacks: ClassVar[tuple[str, ...]] = ()
     """Names or paths of those that write what it predicts; without one, it stays in memory."""
+    datamodule_class: ClassVar[type[H5DataModule] | None] = None
+    """What it is trained on, where that is not what others of the same name are."""
 
     def __init__(self, network: Network, training: TrainingSettings) -> None:
         super().__init__()
+        self._check_network(network)
         self.network = network
         self.settings = training
         self._sharded = False
-        self._resumed = False
         self._trained_before: TrainedOn | None = None  # where training goes on
+
+    def _check_network(self, network: Network) -> None:
+        """Raise a ConfigError unless the network can take the place of ours, in checkpoints and in worlds."""
+        ours: Any = network_class(self.name) if self.name in ALL_STAGES else Network
+        if not isinstance(network, ours):
+            raise ConfigError(f"{type(network).__name__} is no {ours.__name__}: derive it from that")
+        check_config(network)
 
     def losses(self, batch: Batch) -> Losses:
         """Return scalars by name; "loss" is what is minimised, the others are logged."""
@@ -121,10 +129,10 @@ class Stage(LightningModule):
 
     def _check_finite(self, loss: torch.Tensor) -> None:
         if not torch.isfinite(loss):
+            own = f"--model.learning_rate (now {self.settings.learning_rate:g})"
             raise TrainingError(
-                f"the loss of {self.name} is {loss.item()} at step {self.global_step}; "
-                f"lower --model.learning_rate (now {self.settings.learning_rate:g}) "
-                "and go on with --ckpt_path last"
+                f"the loss of {self.name} is {loss.item()} at step {self.global_step}; lower "
+                f"{'--optimizer.lr' if self.chosen.optimizer else own} and go on with --ckpt_path last"
             )
 
     # ---- the same noise at step k, whatever happened before: what makes resume exact
@@ -156,52 +164,6 @@ class Stage(LightningModule):
         """Take the settings of rollouts; return how many frames of a clip they need (0: any number does)."""
         return 0
 
-    # ---- optimizer
-
-    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """Return the optimizer with cosine and warm-up over the whole of training, by steps or by time."""
-        scaled = getattr(self.trainer.precision_plugin, "scaler", None) is not None  # 16-mixed
-        own = self.settings
-        optimizer = build_optimizer(
-            self.network, own.optimizer, own.learning_rate, own.weight_decay, own.beta2, fused=not scaled
-        )
-        total = self._total_steps()
-        timer = next((c for c in parts_of(self.trainer).callbacks if isinstance(c, Timer)), None)
-
-        def factor(step: int) -> float:
-            # the learning rate of step k; +1 so that the first step is not lost to a rate of 0
-            progress = (step + 1) / total if total else 0.0
-            remaining = timer.time_remaining() if timer is not None else None
-            if timer is not None and remaining is not None:
-                elapsed = timer.time_elapsed()
-                progress = by_time(progress, elapsed / max(elapsed + remaining, 1e-9))
-            if not total and remaining is None:
-                return 1.0  # no end in sight: a constant rate
-            return cosine_with_warmup(max(progress, 1e-6), own.warmup_fraction, own.final_fraction)
-
-        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
-
-    def _total_steps(self) -> float | None:
-        if self.trainer.max_steps > 0:
-            return self.trainer.max_steps
-        if self.trainer.max_epochs is None or self.trainer.max_epochs < 0:
-            return None
-        total = self.trainer.estimated_stepping_batches
-        return total if total < float("inf") else None
-
-    def configure_callbacks(self) -> list[Callback]:
-        """Return the averaging of weights, where it was asked for."""
-        decay = self.settings.ema_decay
-        if decay > 0 and self.trainer.state.fn == TrainerFn.FITTING:
-            if isinstance(self.trainer.strategy, FullySharded):
-                raise ConfigError(
-                    f"--model.ema_decay {decay:g} excludes --trainer.strategy fsdp: averaged "
-                    "weights are not sharded; use ddp or ema_decay 0"
-                )
-            return [AveragedWeights(decay, self.trainer.strategy.root_device)]
-        return []
-
     def setup(self, stage: str) -> None:
         """Compile the network, if asked."""
         if self.settings.compile:
@@ -232,11 +194,23 @@ class Stage(LightningModule):
             "schema_version": SCHEMA_VERSION,
             "stage": self.name,
             "network": self.network.config,
+            **self._classes_meta(),
             "game": game_of(getattr(data, "game", None), getattr(data, "files", None)),
             "fps": getattr(data, "fps", None),
             "finished": self.trainer.fit_loop.done,
             **self._data_meta(data),
         }
+
+    def _classes_meta(self) -> dict[str, Any]:
+        """Names of classes that are not ours, and an optimizer that is not the stage's own."""
+        kind, network = type(self), own_class_path(self.network)
+        is_ours = kind.__module__.startswith("tinyworlds.")
+        named = {
+            "stage_class": None if is_ours else f"{kind.__module__}.{kind.__qualname__}",
+            CLASS_KEY: network,
+        }
+        noted = {name: path for name, path in named.items() if path is not None}
+        return {**noted, **({CHOSEN_KEY: self.chosen.to_plain()} if self.chosen else {})}
 
     def _data_meta(self, data: Any) -> dict[str, Any]:
         """What is trained on and what is held out; nothing for data modules other than ours."""
@@ -255,6 +229,12 @@ class Stage(LightningModule):
         check_stage("the checkpoint", info.stage, self.name)
         if "state_dict" in checkpoint:  # FSDP has taken it out already
             check_weights("the checkpoint", network_weights(checkpoint))
+        theirs, ours = info.meta.get(CLASS_KEY), own_class_path(self.network)
+        if theirs != ours:
+            raise CheckpointError(
+                f"the checkpoint is of {theirs or 'the usual network'}, this stage builds "
+                f"{ours or 'the usual one'}: name the stage that it was trained with by --model.class_path"
+            )
         unlike = differences(info.config, self.network.config)
         if unlike:
             values = ", ".join(
@@ -264,6 +244,7 @@ class Stage(LightningModule):
                 f"the checkpoint does not fit the configuration: {values}; "
                 "set --model.* as there, or start a new run"
             )
+        self._check_goes_on(checkpoint, info.meta.get(CHOSEN_KEY))
         self._resumed, self._trained_before = True, read_trained_on(info.meta.get(TRAINED_ON_KEY))
         if self._trainer is not None and self._trained_before is not None:
             warn_of_trained(parts_of(self.trainer).datamodule, "these weights were", self._trained_before)

@@ -84,7 +84,7 @@ class DynamicsStage(Stage):
             # built, as in sizes_from
             num_actions = locate(latent_actions, "latent_actions").network.config["num_actions"]
         super().__init__(
-            DynamicsModel(
+            self.build_network(
                 num_patches=_num_patches(sizes["frame_size"], sizes["patch_size"]),
                 latent_dim=sizes["latent_dim"],
                 num_bins=sizes["num_bins"],
@@ -109,6 +109,10 @@ class DynamicsStage(Stage):
         self.rollout_options = RolloutOptions()  # of `predict`
         # in a tuple, so that the frozen partners are no submodules: they are neither trained nor saved
         self._partners: Partners | None = None
+
+    def build_network(self, **network: Any) -> DynamicsModel:
+        """Return the network; its arguments are settings of the stage. Called before all else."""
+        return DynamicsModel(**network)
 
     @property
     def tokenizer(self) -> VideoTokenizer:

@@ -47,9 +47,13 @@ class LatentActionsStage(Stage):
     ) -> None:
         check_share(label_share)
         network["anchored"] = bool(network.get("anchored") or label_share)
-        super().__init__(LatentActionModel(**network), training)
+        super().__init__(self.build_network(**network), training)
         self.label_share = label_share or 0.0
         self._anchors: Anchors | None = None
+
+    def build_network(self, **network: Any) -> LatentActionModel:
+        """Return the network; its arguments are settings of the stage. Called before all else."""
+        return LatentActionModel(**network)
 
     def setup(self, stage: str) -> None:
         """Choose the anchors, and tell the network how often each action is among them."""

@@ -27,7 +27,11 @@ class VideoTokenizerStage(Stage):
 
     @flat_training(learning_rate=1e-3)
     def __init__(self, training: TrainingSettings, **network: Any) -> None:
-        super().__init__(VideoTokenizer(**network), training)
+        super().__init__(self.build_network(**network), training)
+
+    def build_network(self, **network: Any) -> VideoTokenizer:
+        """Return the network; its arguments are settings of the stage. Called before all else."""
+        return VideoTokenizer(**network)
 
     def losses(self, batch: Batch) -> Losses:
         """Return the tokenizer's losses on ``frames``."""
