@@ -28,6 +28,7 @@ COMMANDS = {
     "predict": "roll a world out from held-out clips: PNG, MP4, metrics",
     "train": "train the three stages of a game in order, resumable",
     "evaluate": "report on a world: numbers, plots, clips",
+    "runs": "runs and worlds side by side: settings, figures, learning curves",
     "episodes": "let agents play to the end: a video of each episode, and the scores",
     "export": "put a trained run into one .world file",
     "actions": "find out what each latent action does; propose and change the keys",

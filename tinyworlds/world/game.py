@@ -46,6 +46,21 @@ class LearnedGame:
         self.start_clips = start_clips or StartClips()
         self.remarks: list[str] = []
 
+    def __repr__(self) -> str:
+        """``World('doom', 64x64 at 8.75 fps, 4 actions, 2.1 M parameters, cpu)``."""
+        size, rate = f"{self.frame_size}x{self.frame_size}", f"{self.fps:g} fps"
+        actions = "no actions" if self.info.actions == "none" else f"{self.num_actions} actions"
+        facts = f"{size} at {rate}, {actions}, {_in_short(self.num_parameters)} parameters, {self.device}"
+        return f"{type(self).__name__}({self.game or 'unnamed'!r}, {facts})"
+
+    @property
+    def num_parameters(self) -> int:
+        """How many numbers its networks hold; a number that they share counts once."""
+        networks = (self.tokenizer, self.dynamics, self.latent_actions)
+        return sum(
+            part.numel() for part in {p for network in networks if network for p in network.parameters()}
+        )
+
     @property
     def num_actions(self) -> int:
         """How many actions there are; ids are 0 ... num_actions - 1."""
@@ -124,3 +139,11 @@ class LearnedGame:
         for part in left:
             compile_network(parts[part], only=[part], constant=True)
         return bool(left)
+
+
+def _in_short(count: int) -> str:
+    """A count as people say it: ``950``, ``12 k``, ``2.1 M``."""
+    for unit, name in ((1_000_000, " M"), (1_000, " k")):
+        if count >= unit:
+            return f"{count / unit:.{1 if count < 10 * unit else 0}f}{name}"
+    return str(count)
