@@ -77,7 +77,7 @@ class WorldContender:
         self.world, self.name = world, name
         self.kind = f"world ({world.info.actions})"
         self.frame_size, self.context = world.frame_size, max(world.context_frames, 2)
-        self.num_parameters = num_parameters(world.tokenizer, world.latent_actions, world.dynamics)
+        self.num_parameters = world.num_parameters
         labels = world.info.actions == "labels"
         sent = [*range(len(names))] if labels else sent_at_play(world, names)
         self._sent = np.array([world.idle_action if action is None else action for action in sent])

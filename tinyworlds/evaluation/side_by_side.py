@@ -51,7 +51,7 @@ def overview_table(runs: Sequence[RunFacts]) -> Table:
 def settings_table(runs: Sequence[RunFacts]) -> Table:
     """The settings in which runs differ; a run that lacks one says nothing of it.
 
-    Worlds tell what was found for a setting that a run leaves open, so beside them an open one is no difference.
+    Worlds tell what was found for a setting that a run leaves open, so an open one is no difference there.
     """
     beside_worlds = any(not run.path.is_dir() for run in runs)
     table = Table(("setting", *(run.name for run in runs)))
@@ -65,7 +65,7 @@ def settings_table(runs: Sequence[RunFacts]) -> Table:
 
 
 def figures_table(runs: Sequence[RunFacts], all_of_them: bool = True) -> Table:
-    """Every run's figures with their intervals; mean and deviation where all were measured on the same clips."""
+    """Every run's figures with their intervals; mean and deviation where all had the same clips."""
     measured = [run for run in runs if run.figures]
     alike = len({run.measured for run in measured}) == 1 and all(map(_has_clips, measured))
     spread = ("mean", "standard deviation") if alike and len(measured) > 1 else ()

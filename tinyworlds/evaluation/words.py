@@ -130,9 +130,8 @@ def _of_keys(report: Report) -> Iterator[Sentence]:
     works = [key for key in keys if key.mood == "good"]
     if len(works) == len(keys):
         least = min(key.share or 0.0 for key in keys)
-        yield Sentence(
-            "good", f"All {len(keys)} keys work: held, each is seen in {_of_hundred(least)} or more."
-        )
+        all_keys = f"All {len(keys)} keys work" if len(keys) > 1 else "Its one key works"
+        yield Sentence("good", f"{all_keys}: held, each is seen in {_of_hundred(least)} or more.")
     else:
         mood: Mood = "fair" if len(works) >= len(keys) / 2 else "poor"
         yield Sentence(mood, f"{len(works)} of {len(keys)} keys work (seen in 75 of 100 frames or more).")
