@@ -109,12 +109,13 @@ def test_quickstart_leaves_a_playable_world_and_a_report(game: str, actions: str
 
     report = tmp_path / "lightning_logs" / game / "evaluation"
     pictures = ("open_loop.png", "action_sheet.png", "tokenizer.png", "keys.png", "played.png")
-    for name in ("report.md", "metrics.json", *pictures):
+    for name in ("report.md", "report.html", "metrics.json", *pictures):
         assert (report / name).stat().st_size > 0
     figures = json.loads((report / "metrics.json").read_text())["figures"]
     assert {"tokenizer_psnr", "delta_t_psnr_pressed", "read_back_33_64", "life_least"} <= set(figures)
     assert ("action_nmi" in figures) == (actions != "labels")
-    assert "What a player meets" in done.stdout
+    assert re.search(r"key +does +seen +at first", done.stdout)
+    assert f"tinyworlds play {game}.world" in done.stdout
     assert "below the mark" in done.stdout  # six updates cannot reach the figures, and the command says so
 
     from tinyworlds import World

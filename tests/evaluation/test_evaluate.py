@@ -353,8 +353,8 @@ def test_report_is_written_with_pictures_and_bars(tmp_path):
     assert found.report.missed(bars) == ["action_nmi"]
     written = {path.name for path in (tmp_path / "out").iterdir()}
     assert written == {
-        "metrics.json", "report.md", "tokenizer.png", "open_loop.png", "open_loop.mp4", "action_sheet.png",
-        "actions.png", "horizon.png",
+        "metrics.json", "report.md", "report.html", "tokenizer.png", "open_loop.png", "open_loop.mp4",
+        "action_sheet.png", "actions.png", "horizon.png",
     }  # fmt: skip
     content = json.loads((tmp_path / "out" / "metrics.json").read_text())
     assert content["figures"]["action_nmi"]["value"] == pytest.approx(1.0)

@@ -35,6 +35,7 @@ GROUPS = {
         "evaluate": "report on a world: what the keys do, numbers, plots, clips",
         "actions": "find out what each latent action does; propose and change the keys",
         "export": "put a trained run into one .world file",
+        "runs": "runs and worlds side by side: settings, figures, learning curves",
     },
     "one stage, or the agent": {
         "fit": "train one stage: --config configs/zelda_tokenizer.yaml",

@@ -71,8 +71,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     args["play"] = not args.pop("skip_play_test")
     if env_id and not args["play"]:
         raise ConfigError("--real is for the play test; leave --skip_play_test out")
+    from tinyworlds.evaluation.next_steps import next_steps
     from tinyworlds.evaluation.run import default_folder, evaluate
-    from tinyworlds.evaluation.runs import compare_runs
+    from tinyworlds.evaluation.terminal import print_report
 
     paths = [*dict.fromkeys(Path(named_world(path)) for path in args.pop("paths"))]
     out = args.pop("out")
@@ -86,15 +87,27 @@ def main(argv: Sequence[str] | None = None) -> int:
         from tinyworlds.sources.record.held_keys import recorded_game
 
         args["real"] = recorded_game(env_id)
-    reports = {}
     for path, folder in zip(paths, folders, strict=True):
-        reports[str(path)] = report = evaluate(path, out=folder, **args)
+        report = evaluate(path, out=folder, **args)
         if len(paths) == 1:
-            print(report.to_markdown(report.listening_bars))
-        print(f"Report, plots and clips: {folder / 'report.md'}")
+            print_report(report, report.listening_bars, next_steps(report, path))
+        print(f"Report with pictures and clips: {folder / 'report.html'}")
     if len(paths) > 1:
-        print(f"\n{compare_runs(reports)}")
+        _side_by_side(dict(zip(paths, folders, strict=True)), out)
     return 0
+
+
+def _side_by_side(folders: dict[Path, Path], out: str | None) -> None:
+    """Show what was measured beside each other, with the settings that differ and the curves."""
+    from tinyworlds.evaluation.run_facts import distinct_names, facts_of
+    from tinyworlds.evaluation.side_by_side import default_out, side_by_side_lines, write_side_by_side
+
+    named = zip(distinct_names(folders), folders.items(), strict=True)
+    runs = [facts_of(path, name, folder) for name, (path, folder) in named]
+    print("\n".join(["", *side_by_side_lines(runs)]))
+    print(
+        f"Side by side, with learning curves: {write_side_by_side(Path(out) if out else default_out(), runs)}"
+    )
 
 
 def _compare(

@@ -239,9 +239,10 @@ def _train(request: TrainRequest, course: _Course) -> int:
 
 
 def _measure(folder: Path, world: Path, game: str, actions: str, course: _Course) -> None:
-    from tinyworlds.evaluation.play_test.text import lines_for_players
+    from tinyworlds.evaluation.next_steps import next_steps
     from tinyworlds.evaluation.rows import MOTION_BARS, QUICKSTART_BARS
     from tinyworlds.evaluation.run import evaluate
+    from tinyworlds.evaluation.terminal import print_report
     from tinyworlds.evaluation.tuning import tune_run
     from tinyworlds.export.build import export_world
 
@@ -255,12 +256,9 @@ def _measure(folder: Path, world: Path, game: str, actions: str, course: _Course
     figures = {name: one.value for name, one in report.figures.items() if math.isfinite(one.value)}
     bars = {**report.listening_bars, **bars}
     export_world(folder, world, metrics=figures)
-    print(report.to_markdown(bars))
-    if report.play is not None:
-        print("\n".join(["", *lines_for_players(report.play), ""]))
-    if not course.with_play_test:
-        print(f"too few minutes for holding every key; {shown_command('evaluate', folder)} does it")
-    print(f"pictures, clip and report: {folder / 'evaluation' / 'report.md'}")
+    print()
+    print_report(report, bars, next_steps(report, folder, world))
+    print(f"report with pictures and clips: {folder / 'evaluation' / 'report.html'}")
     missed = report.missed(bars)
     if missed:
         print(f"below the mark this time: {', '.join(missed)}")
@@ -269,9 +267,8 @@ def _measure(folder: Path, world: Path, game: str, actions: str, course: _Course
 def _play(world: Path, play: bool) -> int:
     from tinyworlds.play.window.display import has_display
 
-    print(f"play it:      {shown_command('play', world)}")
     clip = ("--headless", "--keys", "d*20 space*6 a*20", "--out", Path(f"{world.stem}.mp4"))
-    print(f"or a clip:    {shown_command('play', world, *clip)}")
+    print(f"a clip of it: {shown_command('play', world, *clip)}")
     if not (play and has_display() and sys.stdin.isatty()):
         return 0
     from tinyworlds.commands.play import main

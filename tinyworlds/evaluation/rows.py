@@ -35,9 +35,9 @@ PLAYED = {
     },
     "read_back_weakest": ("the key read back worst in any band but the first", LEAST, ""),
     "life_least": ("change a frame over the game's: the least of any key and band", LEAST, ""),
-    "life_most": ("the same, the most", MOST, ""),
-    "life_least_moving": ("the same where the game does not stand still, the least", LEAST, ""),
-    "life_most_moving": ("the same where the game does not stand still, the most", MOST, ""),
+    "life_most": ("change a frame over the game's: the most of any key and band", MOST, ""),
+    "life_least_moving": ("change a frame over the game's, where the game moves: the least", LEAST, ""),
+    "life_most_moving": ("change a frame over the game's, where the game moves: the most", MOST, ""),
     "drift_ratio": ("Fréchet distance from true frames, frames 257 to 512 over 17 to 32", ALL, ""),
 }
 """Figures of the play test, in the same form."""

@@ -31,7 +31,7 @@ _LIKENESS = 0.3
 
 PICTURES = {
     "open_loop.png": "Given frames, then truth, prediction and error of free rollouts",
-    "open_loop.mp4": "The same as a clip",
+    "open_loop.mp4": "Held-out clips: the truth, what the world makes of it, and the error",
     "action_sheet.png": "What each action does",
     "actions.png": "Latent actions and what they stand for",
     "horizon.png": "PSNR by frame of the rollout",
@@ -97,7 +97,7 @@ def evaluate(
         if tested:
             evaluation, shown = _play(evaluation, world, held_out, ticks(advance, _TICKS - likeness), real)
     folder = Path(out) if out is not None else default_folder(path)
-    write_report(folder, evaluation, world, bars, shown)
+    write_report(folder, evaluation, world, bars, shown, path)
     return evaluation.report
 
 
@@ -223,9 +223,23 @@ def write_report(
     world: WorldCore,
     bars: dict[str, Bar] | None = None,
     play: Shown | None = None,
+    source: Path | None = None,
 ) -> None:
-    """Draw every picture of an evaluation, then write ``metrics.json`` and ``report.md`` beside them."""
+    """Draw every picture of an evaluation, then write ``metrics.json`` and the report beside them.
+
+    The report is ``report.md`` and, with everything inside, ``report.html``.
+
+    Args:
+        folder: where to.
+        evaluation: what was measured.
+        world: what it was measured on.
+        bars: what the figures must reach, beside listening to their actions.
+        play: frames of a play test.
+        source: where the world lies, for what to do next.
+    """
     from tinyworlds.evaluation import pictures as draw
+    from tinyworlds.evaluation.next_steps import next_steps
+    from tinyworlds.evaluation.page import write_report_page
     from tinyworlds.evaluation.play_test import pictures as play_pictures
 
     report, clips = evaluation.report, evaluation.clips
@@ -251,7 +265,9 @@ def write_report(
         play_pictures.draw(folder, report.play, play)
     captions = {**play_pictures.PICTURES, **PICTURES}
     written = {name: caption for name, caption in captions.items() if (folder / name).exists()}
-    report.write(folder, {**report.listening_bars, **(bars or {})}, written)
+    bars = {**report.listening_bars, **(bars or {})}
+    report.write(folder, bars, written)
+    write_report_page(folder, report, bars, written, next_steps(report, source) if source else ())
 
 
 def default_folder(path: Path) -> Path:

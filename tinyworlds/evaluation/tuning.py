@@ -11,6 +11,7 @@ from pathlib import Path
 from tinyworlds.checkpoints.search import Located
 from tinyworlds.checkpoints.world_search import locate_run
 from tinyworlds.errors import ConfigError, TinyWorldsError
+from tinyworlds.evaluation.drawn import table_lines
 from tinyworlds.evaluation.play_test.choosing import Trial, choose_sampling, table
 from tinyworlds.evaluation.run import open_held_out, ticks
 from tinyworlds.export.build import build_world
@@ -59,7 +60,10 @@ def tune(
     world.info = dataclasses.replace(world.info, provenance={**world.info.provenance, "sampling": chosen})
     if dynamics is not None:
         store_sampling(dynamics, world.sampling, chosen)
-    return ["how codes are drawn, by play tests on validation frames; the first is taken:", *table(trials)]
+    return [
+        "how codes are drawn, by play tests on validation frames; the first is taken:",
+        *table_lines(table(trials)),
+    ]
 
 
 def in_time(

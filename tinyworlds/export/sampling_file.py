@@ -18,7 +18,7 @@ from tinyworlds.system.documents import read_json
 from tinyworlds.system.files import write_text
 from tinyworlds.world.header import PLAY, check
 
-_NAME = "sampling.json"
+SAMPLING_FILE = "sampling.json"
 
 
 def stored_sampling(dynamics: Located) -> Sampling | None:
@@ -27,10 +27,10 @@ def stored_sampling(dynamics: Located) -> Sampling | None:
     Args:
         dynamics: a checkpoint of a run of ours.
     """
-    if dynamics.version is None or not (dynamics.version / _NAME).is_file():
+    if dynamics.version is None or not (dynamics.version / SAMPLING_FILE).is_file():
         return None
     try:
-        content = read_json(dynamics.version / _NAME)
+        content = read_json(dynamics.version / SAMPLING_FILE)
         if content["dynamics"] != fingerprint(dynamics.network):
             return None
         check(content["sampling"], PLAY)
@@ -58,4 +58,4 @@ def store_sampling(dynamics: Located, sampling: Sampling, chosen: Mapping[str, A
         "sampling": dataclasses.asdict(sampling),
         "chosen": dict(chosen),
     }
-    write_text(dynamics.version / _NAME, json.dumps(content, indent=2) + "\n")
+    write_text(dynamics.version / SAMPLING_FILE, json.dumps(content, indent=2) + "\n")

@@ -16,7 +16,8 @@ from tinyworlds.evaluation.play_test.measure import macro_f1, make_judge, play_t
 from tinyworlds.evaluation.play_test.preparing import ActionModelReads
 from tinyworlds.evaluation.play_test.preparing import starts_of as starts_of_real
 from tinyworlds.evaluation.play_test.real import RealPlay
-from tinyworlds.evaluation.play_test.text import lines_for_players, tables
+from tinyworlds.evaluation.play_test.text import tables
+from tinyworlds.evaluation.words import key_words
 from tinyworlds.media.pixels import frames_to_input, input_to_frames
 from tinyworlds.world.info import WorldInfo
 
@@ -96,12 +97,9 @@ def test_beside_a_game_that_stands_still_life_is_told_apart(judge):
     figures = play.figures()
     assert figures["life_most"].value == 80.0
     assert (figures["life_least_moving"].value, figures["life_most_moving"].value) == (0.9, 1.1)
-    still = replace(still, change=(3.0, 0.1, 0.2, 0.3), change_game=(3.0, 0.0, 0.0, 0.0))
-    told = "\n".join(lines_for_players(replace(found, keys=(still,))))
-    assert (
-        "it moves 1.1 times as much as in the game; where the game stands still it changes by 0.3 of 255"
-        in told
-    )
+    assert key_words(play)[0].life == (0.9, 1.1)
+    still = replace(still, change_game=(0.0,) * 4)
+    assert key_words(replace(found, keys=(still,)))[0].life is None, "any flicker is many times nothing"
 
 
 def test_a_deaf_world_is_read_as_one_key_and_dead(judge):
@@ -120,12 +118,12 @@ def test_a_key_that_lies_is_named_first(judge):
     keys = (KEYS[0], Key("right", 1, 1, ("d",)), Key("left", 2, 1, ("a",)), Key("down", 3, None))
     found, _ = play_test(world_of(), judge, keys, starts_of())
     assert found.weakest.name in ("left", "down")
-    lines = lines_for_players(found)
-    assert len(lines) <= 10
-    assert "down" in lines[1] + lines[2]
-    assert "a (left)" in lines[1] + lines[2]
-    assert any(line.startswith("  down") and "nothing found" in line for line in lines)
-    assert any("d (right)" in line and "seen in 100 of 100" in line for line in lines)
+    first, second, *others = key_words(found)
+    assert (first.does, first.share, first.verdict) == ("down", None, "nothing found for it")
+    assert (second.name, second.verdict) == ("left (A)", "hardly works")
+    right = next(key for key in others if key.does == "right")
+    assert (right.keys, right.verdict) == ("D", "works")
+    assert right.share == pytest.approx(1, abs=0.05)
     assert any("none found" in row for row in tables(found))
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from statistics import mean
 from typing import Any
 
-from tinyworlds.evaluation.markdown import table_head, table_row
+from tinyworlds.evaluation.markdown import Table
 from tinyworlds.evaluation.play_test.holding import Key, Starts
 from tinyworlds.evaluation.play_test.measure import Judge, hold_keys, make_judge, part
 from tinyworlds.evaluation.play_test.preparing import ActionModelReads, find_examples, find_starts
@@ -133,12 +133,12 @@ def play_each(
     return sorted(trials, key=lambda trial: -trial.score)
 
 
-def table(trials: Sequence[Trial]) -> list[str]:
-    """Lines of Markdown: each way and what it came to."""
-    rows = table_head("schedule", "temperature", "top-p", "passes", "read back", "likeness of life", "score")
+def table(trials: Sequence[Trial]) -> Table:
+    """Each way and what it came to."""
+    found = Table(("schedule", "temperature", "top-p", "passes", "read back", "likeness of life", "score"))
     for trial in trials:
         way = trial.sampling
         share = "" if way.top_p is None else f"{way.top_p:g}"
         figures = (f"{value:.2f}" for value in (trial.read_back, trial.likeness_of_life, trial.score))
-        rows.append(table_row(way.schedule, f"{way.temperature:g}", share, str(way.num_steps), *figures))
-    return rows
+        found.add(way.schedule, f"{way.temperature:g}", share, str(way.num_steps), *figures)
+    return found
