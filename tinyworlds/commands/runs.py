@@ -11,7 +11,13 @@ from tinyworlds.system.options import call
 
 def main(argv: list[str]) -> int:
     """Run ``tinyworlds runs``."""
-    return call(runs_command, argv, "tinyworlds runs", by_position="paths")
+    return call(
+        runs_command,
+        argv,
+        "tinyworlds runs",
+        by_position="paths",
+        examples=("tinyworlds runs", "tinyworlds runs doom racing --out compared/"),
+    )
 
 
 def runs_command(paths: list[str] | None = None, out: str | None = None, json: bool = False) -> int:
