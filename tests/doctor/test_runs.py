@@ -137,7 +137,7 @@ def test_an_agent_is_no_world_that_lacks_its_stages(tmp_path: Path) -> None:
         (
             "ok",
             f"{run}: an agent for catch, 2 updates (agent/version_0/checkpoints/last.ckpt)",
-            f"tinyworlds episodes --checkpoint {run} --output videos/",
+            f"tinyworlds episodes --checkpoint {run} --out videos/",
         )
     ]
     assert [text for _, text, _ in lines(check_weights(str(tmp_path / "models"), str(run.parent)))] == [

@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         [None] if args.random_agent else [*find_agents(named, pick_device(args.device))]
     )
     tasks = args.task or [None]
-    out, results = Path(args.output), []
+    out, results = Path(args.out), []
     for trained in agents:
         for task in tasks:
             folder = out
@@ -63,7 +63,7 @@ def _parser() -> OptionParser:
         "tinyworlds episodes",
         description="Let a trained agent play whole episodes; write a video of each, and the scores.",
         examples=(
-            "tinyworlds episodes --checkpoint latest --episodes 5 --output videos/",
+            "tinyworlds episodes --checkpoint latest --episodes 5 --out videos/",
             "tinyworlds episodes --checkpoint none --random_agent --task atari_boxing",
         ),
     )
@@ -77,7 +77,7 @@ def _parser() -> OptionParser:
     add("--task", nargs="+", metavar="NAME", help="games, such as atari_pong (default: as trained)")
     add("--episodes", type=positive(int), default=5, help="of each (default: %(default)s)")
     add(
-        "--output",
+        "--out",
         default="episodes",
         metavar="DIR",
         help="where videos and scores go (default: %(default)s)",

@@ -128,7 +128,7 @@ def judge_agent(run: Path, newest: Located | None) -> Finding:
         return warning(f"{run}: an agent without a valid checkpoint", "train it: tinyworlds fit --config ...")
     task = newest.info.meta.get("task")
     text = f"{run}: an agent for {task}, {newest.info.step:,} updates ({_within(newest.path, run)})"
-    return ok(text, f"{shown_command('episodes', '--checkpoint', run)} --output videos/")
+    return ok(text, f"{shown_command('episodes', '--checkpoint', run)} --out videos/")
 
 
 def judge_playable(run: Path, trained: Sequence[str]) -> Finding:

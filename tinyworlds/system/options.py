@@ -17,6 +17,7 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, NoReturn, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from tinyworlds.errors import ConfigError, did_you_mean
+from tinyworlds.system.dialect import as_spelt_here
 from tinyworlds.system.help import HelpFormatter, examples_text, usage_of
 
 _ActionT = TypeVar("_ActionT", bound=argparse.Action)
@@ -38,7 +39,9 @@ class _StoreAloud(argparse.Action):
         option_string: str | None = None,
     ) -> None:
         if option_string is not None:
-            if self.given not in (None, values):
+            if self.given is not None and self.nargs in ("+", "*"):  # a list grows: --data a --data b
+                values = [*self.given, *values]
+            elif self.given not in (None, values):
                 print(f"{option_string} is given twice: {values} counts, not {self.given}", file=sys.stderr)
             self.given = values
         setattr(namespace, self.dest, values)
@@ -87,6 +90,8 @@ class OptionParser(argparse.ArgumentParser):
         """Parse, unless `parser_of` asks for the parser."""
         if _hands_over:
             raise _Built(self)
+        if self.stores_aloud:
+            args = as_spelt_here(sys.argv[1:] if args is None else args, self._option_string_actions)
         return super().parse_known_args(args, namespace, **more)
 
     def format_usage(self) -> str:
@@ -184,7 +189,7 @@ def call(
     hints = {key: _not_none(hint) for key, hint in get_type_hints(function, include_extras=True).items()}
     for key, parameter in signature(function).parameters.items():
         _add(groups.get(key, parser), parameter, hints[key], told.get(key, ""), key == by_position)
-    values = vars(parser.parse_intermixed_args(_as_spelt_today(argv, hints)))
+    values = vars(parser.parse_intermixed_args(argv))
     tuples = {key: tuple(value) for key, value in values.items() if value and get_origin(hints[key]) is tuple}
     return function(**values | tuples)
 
@@ -234,21 +239,3 @@ def _settings(hint: Any) -> dict[str, Any]:
     if origin is tuple:
         return {"type": inner[0], "nargs": len(inner)}
     return {"type": inner[1] if origin is Annotated else hint}
-
-
-def _as_spelt_today(argv: Sequence[str], hints: Mapping[str, Any]) -> list[str]:
-    """Translate older spellings: ``--fresh true``, ``--play=false``, ``--names=["left", "right"]``."""
-
-    def translate(option: re.Match[str]) -> str:
-        name, value = option[1].replace("-", "_"), option[2]
-        if hints.get(name) is bool and value in ("true", "false"):
-            return f"--{name}" if value == "true" else f"--no_{name}"
-        if get_origin(hints.get(name)) in (list, tuple) and value.startswith("["):
-            return "\0".join([f"--{name}", *re.findall(r"[^\[\]\s,'\"]+", value)])
-        return option[0]
-
-    return (
-        re.sub(r"(?<![^\0])--([\w-]+)[=\0]((?!--)[^\0]+)", translate, "\0".join(argv)).split("\0")
-        if argv
-        else []
-    )
