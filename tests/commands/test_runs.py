@@ -40,8 +40,9 @@ def test_settings_that_differ_figures_and_curves_are_shown(capsys):
     assert main(["runs"]) == 0
     lines = capsys.readouterr().out.split("\n")
     assert next(line for line in lines if line.startswith("setting ")).split() == ["setting", "fast", "slow"]
-    (differing,) = [line for line in lines if line.startswith("dynamics.")]
+    (differing,) = [line for line in lines if line.startswith("dynamics.model")]
     assert differing.split() == ["dynamics.model.learning_rate", "0.4", "0.1"], "where a run lies is none"
+    assert next(line for line in lines if line.startswith("dynamics val/loss")).split()[2:] == ["1.5", "1.5"]
     row = next(line for line in lines if line.startswith("tokenizer: PSNR"))
     assert "33.00 dB (32.00 to 34.00)  30.00 dB (29.00 to 31.00)  31.50 dB  2.12 dB" in row
     written = {path.name for path in Path("lightning_logs/comparison").iterdir()}

@@ -15,6 +15,7 @@ from tinyworlds.evaluation.drawn import table_lines
 from tinyworlds.evaluation.markdown import Table
 from tinyworlds.evaluation.rows import all_rows
 from tinyworlds.evaluation.text import digits_of, value_cell, whole_cell
+from tinyworlds.models.registry import ALL_STAGES
 from tinyworlds.system.files import write_text
 from tinyworlds.system.text import visible
 
@@ -80,6 +81,18 @@ def figures_table(runs: Sequence[RunFacts], all_of_them: bool = True) -> Table:
     return table
 
 
+def logged_table(runs: Sequence[RunFacts]) -> Table:
+    """What each run logged last in validation while it was trained."""
+    table = Table(("logged last", *(run.name for run in runs)))
+    for stage in ALL_STAGES:
+        columns = dict.fromkeys(name for run in runs for name in run.curves.get(stage, {}))
+        for column in (name for name in columns if name.startswith("val/")):
+            curves = [run.curves.get(stage, {}).get(column) for run in runs]
+            cells = [f"{curve[-1][1]:.4g}" if curve else "" for curve in curves]
+            table.add(f"{_short(stage)} {column}", *cells)
+    return table
+
+
 def mean_and_spread(values: list[float], unit: str) -> tuple[str, str]:
     """Mean and standard deviation (of a sample) as cells; empty for less than two values."""
     if len(values) < 2:
@@ -111,7 +124,9 @@ def side_by_side_lines(runs: Sequence[RunFacts]) -> list[str]:
         lines += [f"and {hidden} more, which --out and --json have"] if hidden > 0 else []
     elif len(runs) > 1:
         lines += ["", "No setting differs."]
-    figures = figures_table(runs, all_of_them=False)
+    logged, figures = logged_table(runs), figures_table(runs, all_of_them=False)
+    if logged.rows:
+        lines += ["", "In validation, while training", *table_lines(logged)]
     if figures.rows:
         lines += ["", "Figures (95 % intervals over episodes)", *table_lines(figures)]
     told = remarks(runs)
@@ -132,6 +147,8 @@ def write_side_by_side(folder: Path, runs: Sequence[RunFacts]) -> Path:
     lines = ["# Runs side by side", "", *overview_table(runs).markdown()]
     if differing.rows:
         lines += ["", "## Settings that differ", "", *differing.markdown()]
+    if (logged := logged_table(runs)).rows:
+        lines += ["", "## In validation, while training", "", *logged.markdown()]
     if figures.rows:
         lines += ["", "## Figures", "", *figures.markdown()]
     lines += ["", *(f"- {visible(each)}" for each in told)] if told else []
@@ -144,6 +161,7 @@ def write_side_by_side(folder: Path, runs: Sequence[RunFacts]) -> Path:
         tables=[
             ("How far they are", overview_table(runs)),
             ("Settings that differ", differing),
+            ("In validation, while training", logged),
             ("Figures", figures_table(runs, all_of_them=False)),
         ],
         notes=told,
