@@ -115,7 +115,7 @@ def test_words_as_people_type_them(typed: str, values: tuple[object, ...]) -> No
 
 def test_the_last_of_two_values_is_not_taken_silently(capsys: pytest.CaptureFixture[str]) -> None:
     assert call(example, ["a", "--num_clips", "4", "--num-clips=5"], "x") == ("a", False, True, 5, None)
-    assert capsys.readouterr().err == "--num-clips is given twice: 5 counts, not 4\n"
+    assert capsys.readouterr().err == "--num_clips is given twice: 5 counts, not 4\n"
     call(example, ["a", "--num_clips=4", "--num_clips=4", "--names=b", "--names=c"], "x")
     assert capsys.readouterr().err == ""
 

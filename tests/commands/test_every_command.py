@@ -105,6 +105,12 @@ def test_help_of_lightning(name: str, capsys: pytest.CaptureFixture[str]) -> Non
     assert "--trainer.limit_val_batches" in capsys.readouterr().out
 
 
+@pytest.fixture(autouse=True)
+def usual_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal of 100 columns."""
+    monkeypatch.setenv("COLUMNS", "100")
+
+
 def lines_of_help(words: list[str], capsys: pytest.CaptureFixture[str]) -> list[str]:
     with contextlib.suppress(SystemExit):  # as argparse ends after its help
         assert main(words) == 0

@@ -17,7 +17,7 @@ from tiny_worlds import tiny_world
 
 from tinyworlds.api import World
 from tinyworlds.commands import play as cli
-from tinyworlds.errors import ConfigError, DataError, DisplayError, MissingFileError, StorageError
+from tinyworlds.errors import ConfigError, DisplayError, MissingFileError, StorageError
 from tinyworlds.keys import KeyBinding, KeyEvent
 from tinyworlds.play import launch, opening
 from tinyworlds.play.session_log import SessionLog
@@ -27,6 +27,13 @@ PONG = types.SimpleNamespace(name="pong", title="Pong", public_file="")
 
 
 pytestmark = pytest.mark.usefixtures("here")
+
+
+@pytest.fixture(autouse=True)
+def files(here):
+    """What lies where a fake world is opened."""
+    for name in ("fake", "a", "b", "c", "x"):
+        (here / f"{name}.world").touch()
 
 
 @pytest.fixture
@@ -92,7 +99,7 @@ def test_a_recording_that_fails_is_told_at_the_end(world, here, monkeypatch, cap
 )
 def test_what_is_no_world_is_said_before_anything_opens(here, name, words, capsys):
     (here / "frames.h5").touch()
-    with pytest.raises((MissingFileError, DataError), match=re.escape(words)):
+    with pytest.raises((MissingFileError, ConfigError), match=re.escape(words)):
         cli.main([name])
     assert capsys.readouterr().err == ""
 
@@ -336,7 +343,7 @@ def test_the_clip_has_the_name_and_the_format_that_were_asked_for(here, world, n
 def test_an_ending_that_is_of_no_clip_is_refused_before_any_work(here, name):
     with pytest.raises(ConfigError, match="a clip"):  # and not that there is no world
         cli.main(["fake.world", "--headless", "--keys", "left*3", "--out", name])
-    assert not list(here.iterdir())
+    assert {path.suffix for path in here.iterdir()} == {".world"}
 
 
 def beside_a_game(monkeypatch):

@@ -9,6 +9,7 @@ from tinyworlds.checkpoints.run_folder import is_of_stage
 from tinyworlds.errors import ConfigError
 from tinyworlds.media.suffixes import PICTURE_SUFFIXES, VIDEO_SUFFIXES
 from tinyworlds.models.registry import AGENT, STAGES
+from tinyworlds.system.documents import is_pointer
 from tinyworlds.system.shell import shown_command
 
 WORLD, GAMEPLAY, VIDEO, PICTURE = "a world", "gameplay", "a video", "a picture"
@@ -37,13 +38,13 @@ _TAKERS: dict[str, tuple[tuple[str, ...], ...]] = {
 
 
 def kind_of(path: str | Path) -> str | None:
-    """Return the kind of a file or folder that is there; None for what is not there or not known."""
+    """Return the kind of a file or folder that is there; None where it is not, or not known by its name."""
     path = Path(path)
     if path.is_dir():
         if is_of_stage(path, AGENT.name):
             return AGENT_RUN
         return RUN if any((path / stage).is_dir() for stage in STAGES) else None
-    if not path.is_file():
+    if not path.is_file() or is_pointer(path):
         return None
     kind = _BY_ENDING.get(path.suffix.lower())
     return AGENT_RUN if kind == CHECKPOINT and is_of_stage(path, AGENT.name) else kind

@@ -27,11 +27,15 @@ _BINARY = re.compile(rb"[\0-\x08\x0e-\x1a\x1c-\x1f]")  # control characters that
 _LFS = b"version https://git-lfs.github.com/spec/"
 
 
+def is_pointer(path: Path) -> bool:
+    """Whether Git LFS left a few lines in place of a file."""
+    with path.open("rb") as file:
+        return file.read(len(_LFS)) == _LFS
+
+
 def check_is_no_pointer(path: Path) -> None:
     """Raise a MissingFileError when Git LFS left a few lines in place of the file itself."""
-    with path.open("rb") as file:
-        begins = file.read(len(_LFS))
-    if begins == _LFS:
+    if is_pointer(path):
         raise MissingFileError(
             f"{path} is a Git LFS pointer, not the file itself: run `git lfs pull` in its repository"
         )

@@ -32,8 +32,12 @@ def require_display() -> None:
         raise DisplayError(f"no display to open a window on (DISPLAY is not set): {_REMEDY}")
     import pygame
 
+    named = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY") or "of this machine"
     try:
         pygame.display.init()
     except pygame.error as error:
-        named = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY") or "of this machine"
         raise DisplayError(f"the display {named} does not open a window ({error}): {_REMEDY}") from None
+    driver = pygame.display.get_driver()
+    if driver in _NO_PICTURES and os.environ.get("SDL_VIDEODRIVER") != driver:  # SDL's last resort
+        pygame.display.quit()
+        raise DisplayError(f"the display {named} does not open a window: {_REMEDY}")
