@@ -95,10 +95,6 @@ def judge_opencv(installed: dict[str, str]) -> Finding:
             f"{found} are both installed and share one folder, where the last one won",
             reinstall_opencv(installed),
         )
-    if "headless" in found:
-        return warning(
-            f"{found} has no windows: play works with --headless only", reinstall_opencv(installed)
-        )
     return ok(found)
 
 
