@@ -330,10 +330,10 @@ def recording(tmp_path):
         async with page_of(playing.view) as page:
             assert (await page.told("recordings"))["files"] == []
             for _ in range(2):
-                await page.key("v")
-                await page.key("v", down=False)
                 for _ in range(10):
                     await page.frame()
+                await page.key("v")
+                await page.key("v", down=False)
             return (await page.told("recordings"))["files"]
 
     files = asyncio.run(record())

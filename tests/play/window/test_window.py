@@ -17,8 +17,10 @@ import pytest
 from paths import ROOT, SUPPORT
 from x_server import happens, lit, screenshot, x_server
 
+from tinyworlds.errors import DisplayError
 from tinyworlds.keys import KeyEvent, KeyHint
 from tinyworlds.play.view import PlayFrame
+from tinyworlds.play.window import display
 from tinyworlds.play.window.view import Window
 
 GREY = np.full((64, 64, 3), 90, np.uint8)
@@ -35,6 +37,7 @@ def a_frame(image=GREY, **changes):
 def open_window(monkeypatch):
     """Windows drawn into memory: SDL's dummy driver."""
     monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+    monkeypatch.setattr(display, "has_display", lambda: True)
     opened = []
 
     def open_one(**settings):
@@ -216,6 +219,15 @@ def test_a_new_window_hears_nothing_of_the_one_before(open_window):
     second = open_window()
     second.show(a_frame())
     assert second.poll() == []
+
+
+def test_a_game_that_draws_into_memory_is_no_display(monkeypatch):
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")  # as recording sets it where there is no display
+    monkeypatch.setattr("sys.platform", "linux")
+    with pytest.raises(DisplayError, match="no display"):
+        display.require_display()
 
 
 def test_closing_the_window_quits_at_once(open_window):

@@ -12,12 +12,12 @@ from tinyworlds.errors import DisplayError
 
 _REMEDY = "play without one: --headless --keys 'w*10 d*20' --out clip.mp4"
 _NO_PICTURES = ("dummy", "offscreen")
-"""Drivers of SDL that draw into memory: chosen by SDL_VIDEODRIVER alone, for tests and servers."""
+"""Drivers of SDL that draw into memory; games that run here may have asked for one (SDL_VIDEODRIVER)."""
 
 
 def has_display() -> bool:
     """Whether this machine seems to have a display; quick, and sure only when it says no."""
-    if sys.platform.startswith(("win", "darwin")) or os.environ.get("SDL_VIDEODRIVER") in _NO_PICTURES:
+    if sys.platform.startswith(("win", "darwin")):
         return True
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
