@@ -7,7 +7,7 @@ import pytest
 from tinyworlds.doctor import machine, pictures, software
 from tinyworlds.errors import DisplayError, VideoError
 from tinyworlds.media.video import write_encoded
-from tinyworlds.play import window
+from tinyworlds.play.window import display
 
 
 def test_space_is_judged_by_what_is_needed(tmp_path):
@@ -132,12 +132,12 @@ def test_an_opencv_whose_files_are_gone(monkeypatch):
 
 
 def test_display(monkeypatch):
-    monkeypatch.setattr(window, "require_display", lambda: None)
+    monkeypatch.setattr(display, "require_display", lambda: None)
     assert [finding.status for finding in pictures.check_display()] == ["ok"]
 
     def refuses():
         raise DisplayError("no display to open a window on: play without one")
 
-    monkeypatch.setattr(window, "require_display", refuses)
+    monkeypatch.setattr(display, "require_display", refuses)
     (finding,) = pictures.check_display()
     assert (finding.status, finding.text) == ("warning", "no display to open a window on: play without one")

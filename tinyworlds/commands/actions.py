@@ -9,8 +9,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from tinyworlds.checkpoints.file_kinds import RUN, WORLD, expect
 from tinyworlds.checkpoints.titles import named_world
-from tinyworlds.commands.file_kinds import RUN, WORLD, expect
 from tinyworlds.errors import ConfigError
 from tinyworlds.shipped import own_copy, written_beside
 from tinyworlds.system.options import OptionParser

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from tinyworlds.commands.file_kinds import AGENT_RUN, CHECKPOINT, RUN, WORLD, expect
+from tinyworlds.checkpoints.file_kinds import AGENT_RUN, CHECKPOINT, RUN, WORLD, expect
 from tinyworlds.errors import ConfigError
 from tinyworlds.models.registry import STAGES
 from tinyworlds.system.options import OptionParser, positive

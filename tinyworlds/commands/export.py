@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tinyworlds.commands.file_kinds import AGENT_RUN, CHECKPOINT, RUN, WORLD, expect
+from tinyworlds.checkpoints.file_kinds import AGENT_RUN, CHECKPOINT, RUN, WORLD, expect
 from tinyworlds.errors import ConfigError, listed
 from tinyworlds.models.registry import STAGES
 from tinyworlds.system.options import OptionParser, positive

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tinyworlds.commands.file_kinds import PICTURE, VIDEO, expect
+from tinyworlds.checkpoints.file_kinds import PICTURE, VIDEO, expect
 from tinyworlds.errors import TinyWorldsError
 from tinyworlds.sources.ingest.settings import Settings, format_time, parse_crop, parse_time
 from tinyworlds.system.options import Positive, PositiveFloat, call

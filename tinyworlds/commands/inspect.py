@@ -6,7 +6,7 @@ from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tinyworlds.commands.file_kinds import GAMEPLAY, WORLD, expect
+from tinyworlds.checkpoints.file_kinds import GAMEPLAY, WORLD, expect
 from tinyworlds.errors import ConfigError, StorageError, listed
 from tinyworlds.system.options import call
 

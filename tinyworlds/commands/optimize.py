@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tinyworlds.commands.file_kinds import GAMEPLAY, expect
+from tinyworlds.checkpoints.file_kinds import GAMEPLAY, expect
 from tinyworlds.data.cache import reads_slowly
 from tinyworlds.data.optimize import WINDOW_FRAMES, measure_rate, optimize
 from tinyworlds.data.schema import read_info

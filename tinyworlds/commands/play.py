@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tinyworlds.checkpoints.file_kinds import AGENT_RUN, CHECKPOINT, RUN, WORLD, expect
 from tinyworlds.checkpoints.run_folder import is_of_stage
 from tinyworlds.checkpoints.titles import named_world, newest_world, only_world
-from tinyworlds.commands.file_kinds import AGENT_RUN, CHECKPOINT, RUN, WORLD, expect
 from tinyworlds.errors import ConfigError
 from tinyworlds.models.registry import AGENT
 from tinyworlds.play.launch import launch

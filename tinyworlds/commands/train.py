@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tinyworlds.commands.file_kinds import expect
+from tinyworlds.checkpoints.file_kinds import expect
 from tinyworlds.errors import ConfigError
 from tinyworlds.fit.pipeline import train
 from tinyworlds.fit.train_request import OWN_MINUTES, TrainRequest, make_request
