@@ -55,8 +55,7 @@ class Typesetter:
 
         Lines beyond its lower edge are left out.
         """
-        keys = max((self.width(line.key) for line in lines if line.key), default=0)
-        indent = min(keys + self.margin_px, box.width // 2) if keys else 0
+        indent = min(self._indent(lines), box.width // 2)
         top = box.top
         for line in lines:
             left = indent if line.key else 0
@@ -73,8 +72,7 @@ class Typesetter:
 
     def height(self, lines: Sequence[Line], width: int) -> int:
         """How many pixels `column` takes for lines in a box of this width."""
-        keys = max((self.width(line.key) for line in lines if line.key), default=0)
-        indent = min(keys + self.margin_px, width // 2) if keys else 0
+        indent = min(self._indent(lines), width // 2)
         rows = (len(self.wrap(line.text, max(width - (indent if line.key else 0), 1))) for line in lines)
         return sum(rows) * self.line_px
 
@@ -102,9 +100,13 @@ class Typesetter:
         surface.blit(shade, (left - self.margin_px, top - self.margin_px // 2))
         self.column(surface, lines, Box(left, top, width, height))
 
-    def _wanted(self, lines: Sequence[Line]) -> int:
+    def _indent(self, lines: Sequence[Line]) -> int:
+        """Width of the column of keys; 0 without any."""
         keys = max((self.width(line.key) for line in lines if line.key), default=0)
-        indent = keys + self.margin_px if keys else 0
+        return keys + self.margin_px if keys else 0
+
+    def _wanted(self, lines: Sequence[Line]) -> int:
+        indent = self._indent(lines)
         return max((self.width(line.text) + (indent if line.key else 0) for line in lines), default=0)
 
 
