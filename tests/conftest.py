@@ -1,5 +1,6 @@
 """Fixtures that many tests share: small gameplay files in the true on-disk format, tiny runs, one thread."""
 
+import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -29,6 +30,16 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(1)
         yield
         torch.set_num_threads(before)
+
+
+@pytest.fixture(autouse=True)
+def _own_environment() -> Iterator[None]:
+    """What a test leaves in the environment, such as a driver for windows, is not for the next one."""
+    before = dict(os.environ)
+    yield
+    for name in {*os.environ} - {*before}:
+        del os.environ[name]
+    os.environ.update(before)
 
 
 @pytest.fixture(autouse=True)

@@ -124,3 +124,11 @@ def test_a_checkpoint_is_guarded_alike(beside: Callable[[str, str], Path], tmp_p
     path = save_stage(tmp_path / "run", "video_tokenizer", network, network_class=["own_net.Shifted"])
     with pytest.raises(CheckpointError, match="malformed"):
         load_network(path)
+
+
+def test_a_class_that_torch_derives_while_it_runs_is_not_ones_own() -> None:
+    """As FSDP and parametrizations do, so that a module has another class than it was written with."""
+    tokenizer = networks()["video_tokenizer"]
+    derived = {"__module__": "torch.distributed.fsdp._fully_shard"}
+    tokenizer.__class__ = type("FSDPVideoTokenizer", (type(tokenizer),), derived)
+    assert own_class_path(tokenizer) is None

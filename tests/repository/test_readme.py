@@ -4,6 +4,7 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -84,10 +85,10 @@ def test_quoted_commands_exist(line: str) -> None:
 @pytest.mark.parametrize(
     "line", [line for line in commands_of_all_documents() if line.split()[1] in (*LIGHTNING, "train")]
 )
-def test_quoted_settings_are_settings(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    write_files(ROOT / "docs" / "extending.md", tmp_path)
-    command, *words = shlex.split(line.replace("configs/mygame_", "configs/own_"))[1:]
+def test_quoted_settings_are_settings(line: str, beside: Callable[[str, str], Path]) -> None:
+    write_files(ROOT / "docs" / "extending.md", Path.cwd())
+    line = line.replace("configs/mygame_", "configs/own_").replace("$rate", "0.002")
+    command, *words = shlex.split(line)[1:]
     plans = [words]
     if command == "train":
         words = ["doom" if word in ("GAME", "NAME", "mygame") else word for word in words] or ["doom"]

@@ -26,9 +26,14 @@ CLASSES_KEY = "network_classes"
 
 def own_class_path(network: object) -> str | None:
     """Return the dotted path of a network's class; None for ours."""
-    kind = type(network)
+    kind = _written_class(network)
     is_ours = kind.__module__.startswith("tinyworlds.") or not isinstance(network, Network)
     return None if is_ours else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _written_class(network: object) -> type:
+    """Return the class that somebody wrote: torch derives others while it runs, as for FSDP."""
+    return next(kind for kind in type(network).__mro__ if not kind.__module__.startswith("torch."))
 
 
 def needed_code(class_path: str) -> str:
@@ -47,8 +52,8 @@ def check_config(network: Network) -> None:
     """
     if own_class_path(network) is None:
         return
-    kind = type(network)
-    parameters = list(inspect.signature(kind.__init__).parameters.values())[1:]
+    kind = _written_class(network)
+    parameters = inspect.signature(kind).parameters.values()
     named = [p.name for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     if missing := [name for name in named if name not in network.config]:
         raise ConfigError(
