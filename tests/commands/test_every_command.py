@@ -137,17 +137,25 @@ def test_every_help_can_be_read(name: str, capsys: pytest.CaptureFixture[str]) -
 
 @pytest.mark.parametrize("name", LIGHTNING)
 @pytest.mark.parametrize(
-    "config", ["doom_tokenizer", "doom_latent_actions", "doom_dynamics", "dreamer_catch"]
+    ("stage", "config"),
+    [
+        ("tokenizer", "doom_tokenizer"),
+        ("latent_actions", "doom_latent_actions"),
+        ("dynamics", "doom_dynamics"),
+        ("agent", "dreamer_catch"),
+    ],
 )
 def test_the_help_of_a_stage_shows_its_settings(
-    name: str, config: str, capsys: pytest.CaptureFixture[str]
+    name: str, stage: str, config: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    lines = lines_of_help([name, "--config", f"configs/{config}.yaml", "--help"], capsys)
+    lines = lines_of_help([name, stage, "--help"], capsys)
+    assert lines == lines_of_help([name, "--config", f"configs/{config}.yaml", "--help"], capsys)
+    assert lines == lines_of_help(["help", name, stage], capsys)
     assert len(lines) <= 85
     assert max(map(len, lines)) <= 100
     assert any(line.strip().startswith("--model.learning_rate") for line in lines)
     assert any(line.strip().startswith("--data.") for line in lines)
-    assert "--model.num_blocks" in " ".join(lines) or config == "dreamer_catch"
+    assert "--model.num_blocks" in " ".join(lines) or stage == "agent"
 
 
 def test_train_with_a_game_tells_the_same(capsys: pytest.CaptureFixture[str]) -> None:

@@ -68,9 +68,16 @@ def test_a_list(name: str, words: str, capsys: pytest.CaptureFixture[str]) -> No
     assert not capsys.readouterr().err
 
 
-@pytest.mark.parametrize("words", ["--tune=maybe", "--tun true", "--no_data"])
-def test_what_is_no_switch(words: str) -> None:
-    with pytest.raises(ConfigError):
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("--tune=maybe", "--tune takes true or false, not 'maybe'"),
+        ("--tun true", "--tun is no option"),
+        ("--no_data", "--no_data is no option"),
+    ],
+)
+def test_what_is_no_switch(words: str, told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
         parsed(words)
 
 
@@ -91,6 +98,9 @@ def test_options_of_a_function() -> None:
         (play.main, ["--headless", "true"], "headless", True),
         (play.main, ["--headless", "--no-headless"], "headless", False),
         (play.main, ["--num-steps", "2"], "num_steps", 2),
+        (play.main, ["--compile", "true"], "compile", True),
+        (play.main, ["--compile=false"], "compile", None),
+        (play.main, ["--cuda-graphs=false"], "cuda_graphs", False),
         (export.main, ["--tune=false"], "tune", False),
         (episodes.main, ["--output", "videos"], "out", "videos"),
         (episodes.main, ["--checkpoint", "a", "--checkpoint", "b"], "checkpoint", ["a", "b"]),

@@ -74,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if argv is None else argv)
     if words[:1] == ["help"] and words[1:]:
-        words = [words[1], "--help"]
+        words = [*words[1:], "--help"]
     if not words or words[0] in ("-h", "--help", "help"):
         return run_guarded(lambda: print(usage())) or (0 if words else ConfigError.exit_code)
     if words[0] in ("-V", "--version"):

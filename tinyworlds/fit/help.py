@@ -12,6 +12,7 @@ from tinyworlds.fit.words import with_shipped_configs
 from tinyworlds.models.registry import ALL_STAGES, STAGES, named, network_class
 from tinyworlds.system.help import examples_text
 from tinyworlds.training.settings import TrainingSettings
+from tinyworlds.training.stages import Stage
 
 _WHAT = {
     "fit": "Train one stage.",
@@ -55,16 +56,16 @@ def help_text(command: str, argv: Sequence[str]) -> str:
 
     Args:
         command: fit, validate, test or predict.
-        argv: its words; a config or class among them says which stage is meant.
+        argv: its words; a stage's name, a config or a class among them says which stage is meant.
     """
-    stage = import_classes(with_shipped_configs(list(argv)))
+    stage = _stage_named(argv) or import_classes(with_shipped_configs(list(argv)))
     lines = [f"usage: tinyworlds {command} --config FILE [SETTINGS]", "", _WHAT[command]]
     lines += _section("the run", _RUN.items())
     lines += _section("training" if command == "fit" else "measuring", _trainer(command))
     if stage is None:
-        config = f"configs/own_{STAGES['dynamics'].config_suffix}.yaml"
-        lines += ["", "With a config, the settings of its stage are listed, too:"]
-        lines += [f"  tinyworlds {command} --config {config} --help"]
+        names = ", ".join(spec.config_suffix for spec in ALL_STAGES.values())
+        lines += ["", f"With a stage ({names}) or a config, its settings are listed, too:"]
+        lines += [f"  tinyworlds {command} {STAGES['dynamics'].config_suffix} --help"]
     else:
         data = stage.datamodule_class or named(ALL_STAGES[stage.name].data)
         network = network_class(stage.name)
@@ -75,6 +76,14 @@ def help_text(command: str, argv: Sequence[str]) -> str:
         )
     lines += ["", *_rest(command), "", examples_text(_examples(command))]
     return "\n".join(lines)
+
+
+def _stage_named(argv: Sequence[str]) -> type[Stage] | None:
+    """The stage whose name is the only word; None where there are others."""
+    if len(argv) != 1:
+        return None
+    specs = [spec for spec in ALL_STAGES.values() if argv[0] in (spec.name, spec.config_suffix)]
+    return named(specs[0].module, "tinyworlds.training.stages") if specs else None
 
 
 def _trainer(command: str) -> Iterator[tuple[str, str]]:

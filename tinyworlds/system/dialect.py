@@ -6,7 +6,7 @@ import argparse
 import re
 from collections.abc import Mapping, Sequence
 
-_SWITCHES = (argparse._StoreTrueAction, argparse._StoreFalseAction)
+_SWITCHES = argparse._StoreConstAction  # of which `store_true` and `store_false` are kinds
 _TRUTH = ("true", "false")
 
 

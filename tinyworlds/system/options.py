@@ -117,6 +117,8 @@ class OptionParser(argparse.ArgumentParser):
         elif unknown := re.match(r"unrecognized arguments: ([^ =]+)", message):
             shown = [action.option_strings for action in self._actions if action.help != argparse.SUPPRESS]
             message, hint = f"{unknown[1]} is no option", did_you_mean(unknown[1], chain(*shown))
+        elif switch := re.match(r"argument (.*): ignored explicit argument ('.*')", message):
+            message = f"{switch[1]} takes true or false, not {switch[2]}"
         elif choice := re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message):
             hint = did_you_mean(choice[1], re.findall(r"[^ ,']+", choice[2]))
         return f"{self.prog}: {message}.{hint} See {self.prog} --help"
