@@ -5,9 +5,8 @@ import time
 import numpy as np
 import pytest
 from browser_play import Playing, wait_for
-from page_tabs import BROWSER_ARGS, browser_path, until
+from page_tabs import until
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright (pip install playwright)")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="pip install axe-playwright-python")
 
 SIZES = {
@@ -40,15 +39,6 @@ SCROLLS = """
   return scrollHeight > innerHeight || scrollWidth > innerWidth;
 })()
 """
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        path = browser_path(playwright)
-        browser = playwright.chromium.launch(executable_path=path, args=BROWSER_ARGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

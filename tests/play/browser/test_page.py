@@ -7,28 +7,16 @@ import numpy as np
 import pytest
 from browser_play import Playing, wait_for
 from fake_world import FakeWorld
-from page_tabs import BROWSER_ARGS, browser_path, until
+from page_tabs import until
 
 from tinyworlds.models.maskgit import Sampling
 from tinyworlds.world.sureness import UsualSureness
-
-sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright (pip install playwright)")
 
 GAMEPAD = """
 globalThis.pad = { connected: true, index: 0, axes: [0, 0],
                    buttons: Array.from({ length: 16 }, () => ({ pressed: false })) };
 navigator.getGamepads = () => [globalThis.pad];
 """
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """The Chromium of this system, or the one that playwright installed."""
-    with sync_api.sync_playwright() as playwright:
-        path = browser_path(playwright)
-        browser = playwright.chromium.launch(executable_path=path, args=BROWSER_ARGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
