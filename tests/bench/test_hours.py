@@ -103,6 +103,7 @@ def test_what_a_gpu_adds(monkeypatch: pytest.MonkeyPatch) -> None:
         config_updates.largest_batch(stage, plan, bf16=False)
 
 
+@pytest.mark.slow
 def test_the_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     planned = updates.planned
     monkeypatch.setattr(hours, "planned", lambda words: planned([*words, *WORDS]))

@@ -94,6 +94,7 @@ def test_a_run_trains_with_what_was_found(
         assert steps == [int(row["step"]) for row in csv.DictReader(file) if row["train/loss"]]
 
 
+@pytest.mark.slow
 def test_a_resumed_run_keeps_what_was_found(
     tiny_h5: Path, tmp_path: Path, memory: Memory, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -111,6 +112,7 @@ def test_a_resumed_run_keeps_what_was_found(
     assert "memory is full" in said.err
 
 
+@pytest.mark.slow
 def test_resuming_is_exact(tiny_h5: Path, tmp_path: Path, memory: Memory) -> None:
     more = ["--trainer.max_steps=6", "--checkpoint.every_n_steps=3", FIND]
     memory(9)
@@ -131,6 +133,7 @@ def test_a_run_that_began_without_may_search_later(tiny_h5: Path, tmp_path: Path
     assert {int(state["step"]) for state in checkpoint["optimizer_states"][0]["state"].values()} == {4}
 
 
+@pytest.mark.slow
 def test_dynamics_search_on_codes(partners: Path, tiny_h5: Path, memory: Memory) -> None:
     memory(12, DynamicsModel)
     version = train("dynamics", tiny_h5, partners, "--trainer.max_steps=2", FIND, "--model.optimizer=muon")
@@ -138,6 +141,7 @@ def test_dynamics_search_on_codes(partners: Path, tiny_h5: Path, memory: Memory)
     assert checkpoint["H5DataModule"]["batch_size"] == 12
 
 
+@pytest.mark.slow
 def test_weights_and_random_numbers_are_as_before(tiny_h5: Path, tmp_path: Path, memory: Memory) -> None:
     memory(5)
     stage = VideoTokenizerStage(**SMALL)
@@ -167,6 +171,7 @@ def test_weights_and_random_numbers_are_as_before(tiny_h5: Path, tmp_path: Path,
     assert trainer.global_step == 10
 
 
+@pytest.mark.slow
 def test_compiled_steps_are_tried_once(
     tiny_h5: Path, tmp_path: Path, memory: Memory, monkeypatch: Any
 ) -> None:
@@ -202,6 +207,7 @@ def test_a_gpu_is_limited_and_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (trainer.accumulate_grad_batches, trainer.val_check_interval) == (1, 1000)
 
 
+@pytest.mark.slow
 def test_not_even_one_clip(
     tiny_h5: Path, tmp_path: Path, memory: Memory, error_line: Callable[..., str]
 ) -> None:
@@ -235,6 +241,7 @@ def test_other_errors_are_no_full_memory(
         main(["fit", *words("video_tokenizer", tiny_h5, tmp_path, FIND)])
 
 
+@pytest.mark.slow
 def test_yaml_and_train_pass_the_option_on(tiny_h5: Path, tmp_path: Path, memory: Memory) -> None:
     overlay = tmp_path / "overlay.yaml"
     overlay.write_text("find_batch_size: true\n")

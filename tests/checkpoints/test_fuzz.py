@@ -35,10 +35,10 @@ def check(counts: dict[str, dict[str, int]], count: int) -> None:
     assert not any(found.get("bug", 0) for found in counts.values())
 
 
-def test_a_few_hundred_damaged_checkpoints(tmp_path):
-    check(fuzz(tmp_path, 300, limit_s=300), 300)
+def test_a_hundred_damaged_checkpoints(tmp_path):
+    check(fuzz(tmp_path, 100, limit_s=300), 100)
 
 
 @pytest.mark.slow
-def test_thousands_of_damaged_checkpoints(tmp_path):
-    check(fuzz(tmp_path, 3000, limit_s=1800), 3000)
+def test_a_thousand_damaged_checkpoints(tmp_path):
+    check(fuzz(tmp_path, 1000, limit_s=600), 1000)

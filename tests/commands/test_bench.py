@@ -88,6 +88,7 @@ def test_comparison_of_codes_notices_a_small_difference(truth):
     assert 0 <= min(match.shares) < 1
 
 
+@pytest.mark.slow
 def test_steps():
     figures = play.measure_step(TINY, CPU, rounds=2, seconds=0, num_compared=2, compiled=False)
     check(figures)
@@ -167,6 +168,7 @@ def our_updates(stage, network, frames):
     return [step(), step()]
 
 
+@pytest.mark.slow
 def test_both_agents_have_the_same_loss():
     """But for what is drawn: so the mean of many is compared."""
     torch.manual_seed(0)
@@ -193,6 +195,7 @@ def test_both_optimizers_make_the_same_update():
     torch.testing.assert_close(params[0], params[1])
 
 
+@pytest.mark.slow
 def test_updates_of_the_agent():
     figures = dreamer.measure(16, torch.device("cpu"), 1, 0.0)
     [table] = figures.tables()

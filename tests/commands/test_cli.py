@@ -45,6 +45,7 @@ def test_no_command_is_an_error() -> None:
     assert main([]) == 2
 
 
+@pytest.mark.slow
 def test_console_script_from_another_folder(tmp_path: Path) -> None:
     script = Path(sys.executable).with_name("tinyworlds")
     if not script.exists():

@@ -170,6 +170,7 @@ def test_stages_of_different_runs_are_exported(tiny_h5, tmp_path, capsys, caplog
     assert "got x.world" in refused(capsys, "export", "x.world", "--dynamics", f"two/dynamics/{last}")
 
 
+@pytest.mark.slow
 def test_a_stage_is_taken_from_any_folder_that_holds_it(tmp_path, capsys, tiny_h5_64):
     moe = PARITY / "moe"
     words = ["--tokenizer", moe, "--actions", moe, "--dynamics", moe]

@@ -95,6 +95,7 @@ def test_topics_of_a_group_share_a_process(topic):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="asks for a process by os.kill")
+@pytest.mark.slow
 def test_behind_one_that_ends_its_process_a_group_goes_on_in_another(topic, tmp_path):
     group = [
         topic("who", "g"), topic("crashes", "g"), topic("who_else", "g"),

@@ -121,6 +121,7 @@ def _build(path, results):
     results.put(str(cache.build_cache(path)))
 
 
+@pytest.mark.slow
 def test_two_processes_make_one_copy(frames_only_h5, tmp_path):
     context = multiprocessing.get_context("spawn")
     results = context.Queue()

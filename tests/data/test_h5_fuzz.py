@@ -1,4 +1,4 @@
-"""Gameplay files damaged in thousands of ways: one clear line, never a crash, a hang or another exception."""
+"""Gameplay files damaged in a thousand ways: one clear line, never a crash, a hang or another exception."""
 
 import struct
 import tracemalloc
@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import pytest
 from gameplay_files import write_gameplay, write_public_style
-from h5_fuzzing import count_outcomes, damaged
+from h5_fuzzing import CUTS_APART, count_outcomes, damaged
 
 from tinyworlds.data.guarded_file import GuardedFile
 from tinyworlds.data.h5_open import open_h5
@@ -87,16 +87,16 @@ def test_damaged_structures(tmp_path, kind):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
-def test_structures_damaged_in_thousands_of_ways(tmp_path, kind):
-    read_cases(tmp_path, kind, 250, 3250, "damage")
+def test_structures_damaged_in_a_thousand_ways(tmp_path, kind):
+    read_cases(tmp_path, kind, 250, 1250, "damage")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["public", "newest", "one piece"])
-def test_cut_short_at_any_byte(tmp_path, kind):
-    size = KINDS[kind](tmp_path / "whole.h5").stat().st_size
-    counts = read_cases(tmp_path, kind, 0, size, "truncate")
-    assert counts["refused"] == size
+def test_cut_short_at_any_place(tmp_path, kind):
+    cuts = -(-KINDS[kind](tmp_path / "whole.h5").stat().st_size // CUTS_APART)
+    counts = read_cases(tmp_path, kind, 0, cuts, "truncate")
+    assert counts["refused"] == cuts
 
 
 def test_a_heap_that_never_ends_is_refused(tmp_path):

@@ -72,6 +72,7 @@ def test_all_of_a_file_is_kept(tmp_path, raw, in_place):
     assert [entry.name for entry in out.parent.iterdir() if entry.is_file()] == [out.name]
 
 
+@pytest.mark.slow
 def test_it_reads_faster_and_says_so(tmp_path, capsys):
     path = foreign(tmp_path / "a.h5", count=2000)
     assert cli.main(["optimize", str(path)]) == 0

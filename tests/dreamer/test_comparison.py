@@ -158,6 +158,7 @@ def toys(tmp_path_factory):
     return folder, run
 
 
+@pytest.mark.slow
 def test_evaluate_compares_both_kinds(toys, capsys):
     folder, run = toys
     words = [str(folder / "toy.world"), str(run), "--data", str(folder / "toy.h5"), "--num_clips=4"]

@@ -67,6 +67,7 @@ def test_an_update_for_so_many_steps(whole):
     assert np.mean(np.diff(steps)) == pytest.approx(5.0, abs=0.1)
 
 
+@pytest.mark.slow
 def test_the_replay_forgets_on_disk_too(tmp_path, capsys):
     small = "--data.capacity=30", "--checkpoint.every_n_steps=10"
     folder = fit(tmp_path, "--trainer.max_steps=80", *small) / "replay"

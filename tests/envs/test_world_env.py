@@ -130,6 +130,7 @@ def test_files_are_made_by_name(file):
         "import gymnasium; gymnasium.make('tinyworlds:TinyWorlds/noise.world').reset(seed=0)",
     ],
 )
+@pytest.mark.slow
 def test_names_work_in_a_new_process(file, script):
     subprocess.run([sys.executable, "-W", "error", "-c", script], check=True, cwd=file.parent)
 

@@ -120,6 +120,7 @@ def test_a_strangers_run_names_data_in_vain(command, named, visits, opened, tmp_
     assert "not followed unasked" in capsys.readouterr().err + caplog.text
 
 
+@pytest.mark.slow
 def test_data_that_the_user_named_once_are_found_again(tmp_path, monkeypatch):
     data = write_gameplay(tmp_path / "away" / "mine_frames.h5")
     here = tmp_path / "here"

@@ -75,6 +75,7 @@ def test_a_note_that_makes_no_sense_is_no_note(run: Path, damage: dict[str, obje
     assert World.load(run).sampling == AS_PLAYED
 
 
+@pytest.mark.slow
 def test_a_run_is_tuned_once_and_exported_as_it_was_tuned(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

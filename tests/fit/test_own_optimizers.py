@@ -76,6 +76,7 @@ def test_a_plateau_is_looked_at_after_each_validation(tiny_h5: Path, tmp_path: P
     assert curve(version, "train/learning_rate") == wanted
 
 
+@pytest.mark.slow
 def test_what_no_longer_counts_is_told(
     tiny_h5: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -94,6 +95,7 @@ def test_what_no_longer_counts_is_told(
     assert "no longer count" not in capsys.readouterr().out, "nothing of that was set"
 
 
+@pytest.mark.slow
 def test_other_states_are_refused(
     tiny_h5: Path, tmp_path: Path, error_line: Callable[..., str], capsys: pytest.CaptureFixture[str]
 ) -> None:

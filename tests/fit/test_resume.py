@@ -93,7 +93,10 @@ def test_resume_with_workers(tiny_h5: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals cannot be sent to another process there")
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, INTERRUPTED), (signal.SIGTERM, TERMINATED)])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGINT, INTERRUPTED), pytest.param(signal.SIGTERM, TERMINATED, marks=pytest.mark.slow)],
+)
 def test_a_signal_saves_and_says_how_to_go_on(
     tiny_h5: Path, tmp_path: Path, number: signal.Signals, code: int
 ) -> None:

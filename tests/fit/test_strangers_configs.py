@@ -114,6 +114,7 @@ def test_what_is_no_plain_yaml_is_one_line(text, tmp_path):
     assert "\n" not in str(failure.value)
 
 
+@pytest.mark.slow
 def test_what_training_writes_is_taken_whole(tiny_h5, tmp_path):
     from tiny_runs import train
 

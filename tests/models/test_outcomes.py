@@ -24,6 +24,7 @@ def windows(count, generator):
     return ids, actions, *rule(ids, actions)
 
 
+@pytest.mark.slow
 def test_it_learns_what_follows_from_two_frames_and_the_action_taken_there():
     torch.manual_seed(0)
     head, generator = Outcomes(GRID, FSQ(2, 4), NUM_ACTIONS), torch.Generator().manual_seed(0)

@@ -77,7 +77,7 @@ def test_without_anything_to_start_from_a_script_says_what_to_do(bare_world):
         command.main([bare_world, "--headless", "--keys", "left*2"])
 
 
-@pytest.mark.parametrize("words", [[], ["--browser"]])
+@pytest.mark.parametrize("words", [[], pytest.param(["--browser"], marks=pytest.mark.slow)])
 def test_who_plays_live_sees_what_to_do(bare_world, words, monkeypatch, capsys):
     seen = []
 

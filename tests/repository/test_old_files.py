@@ -94,6 +94,7 @@ def test_plays_headless(source: str, old: Path) -> None:
     assert Path("clip.mp4").stat().st_size > 0
 
 
+@pytest.mark.slow
 def test_evaluates_and_exports(old: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["--data", "sprite_frames.h5", "--num_clips", "2", "--horizon", "4", "--out", "report"]
     assert main(["evaluate", "sprite.world", *words]) == 0

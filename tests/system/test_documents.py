@@ -113,6 +113,7 @@ print("GREW", (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - used) >> 10,
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="counts memory as Unix does")
+@pytest.mark.slow
 def test_aliases_cost_no_command_its_memory(tmp_path: Path) -> None:
     write(tmp_path / "bomb.yaml", ALIASES)
     (tmp_path / "data").mkdir()

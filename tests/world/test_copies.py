@@ -67,6 +67,7 @@ def test_environments_are_copied_in_the_middle_of_an_episode():
     assert np.array_equal(twin.step(2)[0], env.step(2)[0])
 
 
+@pytest.mark.slow
 def test_another_process_plays_on(tmp_path):
     world = random_world(temperature=1.0)
     world.reset(seed=3)

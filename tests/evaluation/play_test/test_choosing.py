@@ -35,6 +35,7 @@ def clips_of(seed: int) -> Clips:
     return Clips(input_to_frames(frames), held, 10.0, "walks", torch.arange(120), NAMES)
 
 
+@pytest.mark.slow
 def test_a_world_that_would_flicker_takes_the_likeliest_codes() -> None:
     world = World(FakeTokenizer(), Unsure(), FakeActions(), info=WorldInfo(action_names=NAMES))
     before = world.sampling

@@ -59,6 +59,7 @@ def test_a_reader_tells_the_keys_of_frames_it_has_not_seen(judge):
     assert judge.change[1:] == pytest.approx([judge.change[1]] * 3)
 
 
+@pytest.mark.slow
 def test_what_was_tuned_is_measured_by_the_same_reader(monkeypatch):
     trained = []
     real = measure.train_reader
@@ -153,6 +154,7 @@ def test_without_true_actions_the_action_model_reads(judge):
     assert [figure.value for figure in found.read_back] == [1.0] * 4
 
 
+@pytest.mark.slow
 def test_drift_of_a_true_world_lies_at_the_floor_and_of_a_dead_one_above(judge):
     segments = np.random.default_rng(0).integers(4, size=(50, 8))
     both = {

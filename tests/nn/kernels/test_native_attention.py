@@ -99,6 +99,7 @@ def test_a_compiler_that_fails_costs_a_warning(tmp_path, monkeypatch):
     assert [path for path in tmp_path.rglob("*.so")] == []
 
 
+@pytest.mark.slow
 def test_it_can_be_turned_off():
     code = "from tinyworlds.nn.kernels.space_attention import has_space_kernel; print(has_space_kernel(4))"
     command = [sys.executable, "-c", code]

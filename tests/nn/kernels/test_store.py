@@ -205,6 +205,7 @@ def run_apart():
     return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
+@pytest.mark.slow
 def test_processes_may_compile_at_the_same_time(tmp_path):
     code = (
         "import torch; from tinyworlds.nn.kernels import space_attention as kernel;"

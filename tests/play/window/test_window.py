@@ -298,6 +298,7 @@ def test_the_window_shows_the_world_and_ctrl_c_leaves_it(display, tmp_path):
         assert "taken [0" in out
 
 
+@pytest.mark.slow
 def test_the_window_shows_the_real_game_beside_the_dream(display, tmp_path):
     with player(display, tmp_path, "beside") as process:
         assert happens(lambda: (screenshot(display) == (200, 10, 30)).all(axis=-1).sum() > 10_000, 20)
@@ -311,6 +312,7 @@ def test_the_window_shows_the_real_game_beside_the_dream(display, tmp_path):
 
 
 @pytest.mark.skipif(shutil.which("xdotool") is None, reason="needs xdotool")
+@pytest.mark.slow
 def test_real_keys_drive_the_window(display, tmp_path):
     def keys(*words):
         subprocess.run(["xdotool", *words], env={**os.environ, "DISPLAY": display}, check=True)

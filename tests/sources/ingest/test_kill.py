@@ -97,6 +97,7 @@ def kill(process: subprocess.Popen, alone: bool) -> None:
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="Windows ends processes another way")
+@pytest.mark.slow
 def test_decoded_pieces_are_not_decoded_again(tmp_path: Path) -> None:
     """After a kill the next call goes on in the middle of a video, and a third one has nothing left to do."""
     video = numbered_video(tmp_path / "1.mp4", 3000)

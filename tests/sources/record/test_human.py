@@ -24,6 +24,7 @@ def is_still(display):
 
 
 @pytest.mark.skipif(shutil.which("xdotool") is None, reason="needs xdotool")
+@pytest.mark.slow
 def test_keys_become_actions(display, tmp_path):
     def keys(*words):
         """When the first key could have arrived, and when the last surely had."""

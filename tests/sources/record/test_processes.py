@@ -157,7 +157,14 @@ def test_only_the_same_kind_is_appended(tmp_path, settings, told):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C cannot be sent to one process there")
-@pytest.mark.parametrize(("processes", "before"), [(1, "default"), (2, "default"), (2, "ignored")])
+@pytest.mark.parametrize(
+    ("processes", "before"),
+    [
+        pytest.param(1, "default", marks=pytest.mark.slow),
+        (2, "default"),
+        pytest.param(2, "ignored", marks=pytest.mark.slow),
+    ],
+)
 def test_ctrl_c_keeps_what_was_recorded(tmp_path, processes, before):
     out = tmp_path / "a.h5"
     words = ["--frames", "200000", "--processes", str(processes)]  # more than a busy second records

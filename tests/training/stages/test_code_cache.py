@@ -109,7 +109,7 @@ def test_no_frame_between_far_windows_is_read(tiny_h5, monkeypatch):
     assert read == [(0, 10), (200, 5)]
 
 
-@pytest.mark.parametrize("architecture", ["v1", "v2"])
+@pytest.mark.parametrize("architecture", [pytest.param("v1", marks=pytest.mark.slow), "v2"])
 def test_losses_are_those_on_the_fly(architecture, two_files, tmp_path):
     options = [
         f"--data.files={two_files[1]}", "--data.fps=7.5",  # beside the one that `train` names
@@ -188,6 +188,7 @@ SLOW_BUILD = """
 """
 
 
+@pytest.mark.slow
 def test_a_killed_build_goes_on(tiny_h5, tmp_path, monkeypatch):
     folder = SUPPORT
     command = [sys.executable, "-c", textwrap.dedent(SLOW_BUILD), tiny_h5, folder, folder.parent]

@@ -19,6 +19,7 @@ def ended(tmp_path_factory):
     return write_gameplay(tmp_path_factory.mktemp("ended") / "sprite_frames.h5", terminations=True)
 
 
+@pytest.mark.slow
 def test_they_are_trained_beside_the_codes_and_travel_with_the_world(partners, ended, tmp_path, monkeypatch):
     run = train("dynamics", ended, partners, "--trainer.max_steps=6", *LEARN)
     whole, parts = (
