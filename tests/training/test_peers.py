@@ -74,7 +74,7 @@ def outcome(process: subprocess.Popen, seconds: float = 150) -> tuple[int, str]:
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are those of POSIX")
-def test_every_command_of_every_stage(tiny_h5_64: Path, tmp_path: Path) -> None:
+def test_every_stage_is_trained_and_the_last_one_measured(tiny_h5_64: Path, tmp_path: Path) -> None:
     """One process alone that asked for `trainer.log_dir` kept both for ever; pictures are of two stages."""
     deal = ("--data.split=old_time", "--data.test_fraction=0.4")  # a window for each process
     for stage in STAGES:
