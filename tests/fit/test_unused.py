@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +23,12 @@ AGENT = ["--model", "DreamerStage"]
 
 
 class _Settings(_ParsingOnly):
-    """Asks the parsers of the four commands what settings there are."""
+    """Asks the parser of a command what settings there are."""
 
     def parse_arguments(self, parser, args):
         kinds = ("_HelpAction", "ActionConfigFile", "_ActionPrintConfig", "_ActionHelpClassPath")
-        self.found = {
-            name: {action.dest for action in each._actions if type(action).__name__ not in kinds}
-            for name, each in self._subcommand_parsers.items()
-        }
+        (own,) = self._subcommand_parsers.values()
+        self.found = {action.dest for action in own._actions if type(action).__name__ not in kinds}
         raise InterruptedError
 
 
@@ -37,11 +36,11 @@ class _Settings(_ParsingOnly):
 def all_settings() -> dict[str, set[str]]:
     """The settings of each command, of all stages."""
     found = {name: {f"model.{key}" for key in model_keys()} for name in SUBCOMMANDS}
-    for argv in ([], AGENT):
+    for name, argv in product(SUBCOMMANDS, ([], AGENT)):
         cli = _Settings.__new__(_Settings)
         with pytest.raises(InterruptedError):
-            cli.__init__("fit", argv)
-        found = {name: found[name] | cli.found[name] for name in found}
+            cli.__init__(name, argv)
+        found[name] |= cli.found
     return found
 
 

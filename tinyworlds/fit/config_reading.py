@@ -10,6 +10,7 @@ from tinyworlds.data.module import WINDOW_FRAMES
 from tinyworlds.fit.cli import StageCLI
 from tinyworlds.fit.parser import OneLineParser
 from tinyworlds.fit.resolve import network_frame_size, stage_class, window_frames
+from tinyworlds.fit.subcommands import SUBCOMMANDS
 from tinyworlds.fit.words import with_shipped_configs
 from tinyworlds.training.stages import Stage
 
@@ -42,11 +43,14 @@ def read_settings(words: Sequence[str]) -> Namespace:
     return settings
 
 
-def known_keys(words: Sequence[str]) -> list[str]:
-    """Return the dotted names of all settings that ``tinyworlds fit WORDS`` takes."""
-    parser = _ParsingOnly("fit", with_shipped_configs(list(words))).parser
-    assert isinstance(parser, OneLineParser)
-    return parser.known_keys()
+def known_keys(words: Sequence[str]) -> set[str]:
+    """Return the dotted names of all settings that ``fit WORDS`` or one of its kin takes."""
+    keys: set[str] = set()
+    for command in SUBCOMMANDS:
+        parser = _ParsingOnly(command, with_shipped_configs(list(words))).parser
+        assert isinstance(parser, OneLineParser)
+        keys |= {*parser.known_keys()}
+    return keys
 
 
 def build_stage(settings: Namespace) -> Stage:
