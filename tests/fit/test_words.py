@@ -45,6 +45,20 @@ def test_files_arrive_as_a_list(tmp_path: Path) -> None:
     assert all(TWO in words for words in request.arguments.values())
 
 
+def test_shipped_configs_are_named_the_same_wherever_they_are_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or a run would begin anew once its environment has moved: a stage is done if its words are the same."""
+    in_the_clone = make_request("zelda", [], tmp_path).arguments
+    monkeypatch.chdir(tmp_path)
+    assert make_request("zelda", [], tmp_path).arguments == in_the_clone
+    mine = make_request("mine", ["--data.files", "a.h5"], tmp_path).arguments
+    assert [Path(words[1]).as_posix() for words in mine.values()] == [
+        "configs/own_tokenizer.yaml", "configs/own_latent_actions.yaml", "configs/own_dynamics.yaml"
+    ]  # fmt: skip
+    assert read_settings(in_the_clone["dynamics"]).data.game == "zelda"
+
+
 def test_home_is_expanded_in_files_of_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in ("HOME", "USERPROFILE"):
         monkeypatch.setenv(variable, str(tmp_path))

@@ -22,6 +22,14 @@ def shipped_configs() -> Path:
     return Path(next(iter(configs.__path__)))
 
 
+def short_name(config: Path) -> Path:
+    """`config` as commands name it: a shipped one by the name under which it is found from any folder.
+
+    So a run goes on after its environment has moved, and what is printed can be read.
+    """
+    return Path("configs") / config.name if config.parent == shipped_configs() else config
+
+
 def find_config(name: str, needed: bool = False) -> Path | None:
     """Return ``configs/<name>`` of the working folder, else the shipped one, else that of a title, else None.
 

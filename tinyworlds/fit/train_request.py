@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tinyworlds.checkpoints.run_folder import default_run
 from tinyworlds.errors import ConfigError, did_you_mean
-from tinyworlds.fit.config_files import find_config, has_configs, split_overlay
+from tinyworlds.fit.config_files import find_config, has_configs, short_name, split_overlay
 from tinyworlds.fit.known_settings import listed_settings
 from tinyworlds.fit.messages import unknown_key
 from tinyworlds.fit.words import check_words, option_pairs, with_joined_files
@@ -165,13 +165,13 @@ def _base_config(game: str, stage: str, keys: list[str]) -> list[Path]:
 
     config = find_config(f"{game}_{STAGES[stage].config_suffix}.yaml")
     if config is not None:
-        return [config]
+        return [short_name(config)]
     if "data.files" not in keys:
         raise ConfigError(
             f"game '{game}' is unknown.{did_you_mean(game, titles())} "
             "A game of your own needs its recording: --data.files FILE"
         )
-    return [find_config(f"own_{STAGES[stage].config_suffix}.yaml", needed=True)]  # type: ignore[list-item]
+    return [Path("configs") / f"own_{STAGES[stage].config_suffix}.yaml"]
 
 
 _NO_CLASSES = ("trainer", "checkpoint", "rollout")
