@@ -154,3 +154,20 @@ def test_yaml_headers_are_commands() -> None:
         text = path.read_text(encoding="utf-8")
         assert re.search(r"^#\s+tinyworlds (fit|train) ", text, flags=re.MULTILINE), path.name
         assert isinstance(yaml.safe_load(text), dict)
+
+
+def test_every_page_is_in_the_navigation() -> None:
+    """Whoever adds a page finds it missing here, and not when the site is built."""
+    named = re.findall(r": ([\w/-]+\.md)$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), re.MULTILINE)
+    pages = {path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md")}
+    assert {*named} == pages
+    assert len(named) == len(pages)
+
+
+def test_the_readme_begins_with_a_picture_that_moves() -> None:
+    from PIL import Image
+
+    first = re.findall(r"!\[[^\]]*\]\(([^)]+)\)", README)[0]
+    assert (ROOT / first).stat().st_size < 3_000_000
+    with Image.open(ROOT / first) as picture:
+        assert getattr(picture, "n_frames", 1) > 30

@@ -102,11 +102,9 @@ class DynamicsModel(Network):
         Args:
             ids: ``[B, T, P]`` int64 in 0..K, where K marks a masked token.
             action_ids: ``[B, T-1]``, the actions between frames, or ``[B, T]``, one per frame that led to
-            it; None
-                for no conditioning.
+                it; None for no conditioning.
             previous_ids: ``[B, T, P]``, the codes of the frame before each frame; by default `ids` shifted
-            by a
-                frame.
+                by a frame.
 
         Returns:
             ``[B, T, P, K]``.

@@ -214,4 +214,4 @@ def expectation(plan: Plan) -> str:
             "to expect: a picture that follows the keys that the recording shows often, less sharp and less "
             f"sure than the quickstart's Doom (size '{SIZES[START].name}', 1,500 updates of the dynamics)"
         )
-    return "to expect: about what README.md shows of the quickstart's Doom, or better"
+    return "to expect: about what docs/figures.md shows of the quickstart's Doom, or better"
