@@ -16,7 +16,9 @@ from tinyworlds.errors import CheckpointError
 Weights = Literal["float32", "half", "int8"]
 WEIGHTS: tuple[Weights, ...] = get_args(Weights)
 
-_SCALE = "::scale"  # behind the name of a tensor of eight bits
+SCALE = "::scale"
+"""Behind the name of a tensor of eight bits stands the one that its rows are multiplied by."""
+
 _FEWEST = 4096  # smaller tensors (norms, biases) stay in half precision: they weigh nothing
 
 
@@ -35,7 +37,7 @@ def pack_weights(tensors: Mapping[str, torch.Tensor], weights: Weights) -> dict[
         if weights == "float32" or not value.is_floating_point():
             packed[name] = value
         elif weights == "int8" and value.dim() > 1 and value.numel() >= _FEWEST:
-            packed[name], packed[name + _SCALE] = _in_eight_bits(value.float())
+            packed[name], packed[name + SCALE] = _in_eight_bits(value.float())
         else:
             packed[name] = value.half()
             if not packed[name].isfinite().all():
@@ -51,9 +53,9 @@ def unpack_weights(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tenso
     """
     whole: dict[str, torch.Tensor] = {}
     for name, value in tensors.items():
-        if name.endswith(_SCALE):
+        if name.endswith(SCALE):
             continue
-        scale = tensors.get(name + _SCALE)
+        scale = tensors.get(name + SCALE)
         if scale is not None:
             rows = [len(value), *[1] * (value.dim() - 1)]
             if value.dtype != torch.int8 or value.dim() < 2 or list(scale.shape) != rows:

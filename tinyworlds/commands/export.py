@@ -1,10 +1,11 @@
 """``tinyworlds export RUN OUT.world``, or of several runs: ``--tokenizer A --actions B --dynamics C OUT``.
 
-Of an agent's run, ``OUT.h5`` is its replay as gameplay.
+Of an agent's run, ``OUT.h5`` is its replay as gameplay. With ``--web FOLDER``, worlds become a page.
 """
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         TinyWorldsError: for the dispatcher to print.
     """
     args = _parser().parse_intermixed_args(argv)
+    if args.web is not None:
+        return _export_page(args)
     if args.data and args.data[-1].endswith(".world"):  # --data takes several files: OUT behind them, too
         args.paths.append(args.data.pop())
     if args.paths and args.paths[-1].lower().endswith((".h5", ".hdf5")):
@@ -34,8 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     expect("export", args.paths[:-1], RUN, WORLD, AGENT_RUN, CHECKPOINT)
     given = {stage: getattr(args, option) for option, stage in _OPTIONS.items() if getattr(args, option)}
     run, out = _run_and_out(args.paths, given)
-    settings = {name: getattr(args, name) for name in ("num_steps", "temperature", "top_p", "schedule")}
-    settings = {name: value for name, value in settings.items() if value is not None}
+    settings = _settings(args)
     if args.tune:
         _check_tuned(settings, run, args.data)
     notes = _notes(args.note)
@@ -87,6 +89,29 @@ def _export_replay(paths: Sequence[str]) -> int:
     return 0
 
 
+def _export_page(args: argparse.Namespace) -> int:
+    """A page that plays worlds by itself."""
+    if not args.paths:
+        raise ConfigError("tinyworlds export --web FOLDER: name the worlds or runs to play there")
+    idle = ("data", "tune", "note", "max_mb", *_OPTIONS.values())
+    if unused := [f"--{name}" for name in (*idle, *_OPTIONS) if getattr(args, name, None)]:
+        raise ConfigError(
+            f"--web takes finished worlds and runs: export with {listed(unused)} to a .world first"
+        )
+    expect("export --web", args.paths, RUN, WORLD)
+    from tinyworlds.play.web.export import export_page
+
+    for line in export_page(args.paths, Path(args.web), args.weights or "int8", _settings(args)):
+        print(line)
+    return 0
+
+
+def _settings(args: argparse.Namespace) -> dict[str, Any]:
+    """How it plays, as far as that was said."""
+    given = {name: getattr(args, name) for name in ("num_steps", "temperature", "top_p", "schedule")}
+    return {name: value for name, value in given.items() if value is not None}
+
+
 def _check_tuned(settings: dict[str, Any], run: Path | None, data: list[str] | None) -> None:
     given = [f"--{name}" for name in settings if name != "num_steps"]
     if given:
@@ -98,12 +123,13 @@ def _check_tuned(settings: dict[str, Any], run: Path | None, data: list[str] | N
 def _parser() -> OptionParser:
     parser = OptionParser(
         "tinyworlds export",
-        usage="tinyworlds export [RUN] OUT.world [OPTIONS]",
+        usage="tinyworlds export [RUN] OUT.world [OPTIONS]\n       tinyworlds export WORLD ... --web FOLDER",
         description="Put a trained run, or stages of several, into one .world file; or what an agent has "
-        "lived through (RUN) into a gameplay file (OUT.h5).",
+        "lived through (RUN) into a gameplay file (OUT.h5); or worlds into a page that plays by itself.",
         examples=(
             "tinyworlds export lightning_logs/doom doom.world",
             "tinyworlds export doom.world small.world --weights int8 --max_mb 4",
+            "tinyworlds export doom.world --web site",
         ),
     )
     add = parser.add_argument
@@ -126,10 +152,15 @@ def _parser() -> OptionParser:
     )
     add = parser.add_argument_group("the file").add_argument
     add(
+        "--web",
+        metavar="FOLDER",
+        help="write static files instead, which play the worlds in any browser: for any host of files",
+    )
+    add(
         "--weights",
         choices=("float32", "half", "int8"),
         help="how weights are kept: whole, in half precision, or in eight bits; the clips are then packed, "
-        "too, without loss (default: float32)",
+        "too, without loss (default: float32; in a page: int8)",
     )
     add(
         "--max_mb",

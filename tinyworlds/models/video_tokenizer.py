@@ -25,7 +25,7 @@ from tinyworlds.nn.linear import Linear
 from tinyworlds.nn.losses import motion_loss, plain_loss
 from tinyworlds.nn.patches import PatchLinear, patchify, unpatchify
 from tinyworlds.nn.positions import LearnedPlace, SpaceCode
-from tinyworlds.nn.transformer import v1_transformer, v2_transformer
+from tinyworlds.nn.transformer import Transformer, v1_transformer, v2_transformer
 
 
 class PatchEmbed(nn.Module):
@@ -74,7 +74,7 @@ class Decoder(nn.Module):
     """Quantised latents ``[B, T, P, L]`` to frames."""
 
     def __init__(
-        self, latent_embed: nn.Module, place: nn.Module, transformer: nn.Module, frame_head: nn.Module
+        self, latent_embed: nn.Module, place: nn.Module, transformer: Transformer, frame_head: nn.Module
     ) -> None:
         super().__init__()
         self.latent_embed = latent_embed

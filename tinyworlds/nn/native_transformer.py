@@ -83,7 +83,7 @@ def _weights(blocks: nn.ModuleList, final: nn.Module) -> kernel.Weights | None:
         return weights
     if not has_kernel(blocks):
         return None
-    weights = _Writer().write(blocks, final)
+    weights = PassWriter().write(blocks, final)
     modules = [module for root in (blocks, final) for module in root.modules() if module._parameters]
     _written[blocks] = weights, [(module, _addresses(module)) for module in modules]
     return weights
@@ -93,19 +93,25 @@ def _addresses(module: nn.Module) -> list[tuple[str, int]]:
     return [(name, weight.data_ptr()) for name, weight in module._parameters.items() if weight is not None]
 
 
-class _Writer:
-    """Writes modules down for the kernel."""
+class PassWriter:
+    """Writes modules down for the kernel.
 
-    def __init__(self) -> None:
+    Args:
+        kinds: of structures that are written.
+    """
+
+    def __init__(self, kinds: kernel.Structures = kernel.HERE) -> None:
+        self.kinds = kinds
         self.held: list[Tensor] = []
         self.channels = self.hidden = 0
         self.sizes: dict[str, int] = {}
         self._turns: tuple[int, int] | None = None  # in space: the same for all blocks
 
     def write(self, blocks: nn.ModuleList, final: nn.Module) -> kernel.Weights:
+        """Write the blocks and the norm behind them."""
         written = [self._block(block) for block in blocks]
         return kernel.Weights(
-            (kernel.Block * len(written))(*written),
+            (self.kinds.Block * len(written))(*written),
             self._norm(final),
             self.channels,
             self.hidden,
@@ -115,7 +121,9 @@ class _Writer:
 
     def _block(self, block: nn.Module) -> ctypes.Structure:
         layers = [self._layer(step) for step in block.children()]
-        return kernel.Block(layers[0], layers[1] if len(layers) == 3 else kernel.Attention(), layers[-1])
+        return self.kinds.Block(
+            layers[0], layers[1] if len(layers) == 3 else self.kinds.Attention(), layers[-1]
+        )
 
     def _layer(self, step: nn.Module) -> ctypes.Structure:
         """A step of a v2 block, or a layer of a v1 block, which holds its norm."""
@@ -128,16 +136,16 @@ class _Writer:
     def _step(self, step: nn.Module) -> ctypes.Structure:
         if isinstance(step, ModulatedResidual):
             shift, scale, gate = self._modulation(step.to_modulation, 3)
-            return kernel.Step(
-                kernel.Norm(kernel.LAYER), kernel.Norm(), kernel.Modulation(scale, shift, gate)
+            return self.kinds.Step(
+                self.kinds.Norm(kernel.LAYER), self.kinds.Norm(), self.kinds.Modulation(scale, shift, gate)
             )
         if isinstance(step, Residual):
-            return kernel.Step(before=self._norm(step.norm))
+            return self.kinds.Step(before=self._norm(step.norm))
         assert isinstance(step.norm, nn.Module)
         if isinstance(step.norm, ConditionedNorm):
-            modulation = kernel.Modulation(*self._modulation(step.norm.to_gamma_beta, 2))
-            return kernel.Step(kernel.Norm(), kernel.Norm(kernel.LAYER), modulation)
-        return kernel.Step(after=self._norm(step.norm))
+            modulation = self.kinds.Modulation(*self._modulation(step.norm.to_gamma_beta, 2))
+            return self.kinds.Step(self.kinds.Norm(), self.kinds.Norm(kernel.LAYER), modulation)
+        return self.kinds.Step(after=self._norm(step.norm))
 
     def _modulation(self, to_modulation: nn.Sequential, parts: int) -> list[ctypes.Structure]:
         linear = to_modulation[1]
@@ -148,49 +156,49 @@ class _Writer:
     def _norm(self, norm: nn.Module) -> ctypes.Structure:
         norm = norm.rms if isinstance(norm, PlainNorm) else norm
         if isinstance(norm, nn.Identity):
-            return kernel.Norm()
+            return self.kinds.Norm()
         assert isinstance(norm, LayerNorm | RMSNorm)
         kind = kernel.LAYER if isinstance(norm, LayerNorm) else kernel.ROOT_MEAN_SQUARE
-        return kernel.Norm(kind, self._hold(norm.weight))
+        return self.kinds.Norm(kind, self.hold(norm.weight))
 
     def _attention(self, step: ctypes.Structure, layer: Attention) -> ctypes.Structure:
         self.channels = layer.head_dim
         self.sizes["width"] = layer.head_dim * layer.num_heads
         if isinstance(layer, SeparateAttention):
             maps = (layer.q_proj, layer.k_proj, layer.v_proj, layer.out_proj)
-            return kernel.Attention(step, *(part for each in maps for part in self._split(each, 1)))
+            return self.kinds.Attention(step, *(part for each in maps for part in self._split(each, 1)))
         assert isinstance(layer, FusedAttention)
         joined = (*self._split(layer.qkv, 3), *self._split(layer.out, 1))
         norms = (self._norm(layer.query_norm), self._norm(layer.key_norm))
-        return kernel.Attention(step, *joined, *norms, *self._turn(layer.rotary))
+        return self.kinds.Attention(step, *joined, *norms, *self._turn(layer.rotary))
 
     def _turn(self, rotary: RotarySpace | RotaryTime) -> tuple[int, int]:
         if isinstance(rotary, RotaryTime):  # [T, 1, 1, d]
-            return self._hold(rotary.cos), self._hold(rotary.sin)
+            return self.hold(rotary.cos), self.hold(rotary.sin)
         self.sizes["places"] = len(rotary.cos)  # [P, 1, d]
         if self._turns is None:
             cos, sin = (kernel.tiled(table[:, 0]) for table in (rotary.cos, rotary.sin))
-            self._turns = self._hold(cos), self._hold(sin)
+            self._turns = self.hold(cos), self.hold(sin)
         return self._turns
 
     def _feed_forward(self, step: ctypes.Structure, layer: nn.Module) -> ctypes.Structure:
         if isinstance(layer, SeparateSwiGLU):
             self.hidden = layer.w_o.in_features
             maps = (layer.w_v, layer.w_g, layer.w_o)
-            return kernel.FeedForward(step, *(part for each in maps for part in self._split(each, 1)))
+            return self.kinds.FeedForward(step, *(part for each in maps for part in self._split(each, 1)))
         assert isinstance(layer, SwiGLU)
         self.hidden = layer.out.in_features
-        return kernel.FeedForward(step, *self._split(layer.inner, 2), *self._split(layer.out, 1))
+        return self.kinds.FeedForward(step, *self._split(layer.inner, 2), *self._split(layer.out, 1))
 
     def _split(self, linear: nn.Linear, parts: int) -> list[ctypes.Structure]:
         """A map as several that stand one below the other."""
-        weights = map(self._hold, linear.weight.chunk(parts))
+        weights = map(self.hold, linear.weight.chunk(parts))
         if linear.bias is None:
-            return [kernel.Linear(weight) for weight in weights]
-        biases = map(self._hold, linear.bias.chunk(parts))
-        return [kernel.Linear(*both) for both in zip(weights, biases, strict=True)]
+            return [self.kinds.Linear(weight) for weight in weights]
+        biases = map(self.hold, linear.bias.chunk(parts))
+        return [self.kinds.Linear(*both) for both in zip(weights, biases, strict=True)]
 
-    def _hold(self, weight: Tensor) -> int:
+    def hold(self, weight: Tensor) -> int:
         """The address of a dense tensor, which is kept alive."""
         self.held.append(weight.detach())
         return weight.data_ptr()

@@ -8,8 +8,10 @@
 #include <cstdint>
 #include <cstring>
 
-#ifdef __AVX512F__
+#if defined(__AVX512F__)
 constexpr int64_t LANES = 16;
+#elif defined(__wasm__)
+constexpr int64_t LANES = 4;
 #else
 constexpr int64_t LANES = 8;  // wider ones would be cut in pieces that do not all fit the registers
 #endif

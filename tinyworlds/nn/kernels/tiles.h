@@ -8,6 +8,11 @@
 
 constexpr int64_t TILE = 16;
 constexpr int64_t PARTS = TILE / LANES;
+#ifdef __wasm__
+constexpr int SUMS = 2;  // outputs at once: as many as registers hold sums for, measured in Chromium
+#else
+constexpr int SUMS = 12 / PARTS;
+#endif
 
 // weight x + bias; weights lie [outs, ins], row by row. The bias may be missing, as a null pointer.
 struct Linear {
@@ -43,7 +48,7 @@ inline void map_some(const float *weight, const float *bias, int64_t ins, const 
 }
 
 // Outputs from `o` on: as many at once as registers hold sums for, then half as many, and so on.
-template <int AT_ONCE = 12 / PARTS>
+template <int AT_ONCE = SUMS>
 void map(const Linear &linear, int64_t ins, int64_t outs, const Channel *x, Channel *y, int64_t o = 0) {
     for (; o + AT_ONCE <= outs; o += AT_ONCE)
         map_some<AT_ONCE>(linear.weight + o * ins, linear.bias ? linear.bias + o : nullptr, ins, x, y + o);

@@ -221,9 +221,17 @@ class Modulations {
     }
     void add(const Linear &map, const std::vector<float> &x, float *y) const {
         for (int64_t o = 0; map.weight && o < n.width; o++) {
-            float sum = map.bias[o];
-            for (size_t i = 0; i < x.size(); i++) sum += map.weight[o * x.size() + i] * x[i];
-            y[o] = sum;
+            const float *weight = map.weight + o * x.size();
+            lanes sums = {}, each, with;
+            size_t i = 0;
+            for (; i + LANES <= x.size(); i += LANES) {
+                std::memcpy(&each, weight + i, sizeof each);
+                std::memcpy(&with, &x[i], sizeof with);
+                sums += each * with;
+            }
+            y[o] = map.bias[o];
+            for (int64_t lane = 0; lane < LANES; lane++) y[o] += sums[lane];
+            for (; i < x.size(); i++) y[o] += weight[i] * x[i];
         }
     }
 
@@ -268,6 +276,7 @@ class Pass {
             const Block &ending = blocks[b - 1];
             map(ending.space.out, n.width, n.width, of(queries, frame, tile), own.change);
             take(ending.space.step, 3 * b - 3, frame, own.change, x);
+            if (!out && b == n.blocks) return remember(b - 1, session, f, tile, own, x);
             if (ending.time.out.weight) attend_time(b - 1, session, f, tile, own, x);
             feed_forward(ending.ffn, 3 * b - 1, frame, own, x);
         }
@@ -295,17 +304,24 @@ class Pass {
         (safe ? attend<true> : attend<false>)(query, first_key, first_value, n, query);
     }
 
+    // Keys of a frame for time attention, the values of the same tile behind those of all tiles.
+    Channel *memory(int64_t b, int64_t session, int64_t frame, int64_t tile) const {
+        float *kept = frame < n.past ? past.at(b, session, frame) : fresh.at(b, session, frame - n.past);
+        return channels_at(kept) + tile * n.width;
+    }
+
+    void remember(int64_t b, int64_t session, int64_t f, int64_t tile, Scratch &own, const Channel *x) {
+        Channel *keys = memory(b, session, n.past + f, tile);
+        project(blocks[b].time, 3 * b + 1, session * n.frames + f, own, x, own.query, keys, keys + n.tiles() * n.width);
+    }
+
     void attend_time(int64_t b, int64_t session, int64_t f, int64_t tile, Scratch &own, Channel *x) {
         const Attention &time = blocks[b].time;
         const int64_t frame = session * n.frames + f, seen = n.past + f + 1, values_after = n.tiles() * n.width;
-        auto memory = [&](int64_t s) {
-            float *kept = s < n.past ? past.at(b, session, s) : fresh.at(b, session, s - n.past);
-            return channels_at(kept) + tile * n.width;
-        };
-        project(time, 3 * b + 1, frame, own, x, own.query, memory(seen - 1), memory(seen - 1) + values_after);
+        remember(b, session, f, tile, own, x);
         if (time.cosine) turn_frame(time, seen - 1, n.width, own.query, own.query);
         for (int64_t s = 0; s < seen; s++) {
-            const Channel *key = memory(s);
+            const Channel *key = memory(b, session, s, tile);
             if (time.cosine) turn_frame(time, s, n.width, key, own.key), key = own.key;
             for (int64_t c = 0; c < n.width; c++)
                 for (int p = 0; p < PARTS; p++) {
@@ -315,7 +331,7 @@ class Pass {
         }
         weigh_frames(seen, own.scores.data());
         for (int64_t s = 0; s < seen; s++) {
-            const Channel *value = memory(s) + values_after;
+            const Channel *value = memory(b, session, s, tile) + values_after;
             for (int64_t c = 0; c < n.width; c++)
                 for (int p = 0; p < PARTS; p++) {
                     const lanes mixed = own.scores[(s * n.heads() + c / CHANNELS) * PARTS + p] * value[c][p];
@@ -412,7 +428,8 @@ class Pass {
 }  // namespace
 
 // Transforms `in` [sessions, frames, places, width] to `out`. Time attention also sees the frames of `past` and leaves
-// keys and values of the new frames in `fresh`, both on 64-byte borders.
+// keys and values of the new frames in `fresh`, both on 64-byte borders. Without `out`, only what is left in `fresh` is
+// computed.
 extern "C" void transform(const Block *blocks, Norm final, Condition condition, const float *in, float *out, Memory past,
                           Memory fresh, Sizes n) {
     Pass(blocks, final, condition, in, out, past, fresh, n).run();

@@ -28,20 +28,34 @@ def _structure(name: str, **fields: Any) -> type[ctypes.Structure]:
     return type(name, (ctypes.Structure,), {"_fields_": tuple(fields.items())})
 
 
-# As in the source, where they are explained.
-Linear = _structure("Linear", weight=c_void_p, bias=c_void_p)
-Norm = _structure("Norm", kind=c_int64, scale=c_void_p)
-Modulation = _structure("Modulation", scale=Linear, shift=Linear, gate=Linear)
-Step = _structure("Step", before=Norm, after=Norm, modulation=Modulation)
-Attention = _structure(
-    "Attention",
-    step=Step,
-    **dict.fromkeys(("query", "key", "value", "out"), Linear),
-    **dict.fromkeys(("query_norm", "key_norm"), Norm),
-    **dict.fromkeys(("cosine", "sine"), c_void_p),
-)
-FeedForward = _structure("FeedForward", step=Step, gate=Linear, value=Linear, out=Linear)
-Block = _structure("Block", space=Attention, time=Attention, ffn=FeedForward)
+class Structures:
+    """What the kernel reads, as in the source, where it is explained.
+
+    Args:
+        address: the C type of an address: `c_void_p` here, 32 bits wide in a page.
+    """
+
+    def __init__(self, address: type) -> None:
+        self.Linear = _structure("Linear", weight=address, bias=address)
+        self.Norm = _structure("Norm", kind=c_int64, scale=address)
+        self.Modulation = _structure("Modulation", **dict.fromkeys(("scale", "shift", "gate"), self.Linear))
+        self.Step = _structure("Step", before=self.Norm, after=self.Norm, modulation=self.Modulation)
+        self.Attention = _structure(
+            "Attention",
+            step=self.Step,
+            **dict.fromkeys(("query", "key", "value", "out"), self.Linear),
+            **dict.fromkeys(("query_norm", "key_norm"), self.Norm),
+            **dict.fromkeys(("cosine", "sine"), address),
+        )
+        self.FeedForward = _structure(
+            "FeedForward", step=self.Step, **dict.fromkeys(("gate", "value", "out"), self.Linear)
+        )
+        self.Block = _structure("Block", space=self.Attention, time=self.Attention, ffn=self.FeedForward)
+
+
+HERE = Structures(c_void_p)
+"""Those of this process."""
+
 _Condition = _structure("_Condition", data=c_void_p, frames=c_int64, width=c_int64)
 _Planes = _structure("_Planes", data=c_void_p, block=c_int64, session=c_int64, frame=c_int64)
 _SIZES = ("sessions", "frames", "past", "places", "width", "hidden", "blocks", "threads")
@@ -55,7 +69,7 @@ def _kernel(channels: int) -> ctypes.CDLL | None:
     kernel = load_kernel("transformer_pass", {"CHANNELS": channels})
     if kernel is not None:
         ends = c_void_p, c_void_p
-        kernel.transform.argtypes = [c_void_p, Norm, _Condition, *ends, _Planes, _Planes, _Sizes]
+        kernel.transform.argtypes = [c_void_p, HERE.Norm, _Condition, *ends, _Planes, _Planes, _Sizes]
         kernel.transform.restype = None
     return kernel
 

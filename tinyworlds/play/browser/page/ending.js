@@ -20,6 +20,7 @@ const SAID = {
     words: "The program may have ended, or the network is away. This page goes on trying.",
     button: "Try again now",
   },
+  failed: { title: "The world could not be played here", words: "", button: "Try again" },
 };
 
 export class Ending {

@@ -61,7 +61,7 @@ const connection = new Connection(new URL("play", location.href.replace(/^http/,
   text: (said) => {
     if (said.type === "world") enter(new World(said));
     if (said.type === "recordings") keep(said.files);
-    if (said.type === "state") turn(said.state);
+    if (said.type === "state") turn(said.state, said.reason);
   },
   frame: (data) => picture.take(data),
   lost: (isSaid, reason) => {
@@ -105,7 +105,7 @@ function fillCommands() {
       button.classList.toggle("minor", MINOR.includes(name));
       return button;
     }),
-    sideButton("recordings", []),
+    ...(world.commands.some(({ name }) => name === "record") ? [sideButton("recordings", [])] : []),
     ...(help ? [sideButton("panel", [cap(help.key), span("with-keys", help.label), span("without-keys", "more")])] : []),
   );
   side.mark();
@@ -141,7 +141,7 @@ function keep(files) {
 function turn(state, reason = "") {
   if (state === ending.state && !reason) return;
   if (state === "saving" || state === "ended") letGo(); // over a lost connection keys may stay held
-  if (state === "gone" || state === "lost") side.close();
+  if (state === "gone" || state === "lost" || state === "failed") side.close();
   if (state === "saving" && side.open === "panel") side.close();
   ending.show(state, recordings.count, reason);
   byId("stage").hidden = state !== "playing";
