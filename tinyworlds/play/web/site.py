@@ -10,7 +10,7 @@ from pathlib import Path
 
 import cv2
 
-from tinyworlds.nn.kernels.wasm import wasm_file
+from tinyworlds.nn.kernels.wasm import wasm_files
 from tinyworlds.play.browser.server import FILES as SERVED
 from tinyworlds.play.browser.server import FOLDER as SERVED_FROM
 from tinyworlds.play.web.facts import WebWorld
@@ -23,6 +23,8 @@ _POLICY = (
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; style-src 'self'; "
     "img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'"
 )
+_BACK = '<p class="choices"><a href="../">all worlds</a></p>\n    '
+_BEFORE_BACK = '<button id="fullscreen"'
 
 RESERVED = frozenset({_CODE})
 """Names that no world's folder can have."""
@@ -61,7 +63,7 @@ def _files(worlds: Sequence[WebWorld]) -> Iterator[tuple[str, bytes]]:
     choice = own.pop("choice.html").decode()
     widths = {world.facts[part]["head_width"] for world in worlds for part in ("dynamics", "decoder")}
     choice_style = own.pop("choice.css")
-    kernels = {wasm_file(width).name: wasm_file(width).read_bytes() for width in sorted(widths)}
+    kernels = {file.name: file.read_bytes() for width in sorted(widths) for file in wasm_files(width)}
     for name, data in {**served, **own, **kernels}.items():
         yield f"{_CODE}/{name}", data
     for world in worlds:
@@ -73,7 +75,8 @@ def _files(worlds: Sequence[WebWorld]) -> Iterator[tuple[str, bytes]]:
         return
     for world in worlds:
         yield f"{world.name}/start.png", _png(world)
-        yield f"{world.name}/index.html", _play_page(page, world.title, f"../{_CODE}/", "./").encode()
+        of_many = page.replace(_BEFORE_BACK, _BACK + _BEFORE_BACK)
+        yield f"{world.name}/index.html", _play_page(of_many, world.title, f"../{_CODE}/", "./").encode()
     yield f"{_CODE}/choice.css", choice_style
     yield "index.html", _choice_page(choice, worlds).encode()
 

@@ -6,14 +6,12 @@ import { Painter } from "./painter.js";
 import { Twister } from "./twister.js";
 
 export class Dream {
-  // folder: address of the world's folder. seed: a whole number. told(share): of what has come, 0 to 1.
-  static async load(folder, seed, told = () => {}) {
+  // folder: address of the world's folder. seed: a whole number. told(share): of what has come, 0 to 1. kinds: of kernels,
+  // the first that this browser knows is taken.
+  static async load(folder, seed, told = () => {}, kinds = ["_fused", ""]) {
     const facts = JSON.parse(new TextDecoder().decode(await read(new URL("world.json", folder))));
     const data = await read(new URL(facts.weights, folder), facts.bytes, told);
-    const network = async (part) => {
-      const file = new URL(`heads_${part.head_width}.wasm`, import.meta.url);
-      return Network.load(part, data, await WebAssembly.compile(await read(file)));
-    };
+    const network = async (part) => Network.load(part, data, await kernel(part.head_width, kinds));
     return new Dream(facts, data, await network(facts.dynamics), await network(facts.decoder), seed);
   }
 
@@ -88,6 +86,14 @@ export class Dream {
   levels(ids) {
     return Array.from(ids).flatMap((code) => digits(code, this.facts.codes));
   }
+}
+
+async function kernel(headWidth, kinds) {
+  for (const kind of kinds) {
+    const bytes = await read(new URL(`heads_${headWidth}${kind}.wasm`, import.meta.url));
+    if (WebAssembly.validate(bytes)) return WebAssembly.compile(bytes);
+  }
+  throw new Error("this browser is too old: it needs WebAssembly with SIMD");
 }
 
 function readClips({ clips, context, dynamics: { places } }, data) {
