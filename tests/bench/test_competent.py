@@ -76,6 +76,7 @@ def ends_by_itself():
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the settings are the GNU C library's")
+@pytest.mark.slow
 def test_memory_is_kept(monkeypatch):
     with competent(held_after_freeing) as kept:
         [kept() for _ in range(3)]
@@ -85,6 +86,7 @@ def test_memory_is_kept(monkeypatch):
         given_back()
 
 
+@pytest.mark.slow
 def test_a_baseline_that_dies_is_one_line():
     with competent(ends_by_itself) as run, pytest.raises(StorageError, match="ended by itself"):
         run()

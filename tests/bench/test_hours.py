@@ -22,6 +22,7 @@ WORDS += ["--model.hidden_dim=16", "--model.num_blocks=1"]
 PEAKS = {"float32": 1e10, "bf16": 2e10}
 
 
+@pytest.mark.slow
 def test_hours_follow_from_the_configs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hours, "affordable", lambda stage, plan, seconds: (plan.batch, plan.accumulate))
     figures = hours.measure(CPU, rounds=2, seconds=0, peaks=PEAKS, words=WORDS)
@@ -44,6 +45,7 @@ def test_hours_follow_from_the_configs(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "fewer clips was timed" not in str(table)
 
 
+@pytest.mark.slow
 def test_a_long_update_is_timed_in_part() -> None:
     figures = hours.measure(CPU, rounds=1, seconds=0, peaks=PEAKS, words=WORDS)
     assert {each.clips for each in figures.projections} == {1}

@@ -122,6 +122,7 @@ def test_resuming_is_exact(tiny_h5: Path, tmp_path: Path, memory: Memory) -> Non
     assert curve(version) == whole
 
 
+@pytest.mark.slow
 def test_a_run_that_began_without_may_search_later(tiny_h5: Path, tmp_path: Path, memory: Memory) -> None:
     memory(6)
     train("video_tokenizer", tiny_h5, tmp_path, "--trainer.max_steps=2")

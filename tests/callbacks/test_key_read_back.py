@@ -75,6 +75,7 @@ def test_keys_of_dynamics_that_listen_are_read_back(actions, tmp_path):
 
 
 @pytest.mark.parametrize("actions", ["labels", "latent"])
+@pytest.mark.slow
 def test_dynamics_that_hear_nothing_are_at_chance_and_raise_the_alarm_once(actions, tmp_path):
     with pytest.warns(UserWarning, match="keys hardly do anything yet: 0.2.*by chance 0.25 would") as told:
         assert fit(tmp_path, Deaf(), actions, validations=3) == pytest.approx(0.25, abs=0.03)

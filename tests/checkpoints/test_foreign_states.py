@@ -21,7 +21,12 @@ def best_of(content):
     return next(key for key in content["callbacks"] if key.startswith("ModelCheckpoint"))
 
 
-@pytest.mark.parametrize("how", ["local://", "", "..", "folder"])
+SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    "how", ["local://", *(pytest.param(how, marks=SLOW) for how in ("", "..", "folder"))]
+)
 def test_files_that_a_stranger_names_stay(how, tiny_h5, tmp_path):
     version = train("video_tokenizer", tiny_h5, tmp_path / "theirs", "--trainer.max_steps=1")
     checkpoint = version / "checkpoints" / "last.ckpt"

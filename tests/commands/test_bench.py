@@ -237,6 +237,7 @@ def test_layouts_hold_the_same_windows(tmp_path):
     assert len(times.seconds) == 6
 
 
+@pytest.mark.slow
 def test_memory(tmp_path):
     path = layouts.write_ours(tmp_path / "ours_frames.h5", 2000, 32).path
     found = data._peak(path, "everything", 2000)  # in a process of its own

@@ -145,6 +145,7 @@ def test_what_cannot_be_done_is_one_line(tmp_path, capsys):
     assert {path.name for path in tmp_path.iterdir()} == {"pong.world", "out"}
 
 
+@pytest.mark.slow
 def test_stages_of_different_runs_are_exported(tiny_h5, tmp_path, capsys, caplog):
     make_run(tmp_path / "one", tiny_h5, seed=1)
     make_run(tmp_path / "two", tiny_h5, seed=2)

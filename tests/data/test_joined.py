@@ -215,6 +215,7 @@ def test_columns_elsewhere_are_refused_too(tmp_path, column):
         read_info(tmp_path / "a.h5")
 
 
+@pytest.mark.slow
 def test_none_of_them_ends_the_interpreter(tmp_path):
     """HDF5 calls itself without end where a virtual data set has the name of its sources."""
     code = """

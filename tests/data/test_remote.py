@@ -245,6 +245,7 @@ def test_one_process_copies_while_others_wait(server, tiny_h5, tmp_path):
     assert not last_lines, "all take the same copy"
 
 
+@pytest.mark.slow
 def test_a_killed_copy_goes_on(server, tiny_h5, tmp_path, copies):
     content = tiny_h5.read_bytes() + bytes(4 * remote.BLOCK_BYTES)
     (tmp_path / "site" / "big.h5").write_bytes(content)

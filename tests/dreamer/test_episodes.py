@@ -56,6 +56,7 @@ def test_every_episode_is_a_video_that_says_its_score(checkpoint, tmp_path, caps
     assert not [path for path in out.iterdir() if path.name.startswith(".")]
 
 
+@pytest.mark.slow
 def test_a_seed_is_the_same_episodes(checkpoint, tmp_path):
     for name, seed in (("one", 3), ("two", 3), ("three", 4)):
         words = "--checkpoint", checkpoint, "--episodes", 8, "--output", tmp_path / name

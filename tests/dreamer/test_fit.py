@@ -33,6 +33,7 @@ def same(one, other):
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
+@pytest.mark.slow
 def test_training_goes_on_exactly(whole, tmp_path, capsys):
     fit(tmp_path, "--trainer.max_steps=17")
     half = fit(tmp_path, "--trainer.max_steps=40", "--ckpt_path=last")
@@ -77,6 +78,7 @@ def test_the_replay_forgets_on_disk_too(tmp_path, capsys):
     assert "no replay" not in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_without_its_replay_a_checkpoint_goes_on_and_says_so(tmp_path, capsys):
     folder = fit(tmp_path, "--trainer.max_steps=5")
     shutil.rmtree(folder / "replay")

@@ -95,6 +95,7 @@ def test_what_packing_costs_is_noted():
     assert equal_share(proof(world), noted[PROOF_KEY]) == 1
 
 
+@pytest.mark.slow
 def test_a_limit_takes_the_finest_that_fits(tmp_path):
     world = tiny_world()
     rng = np.random.default_rng(0)

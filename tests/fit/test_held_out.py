@@ -166,6 +166,7 @@ def test_another_recording_was_seen_by_nobody(here: Path, make_h5) -> None:
 # ---- the settings of what is measured, not of what was tried last
 
 
+@pytest.mark.slow
 def test_a_fit_that_ends_early_changes_nothing_that_is_measured(here: Path, monkeypatch) -> None:
     """It goes on in the same version folder, and writes its settings there before its first step."""
 

@@ -62,6 +62,7 @@ def test_resume_is_exact(more: list[str], tiny_h5: Path, tmp_path: Path) -> None
     assert curve(whole, "train/learning_rate") == rates
 
 
+@pytest.mark.slow
 def test_a_plateau_is_looked_at_after_each_validation(tiny_h5: Path, tmp_path: Path) -> None:
     """Nothing is good enough, so each validation but the first lowers the rate; also across a resume."""
     plateau = "--lr_scheduler=ReduceLROnPlateau"
@@ -143,6 +144,7 @@ def test_a_stage_with_an_optimizer_of_its_own_refuses_them(
     assert curve(tmp_path / "video_tokenizer" / "version_0", "train/learning_rate") == [0.25]
 
 
+@pytest.mark.slow
 def test_a_new_rate_counts_where_training_goes_on(
     tiny_h5: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -12,7 +12,6 @@ import torch
 from tiny_runs import curve, train, words
 
 from tinyworlds.commands.cli import main
-from tinyworlds.models.registry import STAGES
 from tinyworlds.system.exits import INTERRUPTED, TERMINATED
 from tinyworlds.training.stages import Stage
 
@@ -50,7 +49,14 @@ def test_sigkill_and_resume_give_the_same_curve(partners: Path, tiny_h5: Path) -
     assert curve(broken, "val/loss") == curve(whole, "val/loss")
 
 
-@pytest.mark.parametrize(("stage", "stop"), [*zip(STAGES, (11, 15, 31), strict=True)])
+@pytest.mark.parametrize(
+    ("stage", "stop"),
+    [
+        ("video_tokenizer", 11),
+        pytest.param("latent_actions", 15, marks=pytest.mark.slow),
+        pytest.param("dynamics", 31, marks=pytest.mark.slow),
+    ],
+)
 def test_resume_of_every_stage(
     stage: str, stop: int, partners: Path, tiny_h5: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -74,6 +80,7 @@ def test_resume_of_every_stage(
     assert curve(second, "train/learning_rate") == curve(first, "train/learning_rate")
 
 
+@pytest.mark.slow
 def test_resume_from_best_is_exact_too(tiny_h5: Path, tmp_path: Path) -> None:
     more = ["--trainer.max_steps=12", "--trainer.val_check_interval=5"]
     version = train("video_tokenizer", tiny_h5, tmp_path, *more)
@@ -92,11 +99,9 @@ def test_resume_with_workers(tiny_h5: Path, tmp_path: Path) -> None:
     assert curve(version) == whole
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="signals cannot be sent to another process there")
-@pytest.mark.parametrize(
-    ("number", "code"),
-    [(signal.SIGINT, INTERRUPTED), pytest.param(signal.SIGTERM, TERMINATED, marks=pytest.mark.slow)],
-)
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, INTERRUPTED), (signal.SIGTERM, TERMINATED)])
 def test_a_signal_saves_and_says_how_to_go_on(
     tiny_h5: Path, tmp_path: Path, number: signal.Signals, code: int
 ) -> None:

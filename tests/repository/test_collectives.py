@@ -71,6 +71,7 @@ def faults(sources: dict[str, str]) -> list[str]:
     return told
 
 
+@pytest.mark.slow
 def test_no_collective_behind_a_check_of_the_rank() -> None:
     files = [*(ROOT / "tinyworlds").rglob("*.py"), *(ROOT / "callbacks").rglob("*.py")]
     assert faults({str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in files}) == []

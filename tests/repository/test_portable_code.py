@@ -89,6 +89,7 @@ def bad_format(node: ast.Call) -> bool:
 
 
 @pytest.mark.parametrize("package", PACKAGES)
+@pytest.mark.slow
 def test_portable(package: str) -> None:
     files = sorted((ROOT / package).rglob("*.py"))
     assert files

@@ -11,6 +11,7 @@ from tinyworlds.errors import ConfigError, DataError, MissingFileError
 PAGE = ROOT / "docs" / "scale.md"
 
 
+@pytest.mark.slow
 def test_the_page_holds_what_the_script_prints():
     assert report(Plan()) in PAGE.read_text(encoding="utf-8"), "run python -m benchmarks.scale and paste it"
 

@@ -66,7 +66,7 @@ def capturing(world, capture=Trace):
 ACTIONS = [0, 3, 3, 1, 2, 0, 1, 1]
 
 
-@pytest.mark.parametrize("architecture", ["v1", "v2"])
+@pytest.mark.parametrize("architecture", [pytest.param("v1", marks=pytest.mark.slow), "v2"])
 @pytest.mark.parametrize(
     "settings",
     [

@@ -91,6 +91,7 @@ def test_a_world_that_obeys_is_read_back_and_alive(judge):
     assert shown.held.shape == (4, 7, 16, 16, 3)
 
 
+@pytest.mark.slow
 def test_beside_a_game_that_stands_still_life_is_told_apart(judge):
     found, _ = play_test(world_of(), judge, KEYS, starts_of())
     still = replace(found.keys[0], change_game=(3.0, 0.001, 0.0, 0.2), life=(1.1, 80.0, math.nan, 0.9))
@@ -208,6 +209,7 @@ def real_play(starts: Starts, deaf: bool = False) -> RealPlay:
     return RealPlay(starts.frames, np.zeros((len(starts), 2), np.int64), NAMES, held, lived)
 
 
+@pytest.mark.slow
 def test_beside_the_real_game_life_is_measured_against_it(judge):
     """Frames after the end of an episode do not count: they are blank."""
     starts = starts_of()

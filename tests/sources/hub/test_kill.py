@@ -87,6 +87,7 @@ def stopped_at_random(mirror: Path, rounds: int, stop: signal.Signals, seed: int
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX")
 @pytest.mark.parametrize("stop", ["SIGKILL", "SIGINT"])
+@pytest.mark.slow
 def test_stopped_at_random_moments(mirror, stop):
     stopped_at_random(mirror, 4, signal.Signals[stop], seed=int(os.environ.get("SEED", "1")))
 

@@ -51,6 +51,7 @@ def test_a_game_on_black_is_not_cut_to_where_somebody_went(tmp_path: Path) -> No
         assert extract(job, lambda position: None).crop is None
 
 
+@pytest.mark.slow
 def test_videos_of_one_shape_are_cut_alike(tmp_path: Path) -> None:
     """Also at another resolution, also where one is so dark that its own bars seem wider, also later."""
     dark = [np.where(np.arange(168)[None, :, None] < 60, 0, picture) for picture in boxed(200)]
@@ -76,6 +77,7 @@ def test_videos_of_one_shape_are_cut_alike(tmp_path: Path) -> None:
     assert "4.mp4" in later.notes[0]
 
 
+@pytest.mark.slow
 def test_one_that_has_no_bars_lets_all_keep_theirs_and_is_said(tmp_path: Path) -> None:
     write_video(tmp_path / "1.mp4", boxed(0))
     write_video(tmp_path / "2.mp4", [draw(i, 168, 96) for i in range(40)])

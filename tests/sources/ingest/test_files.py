@@ -150,6 +150,7 @@ def test_what_cannot_be_appended_to(tmp_path: Path, run: Ingest) -> None:
         run(video)
 
 
+@pytest.mark.slow
 def test_two_processes_give_what_one_gives(tmp_path: Path, run: Ingest) -> None:
     videos = [numbered_video(tmp_path / f"{i}.mp4", 60 + 30 * i, first=1000 * i) for i in range(4)]
     one, two = run(*videos, name="a.h5"), run(*videos, name="b.h5", num_processes=2)
@@ -158,6 +159,7 @@ def test_two_processes_give_what_one_gives(tmp_path: Path, run: Ingest) -> None:
         assert np.array_equal(a["frames"][:], b["frames"][:])
 
 
+@pytest.mark.slow
 def test_a_crashing_decoder_costs_its_own_video(tmp_path: Path, run: Ingest) -> None:
     videos = [
         numbered_video(tmp_path / "long.mp4", 3000),

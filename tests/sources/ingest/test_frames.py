@@ -172,8 +172,17 @@ def test_the_beginning_left_out(tmp_path: Path, start_s: float, first: int) -> N
         frames_of(numbered_video(tmp_path / "b.mp4", 240), start_s=9)
 
 
-@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts", "a.h264"])
-@pytest.mark.parametrize("stop", [1, 3, 200])
+QUICK = (("a.mp4", 3), ("a.ts", 200), ("a.h264", 1))
+
+
+@pytest.mark.parametrize(
+    ("name", "stop"),
+    [
+        pytest.param(name, stop, marks=() if (name, stop) in QUICK else pytest.mark.slow)
+        for name in ("a.mp4", "a.mkv", "a.ts", "a.h264")
+        for stop in (1, 3, 200)
+    ],
+)
 def test_going_on_after_an_interruption_gives_the_same(tmp_path: Path, name: str, stop: int) -> None:
     video = numbered_video(tmp_path / name, 240, gop=50)
     whole, _ = frames_of(video)
@@ -255,6 +264,7 @@ print(*peaks)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="counts in kilobytes on Linux only")
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_length(tmp_path: Path) -> None:
     """The long one is 37 MB of stored frames, or 147 MB of decoded ones."""
     short, long = (numbered_video(tmp_path / f"{n}.mp4", n) for n in (300, 6000))

@@ -150,6 +150,7 @@ def press_twice(process, pause_s):
     return time.monotonic() - begun
 
 
+@pytest.mark.slow
 def test_a_second_ctrl_c_ends_at_once_and_breaks_nothing(tmp_path):
     before, words = shared_memory(), ["--frames", "4000", "--size", "8"]
     process = start(tmp_path, *words)

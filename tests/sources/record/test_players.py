@@ -58,6 +58,7 @@ def test_the_driver_steers_towards_the_road(frame, action):
     assert share < 0.9  # and goes on excursions
 
 
+@pytest.mark.slow
 def test_the_driver_stays_near_the_road_of_the_real_game():
     pytest.importorskip("Box2D")
     game = LiveGame("CarRacing-v3", 4)

@@ -13,6 +13,7 @@ from tinyworlds.commands.cli import main
 TWO = "--trainer.max_steps=2"
 
 
+@pytest.mark.slow
 def test_the_checkpoint_names_its_partners_and_predicts(
     partners: Path, tiny_h5: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -30,6 +30,7 @@ def figures(out: Path) -> dict:
     return {name: value for name, value in found.items() if isinstance(value, float)}
 
 
+@pytest.mark.slow
 def test_a_folder_a_world_and_files_give_the_same(tiny_h5_64: Path, tmp_path: Path, world: Path) -> None:
     partners = [f"--model.tokenizer={PUBLIC / 'video_tokenizer_step_300'}"]
     partners += [f"--model.latent_actions={PUBLIC / 'latent_actions_step_300'}"]
