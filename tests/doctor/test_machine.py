@@ -63,6 +63,10 @@ def test_compilers(tmp_path, monkeypatch):
     found = list(machine.check_compiler())
     assert [finding.status for finding in found] == ["warning"]
     assert "none of c++" in found[0].text
+    monkeypatch.setattr(machine.prebuilt, "FOLDER", tmp_path)
+    [finding] = machine.check_compiler()
+    assert finding.status == "ok", "a wheel's kernels serve"
+    assert "the wheel brought its kernels" in finding.text
 
     script = tmp_path / "c++"
     script.write_text("#!/bin/sh\nexit 1\n", encoding="ascii")

@@ -100,6 +100,14 @@ def test_publishing_needs_a_tag_a_switch_and_no_password() -> None:
     assert workflow["permissions"] == {"contents": "read"}
 
 
+def test_wheels_with_kernels_are_checked_before_they_are_published() -> None:
+    settings = project()["tool"]["cibuildwheel"]
+    assert settings["environment"]["TINYWORLDS_KERNELS"] == "1"
+    assert 'environ.get("TINYWORLDS_KERNELS") == "1"' in (ROOT / "setup.py").read_text(encoding="utf-8")
+    checked = settings["test-command"].removeprefix("python {project}/")
+    assert (ROOT / checked).is_file()
+
+
 def test_the_image_copies_what_the_package_is_built_from() -> None:
     """Docker leaves out what .dockerignore does not name."""
     lines = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()

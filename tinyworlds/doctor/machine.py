@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tinyworlds.doctor.report import Finding, by_level, failure, ok, warning
+from tinyworlds.nn.kernels import prebuilt
 
 _GIB = 2**30
 _DISK_LOW, _DISK_LOWEST = 10.0, 1.0
@@ -139,6 +140,9 @@ def _nearest_folder(path: Path) -> Path:
 def check_compiler() -> Iterator[Finding]:
     """A compiler that starts, Python's header files, and Triton for GPUs."""
     compiler, version = find_compiler()
+    if compiler is None and prebuilt.FOLDER.is_dir():
+        yield ok(f"no C++ compiler: {version}; the wheel brought its kernels, and --compile runs uncompiled")
+        return
     if compiler is None:
         yield warning(f"no C++ compiler: {version}; play and --compile run uncompiled", how_to_install())
         return

@@ -1,8 +1,9 @@
 """Kernels in C++, compiled for this machine at first use, where it has a compiler.
 
 Some seconds' work, kept (`tinyworlds.nn.kernels.store`) under a name that changes with source, compiler,
-flags and machine. Callers have a way without: no compiler (Windows, mostly) means slower, not broken.
-``TINYWORLDS_NATIVE=0`` turns kernels off.
+flags and machine. Without a compiler those of the wheel serve, if it has any
+(`tinyworlds.nn.kernels.prebuilt`). Callers have a way without: no kernel means slower, not broken.
+``TINYWORLDS_NATIVE=0`` turns kernels off, ``TINYWORLDS_NATIVE=prebuilt`` compiles none.
 """
 
 from __future__ import annotations
@@ -24,9 +25,10 @@ import torch
 from torch import Tensor
 
 from tinyworlds.errors import StorageError
+from tinyworlds.nn.kernels.prebuilt import COMMON, find_prebuilt
 from tinyworlds.nn.kernels.store import find_library, store_library
 
-_COMMON = ("-O3", "-std=c++17", "-shared", "-fPIC", "-fno-math-errno", "-ffp-contract=fast", "-w")
+_COMMON = (*COMMON, "-fPIC")
 # Apple's compiler knows no OpenMP, and some know the processor by another word: the first that works is taken
 _CHOICES = (("-march=native", "-fopenmp"), ("-march=native",), ("-mcpu=native",), ())
 _PATIENCE_S = 120.0
@@ -64,7 +66,7 @@ def find_compiler() -> str | None:
 
     Windows has none: its own knows no vector types, and others misalign them on the stack.
     """
-    if sys.platform == "win32" or not are_wanted():
+    if sys.platform == "win32" or os.environ.get("TINYWORLDS_NATIVE") in ("0", "prebuilt"):
         return None
     wanted = [os.environ.get("CXX", ""), "g++", "clang++", "c++"]
     return next((found for name in wanted if name and (found := shutil.which(name))), None)
@@ -94,18 +96,20 @@ def dense_heads(rows: Tensor) -> Tensor:
 
 
 def load_kernel(name: str, constants: Mapping[str, int]) -> ctypes.CDLL | None:
-    """Compile a source file, unless that was done before, and load it.
+    """Compile a source file, unless that was done before, and load it; without a compiler, that of the wheel.
 
     Args:
         name: Of the C++ file beside this one, with ``extern "C"`` functions.
         constants: Of the preprocessor.
 
     Returns:
-        The library, or None without a compiler or where it fails (with a warning then).
+        The library, or None where there is none, or it fails (with a warning then).
     """
+    if not are_wanted():
+        return None
     compiler = find_compiler()
     if compiler is None:
-        return None
+        return _load_prebuilt(name, constants)
     source = SOURCES / f"{name}.cpp"
     defined = [f"-D{word}={value}" for word, value in constants.items()]
     try:
@@ -115,9 +119,24 @@ def load_kernel(name: str, constants: Mapping[str, int]) -> ctypes.CDLL | None:
             library = store_library(key, partial(_compile, [compiler, *_COMMON, *defined], source))
         return ctypes.CDLL(str(library))
     except (OSError, RuntimeError, StorageError, subprocess.SubprocessError) as error:
-        reason = " ".join(str(error).split())[:300]
-        warnings.warn(f"No kernel from {source.name}, slower code takes its place: {reason}", stacklevel=2)
+        kernel = _load_prebuilt(name, constants)
+        if kernel is None:
+            _say_none(source.name, error)
+        return kernel
+
+
+def _load_prebuilt(name: str, constants: Mapping[str, int]) -> ctypes.CDLL | None:
+    library = find_prebuilt(name, constants)
+    try:
+        return None if library is None else ctypes.CDLL(str(library))
+    except OSError as error:
+        _say_none(f"the wheel's {name}", error)
         return None
+
+
+def _say_none(origin: str, error: Exception) -> None:
+    reason = " ".join(str(error).split())[:300]
+    warnings.warn(f"No kernel from {origin}, slower code takes its place: {reason}", stacklevel=3)
 
 
 def _compile(command: list[str], source: Path, library: Path) -> None:
