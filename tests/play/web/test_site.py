@@ -114,7 +114,7 @@ def test_several_worlds_make_a_page_to_choose_from(world_file, tmp_path):
     for world in ("tiny", "tiny-2"):
         page = (site / world / "index.html").read_text()
         assert {"world.json", "start.png"} <= names(site / world)
-        assert 'href="../">all worlds' in page
+        assert 'data-worlds="../"' in page
         assert 'src="../page/main.js"' in page
     assert read(site)[0]["says"]["title"] == "TinyWorlds tiny"
     assert read(site, "tiny-2")[0]["says"]["title"] == "TinyWorlds noise"

@@ -23,8 +23,6 @@ _POLICY = (
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; style-src 'self'; "
     "img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'"
 )
-_BACK = '<p class="choices"><a href="../">all worlds</a></p>\n    '
-_BEFORE_BACK = '<button id="fullscreen"'
 
 RESERVED = frozenset({_CODE})
 """Names that no world's folder can have."""
@@ -75,16 +73,25 @@ def _files(worlds: Sequence[WebWorld]) -> Iterator[tuple[str, bytes]]:
         return
     for world in worlds:
         yield f"{world.name}/start.png", _png(world)
-        of_many = page.replace(_BEFORE_BACK, _BACK + _BEFORE_BACK)
-        yield f"{world.name}/index.html", _play_page(of_many, world.title, f"../{_CODE}/", "./").encode()
+        play = _play_page(page, world.title, f"../{_CODE}/", "./", worlds="../")
+        yield f"{world.name}/index.html", play.encode()
     yield f"{_CODE}/choice.css", choice_style
     yield "index.html", _choice_page(choice, worlds).encode()
 
 
-def _play_page(page: str, title: str, code: str, folder: str) -> str:
-    """The page that the server has, with addresses of files from here and a policy of its own."""
+def _play_page(page: str, title: str, code: str, folder: str, worlds: str = "") -> str:
+    """The page that the server has, with a policy of its own and addresses as they are from here.
+
+    Args:
+        page: as the server has it.
+        title: of the page.
+        code: where the scripts are.
+        folder: where the world is.
+        worlds: where others are chosen, if there are any.
+    """
+    others = f' data-worlds="{worlds}"' if worlds else ""
     changes = {
-        '<html lang="en">': f'<html lang="en" data-world="{folder}">',
+        '<html lang="en">': f'<html lang="en" data-world="{folder}"{others}>',
         '<meta charset="utf-8">': f'<meta charset="utf-8">\n  {_policy()}',
         "<title>TinyWorlds</title>": f"<title>{html.escape(title)}</title>",
         'href="icon.svg"': f'href="{code}icon.svg"',

@@ -107,9 +107,18 @@ function fillCommands() {
     }),
     ...(world.commands.some(({ name }) => name === "record") ? [sideButton("recordings", [])] : []),
     ...(help ? [sideButton("panel", [cap(help.key), span("with-keys", help.label), span("without-keys", "more")])] : []),
+    ...("worlds" in document.documentElement.dataset ? [worldsLink()] : []),
   );
   side.mark();
   keep();
+}
+
+// Where the page is one of several: to where they are chosen.
+function worldsLink() {
+  const link = document.createElement("a");
+  link.href = document.documentElement.dataset.worlds;
+  link.textContent = "all worlds";
+  return link;
 }
 
 function span(className, text) {
