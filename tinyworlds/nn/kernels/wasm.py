@@ -1,9 +1,10 @@
 """The kernels of play as WebAssembly (``wasm.cpp``), for worlds that play in a page by themselves.
 
-A page runs the same files wherever it is opened, so they come compiled with the package (``prebuilt/``), and
-nobody who exports a world needs a compiler: two for each width of a head, since browsers that know relaxed
-SIMD multiply and add in one instruction, a fifth faster, and others would not load that. After a change of
-the sources, `build` makes them anew with the compiler of the package `ziglang` (extra ``web``).
+A page runs the same files wherever it is opened, so they come compiled with the package
+(``wasm_modules/``), and nobody who exports a world needs a compiler: two for each width of a head, since
+browsers that know relaxed SIMD multiply and add in one instruction, a fifth faster, and others would not load
+that. After a change of the sources, `build` makes them anew with the compiler of the package `ziglang`
+(extra ``web``).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from tinyworlds.system.files import replacing, write_text
 HEAD_WIDTHS = (4, 8, 16, 32)
 """Channels of a head that there is a file for."""
 
-_FOLDER = SOURCES / "prebuilt"
+_FOLDER = SOURCES / "wasm_modules"
 _MADE_FROM = _FOLDER / "sources.sha256"
 _EXPORTS = ("allocate", "run", "take_codes", "map_rows")
 _FLAGS = (
