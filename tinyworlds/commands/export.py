@@ -128,7 +128,6 @@ def _parser() -> OptionParser:
         "lived through (RUN) into a gameplay file (OUT.h5); or worlds into a page that plays by itself.",
         examples=(
             "tinyworlds export lightning_logs/doom doom.world",
-            "tinyworlds export doom.world small.world --weights int8 --max_mb 4",
             "tinyworlds export doom.world --web site",
         ),
     )
