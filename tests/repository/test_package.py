@@ -2,6 +2,7 @@
 
 import re
 import runpy
+import shlex
 import shutil
 import subprocess
 import sys
@@ -98,6 +99,15 @@ def test_publishing_needs_a_tag_a_switch_and_no_password() -> None:
     allowed = [name for name, job in workflow["jobs"].items() if "id-token" in job.get("permissions", {})]
     assert allowed == ["publish"]
     assert workflow["permissions"] == {"contents": "read"}
+
+
+def test_the_site_is_built_by_what_the_extra_names() -> None:
+    text = (ROOT / ".github" / "workflows" / "site.yml").read_text(encoding="utf-8")
+    jobs = yaml.safe_load(text)["jobs"]
+    install = next(step["run"] for step in jobs["build"]["steps"] if step.get("run", "").startswith("pip"))
+    assert shlex.split(install)[2:] == project()["project"]["optional-dependencies"]["docs"]
+    assert jobs["deploy"]["if"] == "vars.SITE == 'true'"
+    assert yaml.safe_load(text)["permissions"] == {"contents": "read"}
 
 
 def test_wheels_with_kernels_are_checked_before_they_are_published() -> None:
