@@ -60,6 +60,7 @@ def test_the_version_stands_in_one_place() -> None:
 
 def test_links_of_the_index_page_lead_into_the_repository(monkeypatch: pytest.MonkeyPatch) -> None:
     """Relative ones lead nowhere there."""
+    pytest.importorskip("setuptools")
     told: dict[str, str] = {}
     monkeypatch.setattr("setuptools.setup", lambda **words: told.update(words))
     runpy.run_path(str(ROOT / "setup.py"))

@@ -121,6 +121,21 @@ def test_turned_off_is_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert loading.load_kernel("gating", {}) is None
 
 
+@pytest.mark.parametrize(("machine", "system", "count"), [("x86_64", "linux", 15), ("arm64", "darwin", 13)])
+def test_what_a_wheel_has(machine: str, system: str, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: machine)
+    monkeypatch.setattr(sys, "platform", system)
+    kernels = [(name, *constants.values()) for name, constants in prebuilt.all_kernels()]
+    assert len({*kernels}) == len(kernels) == count
+    assert ("transformer_pass", 32) in kernels
+    assert (("token_map",) in kernels) == (machine == "x86_64")
+
+
+def test_kernels_of_training_want_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert {name for name, _ in prebuilt.all_kernels()} == {*prebuilt.OF_PLAY}
+
+
 def test_every_prebuilt_kernel_has_its_source() -> None:
     sources = {path.stem for path in loading.SOURCES.glob("*.cpp")} - {"wasm"}  # which is for pages
     assert {*prebuilt.HEADS, *prebuilt.PLAIN, *prebuilt.ONLY_X86} == sources

@@ -36,6 +36,8 @@ HEADS = {"space_attention": (4, 8), "time_attention": (4, 8, 16, 32), "transform
 """Kernels for heads of so many channels: those of the shipped configs and worlds, and of plans."""
 PLAIN = ("code_choice", "gating", "norm_silu")
 ONLY_X86 = ("code_loss", "token_map")
+OF_PLAY = ("code_choice", "transformer_pass")
+"""All that Windows gets: without OpenMP they run in one thread, and a training may have many cores."""
 
 
 def find_prebuilt(name: str, constants: Mapping[str, int]) -> Path | None:
@@ -81,12 +83,16 @@ def build(folder: Path) -> None:
 
 def all_kernels() -> Iterator[tuple[str, dict[str, int]]]:
     """Name and constants of every kernel that a wheel for machines like this one has."""
-    for name, widths in HEADS.items():
-        for channels in widths:
-            yield name, {"CHANNELS": channels}
+    for name in _names():
+        for constants in [{"CHANNELS": channels} for channels in HEADS.get(name, ())] or [{}]:
+            yield name, constants
+
+
+def _names() -> Iterator[str]:
     is_x86 = INSTRUCTIONS.get(platform.machine().lower()) is _X86
-    for name in (*PLAIN, *(ONLY_X86 if is_x86 else ())):
-        yield name, {}
+    for name in (*HEADS, *PLAIN, *(ONLY_X86 if is_x86 else ())):
+        if sys.platform != "win32" or name in OF_PLAY:
+            yield name
 
 
 def _file_name(name: str, constants: Mapping[str, int], level: str) -> str:
