@@ -174,6 +174,18 @@ def test_a_finger_plays(site, new_page):
     until(page, "document.getElementById('action').textContent === '2 action 2'")
 
 
+def test_axe_finds_nothing_in_choice_and_page(tmp_path, new_page):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-playwright-python")
+    world = tiny_world(actions="labels")
+    write_site(tmp_path, [web_world(world, each, "float32") for each in ("one", "two")])
+    with hosted(tmp_path) as address:
+        page = new_page(address, bypass_csp=True)  # axe is a script that the page's policy would refuse
+        choice = axe.Axe().run(page).response["violations"]
+        page.goto(f"{address}one/")
+        until(page, "globalThis.tinyworlds?.figures.drawn > 0")
+        assert choice + axe.Axe().run(page).response["violations"] == []
+
+
 def test_names_of_strangers_are_shown_as_text(tmp_path, new_page):
     world = tiny_world(actions="labels")
     name = "<img src=x onerror=alert(1)>"

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from made_runs import make_run
 from small_worlds import random_world
 from tiny_worlds import SIZES, tiny_world
 
@@ -158,6 +159,15 @@ def test_settings_of_play_reach_the_page(world_file, tmp_path):
     assert "record" not in commands
     assert "quit" not in commands
     assert facts["keys"]["left"] == facts["keys"]["1"] == 1
+
+
+def test_a_run_becomes_a_page_too(tmp_path, tiny_h5):
+    make_run(tmp_path / "my run", tiny_h5)
+    words = ["export", str(tmp_path / "my run"), "--web", str(tmp_path / "site"), "--num_clips", "3"]
+    assert main(words) == 0
+    facts, _ = read(tmp_path / "site", "my-run")
+    assert facts["says"]["title"] == "TinyWorlds sprite"
+    assert len(facts["clips"]["actions"]) == 3
 
 
 def wide_heads():

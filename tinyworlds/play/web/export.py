@@ -19,7 +19,7 @@ from tinyworlds.world.sureness import note_sureness
 
 
 def export_page(
-    sources: Sequence[str], folder: Path, weights: Weights, settings: Mapping[str, Any]
+    sources: Sequence[str], folder: Path, weights: Weights, num_clips: int, settings: Mapping[str, Any]
 ) -> Iterator[str]:
     """Write the page, and say what was written.
 
@@ -27,6 +27,7 @@ def export_page(
         sources: files, runs and names of worlds.
         folder: of the page.
         weights: how they are packed.
+        num_clips: most clips that each starts from.
         settings: arguments of the worlds that replace the stored ones.
 
     Raises:
@@ -34,7 +35,7 @@ def export_page(
             written.
     """
     found = [Path(named_world(source, say=lambda line: None)) for source in sources]
-    opened = [_opened(path, settings) for path in found]
+    opened = [_opened(path, num_clips, settings) for path in found]
     check_writable(folder / "index.html")
     worlds: list[WebWorld] = []
     for path, world in zip(found, opened, strict=True):
@@ -47,9 +48,10 @@ def export_page(
     yield f"look at it: python -m http.server --directory {folder} 8000, then http://localhost:8000"
 
 
-def _opened(path: Path, settings: Mapping[str, Any]) -> WorldCore:
+def _opened(path: Path, num_clips: int, settings: Mapping[str, Any]) -> WorldCore:
     world = open_world(path, **settings)
     check_plays(world, str(path))
+    world.start_clips = world.start_clips.spread(num_clips)
     if world.usual_sureness is None:
         note_sureness(world)
     return world
