@@ -101,8 +101,8 @@ def _export_page(args: argparse.Namespace) -> int:
     expect("export --web", args.paths, RUN, WORLD)
     from tinyworlds.play.web.export import export_page
 
-    weights, folder = args.weights or "int8", Path(args.web)
-    for line in export_page(args.paths, folder, weights, args.num_clips, _settings(args)):
+    weights: Weights = args.weights or "int8"
+    for line in export_page(args.paths, Path(args.web), weights, args.num_clips, _settings(args)):
         print(line)
     return 0
 
