@@ -76,6 +76,6 @@ def _compile(flags: list[str], file: Path) -> None:
 def _digest() -> str:
     """Of all that the files depend on but the compiler."""
     names = ("wasm.cpp", "transformer_pass.cpp", "code_choice.cpp", "tiles.h", "lanes.h")
-    sources = [(SOURCES / name).read_bytes() for name in names]
+    sources = [(SOURCES / name).read_text(encoding="utf-8").encode() for name in names]  # whatever ends lines
     words = " ".join((*_FLAGS, *map(str, HEAD_WIDTHS))).encode()
     return hashlib.sha256(b"\0".join([*sources, words])).hexdigest()
