@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from paths import FIXTURES, ROOT
+from paths import FIXTURES
 from tiny_runs import curve
 
 from tinyworlds import World, load_network
@@ -74,9 +74,8 @@ def test_each_stage_trains_on_as_the_old_program_did(stage: str, old: Path) -> N
 
 @pytest.mark.slow
 def test_train_finds_its_stages_done_and_trains_one_with_more_steps(old: Path) -> None:
-    state = old / "run" / "run.json"
-    state.write_text(state.read_text().replace("/opt/tinyworlds/configs", (ROOT / "configs").as_posix()))
-    words = {k: v["arguments"][2:] for k, v in json.loads(state.read_text())["stages"].items()}
+    state = json.loads((old / "run" / "run.json").read_text())
+    words = {k: v["arguments"][2:] for k, v in state["stages"].items()}
     shared = [word for word in words["dynamics"] if all(word in others for others in words.values())]
     own = [word.replace("--", f"--{k}.") for k in words for word in words[k] if word not in shared]
     command = [sys.executable, "-m", "tinyworlds", "train", "sprite", "--run", "run", *shared, *own]

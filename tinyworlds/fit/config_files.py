@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,17 @@ def short_name(config: Path) -> Path:
     So a run goes on after its environment has moved, and what is printed can be read.
     """
     return Path("configs") / config.name if config.parent == shipped_configs() else config
+
+
+def with_short_names(words: Sequence[str]) -> list[str]:
+    """Words of a command with `short_name`s for shipped configs; older runs note where these lay then."""
+    shipped = {path.name for path in shipped_configs().glob("*.yaml")}
+    return [
+        str(Path("configs") / path.name)
+        if (path := Path(word)).is_absolute() and path.parent.name == "configs" and path.name in shipped
+        else word
+        for word in words
+    ]
 
 
 def find_config(name: str, needed: bool = False) -> Path | None:
