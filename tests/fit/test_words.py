@@ -11,6 +11,7 @@ from tiny_runs import train
 from tinyworlds.checkpoints.run_folder import game_of
 from tinyworlds.commands.cli import main
 from tinyworlds.errors import ConfigError
+from tinyworlds.fit.config_files import with_short_base
 from tinyworlds.fit.config_reading import read_settings
 from tinyworlds.fit.train_request import make_request
 from tinyworlds.fit.words import check_words, with_joined_files
@@ -185,3 +186,14 @@ def test_a_run_of_any_name_is_saved(tiny_h5: Path, tmp_path: Path, monkeypatch: 
     version = train("video_tokenizer", Path(data.name), Path("runs", game), "--trainer.max_steps=1")
     assert game in (version / "config.yaml").read_text(encoding="utf-8")
     assert main(["validate", "--config", str(version / "config.yaml"), "--trainer.limit_val_batches=1"]) == 0
+
+
+def test_the_base_config_of_an_older_run_is_known_by_its_name_and_ones_own_stay() -> None:
+    own = ["--config", "/home/me/configs/own_tokenizer.yaml"]
+    assert with_short_base(["--config", "/opt/configs/own_tokenizer.yaml", *own]) == [
+        "--config",
+        str(Path("configs/own_tokenizer.yaml")),
+        *own,
+    ]
+    for words in (["--config", "/opt/configs/mygame_tokenizer.yaml"], ["--config", "a.yaml", *own], []):
+        assert with_short_base(words) == words

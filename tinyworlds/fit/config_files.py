@@ -31,15 +31,16 @@ def short_name(config: Path) -> Path:
     return Path("configs") / config.name if config.parent == shipped_configs() else config
 
 
-def with_short_names(words: Sequence[str]) -> list[str]:
-    """Words of a command with `short_name`s for shipped configs; older runs note where these lay then."""
-    shipped = {path.name for path in shipped_configs().glob("*.yaml")}
-    return [
-        str(Path("configs") / path.name)
-        if (path := Path(word)).is_absolute() and path.parent.name == "configs" and path.name in shipped
-        else word
-        for word in words
-    ]
+def with_short_base(words: Sequence[str]) -> list[str]:
+    """Words of a stage, of which the base config comes first, by its `short_name` if it is a shipped one.
+
+    Older runs note where it lay when they were trained. Later configs are the user's own and stay.
+    """
+    if len(words) < 2 or not Path(words[1]).is_absolute():
+        return list(words)
+    first, base, *rest = words[0], Path(words[1]), *words[2:]
+    shipped = base.parent.name == "configs" and (shipped_configs() / base.name).is_file()
+    return [first, str(Path("configs") / base.name), *rest] if shipped else list(words)
 
 
 def find_config(name: str, needed: bool = False) -> Path | None:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from tinyworlds.checkpoints.run_folder import has_checkpoint, lock_file
 from tinyworlds.errors import ConfigError, TrainingError
-from tinyworlds.fit.config_files import with_short_names
+from tinyworlds.fit.config_files import with_short_base
 from tinyworlds.fit.course import Course, course_of
 from tinyworlds.fit.train_request import TrainRequest, needed_stages
 from tinyworlds.models.registry import STAGES
@@ -61,7 +61,7 @@ class RunState:
             content = read_json(path)
             stages = {stage: StageState(**content["stages"][stage]) for stage in STAGES}
             for stage in stages.values():
-                stage.arguments = with_short_names(stage.arguments)
+                stage.arguments = with_short_base(stage.arguments)
             game_there = content["game"]
         except (ValueError, KeyError, TypeError) as failure:
             raise ConfigError(

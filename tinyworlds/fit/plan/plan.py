@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tinyworlds.errors import ConfigError
-from tinyworlds.fit.config_files import with_short_names
+from tinyworlds.fit.config_files import with_short_base
 from tinyworlds.models.registry import STAGES
 from tinyworlds.system.documents import read_json
 from tinyworlds.system.files import write_text
@@ -156,5 +156,5 @@ def load_plan(run: Path, minutes: float, asked: Mapping[str, Sequence[str]]) -> 
 def _read(content: dict[str, Any]) -> Plan:
     stages = {name: StagePlan(**content["stages"][name]) for name in STAGES if name in content["stages"]}
     stages = {name: replace(stage, size_words=tuple(stage.size_words)) for name, stage in stages.items()}
-    asked = {name: with_short_names(words) for name, words in dict(content["asked"]).items()}
+    asked = {name: with_short_base(words) for name, words in dict(content["asked"]).items()}
     return Plan(**{**content, "stages": stages, "asked": asked, "begun": tuple(content["begun"])})
