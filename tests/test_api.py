@@ -59,6 +59,10 @@ def test_a_world_says_what_it_is(path):
     assert repr(World.load(path).session()) == told
 
 
+def test_a_world_that_comes_along_names_no_place_on_this_machine():
+    assert "from doom.world, which comes with TinyWorlds" in repr(World.load("doom"))
+
+
 def test_what_a_world_says_of_its_networks():
     world = random_world()
     networks = world.tokenizer, world.dynamics, world.latent_actions

@@ -16,6 +16,7 @@ from tinyworlds.checkpoints.titles import named_world
 from tinyworlds.checkpoints.world_search import locate_world
 from tinyworlds.errors import ConfigError, DataError, MissingFileError, listed
 from tinyworlds.export.build import build_world
+from tinyworlds.shipped import is_shipped
 from tinyworlds.world.core import WorldCore
 from tinyworlds.world.file import load_world
 
@@ -45,7 +46,7 @@ def open_world(
         path = Path(source)
         if path.suffix == ".world" or holds_world(path):
             world = load_world(path, device, world_class=world_class, **settings)
-            world.source = str(path)
+            world.source = f"{path.name}, which comes with TinyWorlds" if is_shipped(path) else str(path)
             return world
     stages = locate_world(source)
     world = world_from_checkpoints(stages, device, data=data, world_class=world_class, **settings)

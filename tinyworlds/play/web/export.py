@@ -38,13 +38,13 @@ def export_page(
     opened = [_opened(path, num_clips, settings) for path in found]
     check_writable(folder / "index.html")
     worlds: list[WebWorld] = []
-    for path, world in zip(found, opened, strict=True):
+    for source, path, world in zip(sources, found, opened, strict=True):
         packed, _ = small_world(world, weights, None)
         name = _folder_name(path, {world.name for world in worlds})
         worlds.append(web_world(packed, name, weights))
         cost = packed.info.provenance["packing"]
         yield (
-            f"{path}: {len(worlds[-1].data) / 1e6:.1f} MB, its weights as {weights} "
+            f"{source}: {len(worlds[-1].data) / 1e6:.1f} MB, its weights as {weights} "
             f"({100 * cost['equal_codes']:.1f} % of the next codes as before, "
             f"the tokenizer loses {cost['psnr_lost']:.2f} dB)"
         )
