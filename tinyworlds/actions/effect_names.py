@@ -10,7 +10,7 @@ from tinyworlds.actions.effects import Effect, Measured
 
 NOTHING, FLASH, CHANGE = "nothing", "flash", "change"
 WHOLE_PICTURE = 0.25  # of its pixels move: the view does, not a thing in it
-LEAST_SHARE = 0.12  # of the motion must agree on a direction
+LEAST_SHARE = 0.25  # of the motion must agree on a direction
 CLEAR_SHARE = 2.0  # times the other axis: straight, not diagonal
 FLASH_LEVELS = 12.0
 CHANGE_SHARE = 0.5  # of what moving actions change; less is nothing
