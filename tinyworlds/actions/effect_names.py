@@ -13,7 +13,8 @@ WHOLE_PICTURE = 0.25  # of its pixels move: the view does, not a thing in it
 LEAST_SHARE = 0.25  # of the motion must agree on a direction
 CLEAR_SHARE = 2.0  # times the other axis: straight, not diagonal
 FLASH_LEVELS = 12.0
-CHANGE_SHARE = 0.5  # of what moving actions change; less is nothing
+CHANGE_SHARE = 0.25  # of what moving actions change, often the whole picture; less is nothing
+TWIN_SHARE = 0.5  # of how far apart two actions usually are
 VISIBLE_LEVELS = 0.1
 
 
@@ -94,7 +95,7 @@ def twins(dreams: np.ndarray, names: Sequence[str]) -> dict[int, int]:
         for first in range(action):
             usual = np.median(distance[action, others[action]]) if others[action] else distance.max()
             same = name == names[first] and first not in found
-            if same and distance[action, first] <= max(CHANGE_SHARE * usual, VISIBLE_LEVELS):
+            if same and distance[action, first] <= max(TWIN_SHARE * usual, VISIBLE_LEVELS):
                 found[action] = first
                 break
     return found
