@@ -70,8 +70,9 @@ def resolve(config: Namespace, subcommand: str, say: Say = print) -> Resolved:
     if config.compile:
         model["compile"] = True
     checkpoint = start.checkpoint
-    if start.named and checkpoint is not None and subcommand != "fit":
-        model |= as_in_checkpoint(model, checkpoint.info, say)
+    measured = checkpoint if subcommand != "fit" else None
+    if measured is not None:
+        model |= as_in_checkpoint(model, measured.info, say)
     frame_size = config.data.frame_size
     if frame_size is None:
         frame_size = read_info(_files(config.data)[0]).height
@@ -82,7 +83,6 @@ def resolve(config: Namespace, subcommand: str, say: Say = print) -> Resolved:
         if model["label_share"]:
             num_frames, batch_size = anchored_windows(num_frames, batch_size, say)
     if "context_frames" in model:
-        measured = start.named and subcommand != "fit"  # the network is that of the checkpoint
         num_frames = model["context_frames"] = window_frames(model, None if measured else num_frames)
     if STAGES[stage.name].partners:
         model |= _partners(stage.name, model, start, run, config.data, say)

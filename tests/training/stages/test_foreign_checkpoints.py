@@ -58,6 +58,16 @@ def test_what_was_set_otherwise_is_said(
     assert "architecture v1" in said
 
 
+def test_the_newest_of_a_run_is_measured_as_it_is(
+    partners: Path, tiny_h5: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A plan chooses sizes that no config tells."""
+    assert main(["validate", *words("tokenizer", tiny_h5, partners, "--model.num_blocks=2")]) == 0
+    said = capsys.readouterr().out
+    assert "video_tokenizer: as in the checkpoint" in said
+    assert "num_blocks 1" in said
+
+
 def test_a_misfit_is_named(
     error_line: Callable[..., str], tiny_h5: Path, tiny_h5_64: Path, tmp_path: Path, world: Path
 ) -> None:
