@@ -1,7 +1,11 @@
 """What a page of the documentation asks its reader to write and to run."""
 
+import itertools
 import re
+import shlex
 from pathlib import Path
+
+_LOOP = re.compile(r"^for (\w+) in ([^;\n]+); do\n(.*?)^done$", re.DOTALL | re.MULTILINE)
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -22,6 +26,21 @@ def write_files(page: Path, folder: Path) -> list[str]:
 
 
 def commands(page: Path) -> list[str]:
-    """The commands in its blocks of shell, one a line."""
-    lines = [line for block in blocks(page, "bash") for line in block.splitlines()]
-    return [line for line in lines if line.startswith("tinyworlds ")]
+    """The commands in its blocks of shell in their order, as a shell reads them, without comments."""
+    found = []
+    for block in blocks(page, "bash"):
+        lines = _LOOP.sub(_unrolled, block.replace("\\\n", " ")).splitlines()
+        words = [shlex.split(line, comments=True) for line in lines]
+        found += [shlex.join(part) for line in words for part in _parts(line) if part]
+    return found
+
+
+def _unrolled(loop: re.Match[str]) -> str:
+    """The lines of a loop, for each of its values."""
+    name, values, body = loop.groups()
+    return "".join(body.replace(f"${name}", value) for value in values.split())
+
+
+def _parts(words: list[str]) -> list[list[str]]:
+    """What stands before and after each ``&&``."""
+    return [[*part] for is_and, part in itertools.groupby(words, "&&".__eq__) if not is_and]
