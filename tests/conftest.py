@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -32,14 +33,34 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+@pytest.fixture(scope="session")
+def _environment(_one_thread: None, _own_state_folder: None) -> dict[str, str]:
+    """The environment that every test finds."""
+    return dict(os.environ)
+
+
 @pytest.fixture(autouse=True)
-def _own_environment() -> Iterator[None]:
-    """What a test leaves in the environment, such as a driver for windows, is not for the next one."""
-    before = dict(os.environ)
+def _own_environment(_environment: dict[str, str]) -> Iterator[None]:
+    """What a test, or a fixture of many, leaves there, such as a driver for windows, is not for the next."""
+    _set_environment(_environment)
     yield
-    for name in {*os.environ} - {*before}:
+    _set_environment(_environment)
+
+
+def _set_environment(wanted: dict[str, str]) -> None:
+    own = {"PYTEST_CURRENT_TEST"}  # pytest's, of each test
+    for name in {*os.environ} - {*wanted} - own:
         del os.environ[name]
-    os.environ.update(before)
+    os.environ.update({name: value for name, value in wanted.items() if name not in own})
+
+
+@pytest.fixture(autouse=True)
+def _own_wandb_run() -> Iterator[None]:
+    """A W&B run that a test began ends with it: the next one in its process would be refused."""
+    yield
+    wandb = sys.modules.get("wandb")
+    if getattr(wandb, "run", None) is not None:
+        wandb.finish()
 
 
 @pytest.fixture(autouse=True)
