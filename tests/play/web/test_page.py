@@ -195,6 +195,7 @@ def test_names_of_strangers_are_shown_as_text(tmp_path, new_page):
         assert page.locator("img[src=x]").count() == 0
         page.click("text=all worlds")
         until(page, "document.querySelectorAll('li a').length === 2")
+        page.wait_for_load_state("networkidle")  # a host that leaves while the page asks is a trouble, too
 
 
 def test_what_does_not_come_is_said_and_tried_again(browser, tmp_path):
